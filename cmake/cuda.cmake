@@ -1,0 +1,40 @@
+# CUDA: found or switched off with a clear line; lacuna_add_cuda(target) adds the room cuda/.
+# Compiled for sm_80 and sm_90, with PTX for newer GPUs. CUDART is linked statically and libcuda not
+# at all, so that the binary starts on a machine without a driver.
+set(LACUNA_WITH_CUDA OFF)
+if(NOT LACUNA_CUDA STREQUAL "OFF")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    set(LACUNA_WITH_CUDA ON)
+  elseif(LACUNA_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "LACUNA_CUDA=ON, but no nvcc was found on PATH")
+  else()
+    message(STATUS "No nvcc found: building for the CPU only")
+  endif()
+endif()
+
+if(LACUNA_WITH_CUDA)
+  # CMake 3.25 does not know that nvcc 12 and later speak C++20.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 90-virtual)
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+  enable_language(CUDA)
+  list(APPEND CMAKE_CUDA_COMPILE_FEATURES cuda_std_20)
+  set(CMAKE_CUDA_STANDARD 20)
+  message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION}: building the GPU code")
+endif()
+
+function(lacuna_add_cuda target)
+  if(NOT LACUNA_WITH_CUDA)
+    return()
+  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/*.cu)
+  add_library(lacuna_cuda STATIC ${sources})
+  target_include_directories(lacuna_cuda PUBLIC include)
+  target_compile_options(lacuna_cuda PRIVATE
+    -Xcompiler=-Wall,-Wextra $<$<BOOL:${LACUNA_WERROR}>:-Werror=all-warnings>)
+  target_compile_definitions(${target} PRIVATE
+    LACUNA_CUDA_TOOLKIT="${CMAKE_CUDA_COMPILER_VERSION}")
+  target_link_libraries(${target} PRIVATE lacuna_cuda)
+endfunction()

@@ -1,0 +1,67 @@
+// Reverse-mode differentiation as an explicit object. An op computes its result, then records how
+// its inputs' gradients follow from its output's. backward() runs the records in reverse and drops
+// each one, and with it the memory it kept, as soon as it has run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "lacuna/tensor/memory.h"
+#include "lacuna/tensor/runtime.h"
+
+namespace lacuna {
+
+/// A weight and where its gradient is accumulated (absent when no backward pass will follow).
+struct Parameter {
+  View value;
+  View gradient;
+};
+
+/// A value on a tape. Copies share memory and gradient.
+struct Variable {
+  Tensor value;
+  int64_t slot = -1;  // of its gradient; -1: none is wanted
+
+  const Shape& shape() const { return value.shape(); }
+  bool present() const { return value.present(); }
+};
+
+class Tape {
+ public:
+  enum class Mode : uint8_t { kTrain, kEvaluate };
+
+  /// Queue and arena must outlive the tape. kEvaluate keeps nothing for a backward pass.
+  Tape(Queue& queue, Arena& arena, Mode mode) : queue_(queue), arena_(arena), mode_(mode) {}
+
+  Queue& queue() { return queue_; }
+  bool training() const { return mode_ == Mode::kTrain; }
+
+  Tensor allocate(const Shape& shape, DType dtype, MemoryTag tag) {
+    return arena_.allocate(shape, dtype, tag);
+  }
+  /// A new value whose gradient the tape will hold.
+  Variable variable(Tensor value);
+
+  /// Adds a record; it runs once, after the records of everything computed from its outputs. Only
+  /// when training().
+  void record(std::function<void()> backward) { records_.push_back(std::move(backward)); }
+
+  /// The gradient of a variable so far, handed over: absent when nothing contributed to it.
+  Tensor take_gradient(const Variable& variable);
+  /// Contributes to the gradient of a variable. The tape owns `gradient` from now on: the same
+  /// memory must not be given for two variables.
+  void add_gradient(const Variable& variable, Tensor gradient);
+
+  /// Runs all records. The gradients of the results must have been added before.
+  void backward();
+
+ private:
+  Queue& queue_;
+  Arena& arena_;
+  Mode mode_;
+  std::vector<Tensor> gradients_;
+  std::vector<std::function<void()>> records_;
+};
+
+}  // namespace lacuna

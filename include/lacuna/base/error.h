@@ -1,0 +1,41 @@
+// The one exception type of lacuna: what kind of failure, where, what was expected and what came,
+// and what the user can do about it. `main` prints it as one paragraph.
+#pragma once
+
+#include <exception>
+#include <string>
+
+namespace lacuna {
+
+enum class ErrorKind {
+  kUsage,     // a command line that cannot be understood
+  kConfig,    // an option with a wrong name, type or range, or options that contradict each other
+  kData,      // input files that are missing, empty, too short, unreadable or damaged
+  kIo,        // the operating system refused a write
+  kNumeric,   // training diverged
+  kInternal,  // a broken promise between parts of lacuna itself
+};
+
+class Error : public std::exception {
+ public:
+  /// place: file, option or function; message: what was expected and what came; hint: what to do
+  /// (may be empty). All are kept as given.
+  Error(ErrorKind kind, std::string place, std::string message, std::string hint = "");
+
+  const char* what() const noexcept override { return paragraph_.c_str(); }
+  ErrorKind kind() const { return kind_; }
+  const std::string& place() const { return place_; }
+
+  /// 2 for usage, config and data (the user can fix it), 1 for everything else.
+  int exit_code() const;
+
+ private:
+  ErrorKind kind_;
+  std::string place_;
+  std::string paragraph_;
+};
+
+/// Throws an internal Error naming `place` unless `condition` holds.
+void require(bool condition, const char* place, const char* message);
+
+}  // namespace lacuna

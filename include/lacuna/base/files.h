@@ -1,0 +1,60 @@
+// Whole files: mapped for reading, and written so that a reader sees the old file or the new one,
+// never a part of it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace lacuna {
+
+/// Read-only view of a whole regular file, owned by this object; an empty file has size 0. The file
+/// must not be shortened by others meanwhile (the system answers such a read with SIGBUS).
+class MappedFile {
+ public:
+  MappedFile() = default;
+  /// Throws Error(kData) when `path` is missing, unreadable or no regular file.
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  /// Page-aligned; null when size() is 0. The address stays the same when the object is moved.
+  const std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+/// A file written piece by piece under a temporary name in its final folder. Only commit() puts it
+/// in place; without it the destructor removes the temporary and an older file stays as it was.
+class AtomicFile {
+ public:
+  /// Throws Error(kIo) when the temporary cannot be created.
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Appends `size` bytes; throws Error(kIo).
+  void write(const void* bytes, size_t size);
+  /// Flushes the file to the disk, renames it to `path` and flushes the folder; throws Error(kIo).
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;  // empty once renamed
+  int descriptor_ = -1;
+};
+
+/// The whole content of a file; also of pipes and devices that end. Throws Error(kData).
+std::string read_text(const std::string& path);
+
+/// Replaces or creates the file at `path` in one step; throws Error(kIo) with the system's reason.
+void write_atomic(const std::string& path, std::string_view bytes);
+
+}  // namespace lacuna

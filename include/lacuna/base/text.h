@@ -1,0 +1,46 @@
+// Small text helpers: joining values into a message, numbers as people read and write them.
+#pragma once
+
+#include <cstdint>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lacuna {
+
+/// All arguments written one after the other, as by operator<<.
+template <class... Parts>
+std::string str(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return std::move(out).str();
+}
+
+/// `value` with exactly `digits` digits after the point.
+std::string fixed(double value, int digits);
+
+/// The shortest decimal text that reads back as exactly `value`; always has a point or exponent.
+std::string exact(double value);
+
+/// 1536 -> "1.5 KiB".
+std::string human_bytes(uint64_t bytes);
+
+/// 1234567 -> "1,234,567".
+std::string grouped(int64_t value);
+
+/// 3725 -> "1:02:05", 65 -> "1:05".
+std::string human_seconds(double seconds);
+
+/// "90M", "4096", "1.5G", "64k" (powers of 1000) as a count; throws std::invalid_argument when
+/// `text` is not such a number or is not whole.
+int64_t parse_count(std::string_view text);
+
+std::string_view trimmed(std::string_view text);
+std::vector<std::string> split(std::string_view text, char separator);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// The entry of `known` with the smallest edit distance to `name`; empty when none is close.
+std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
+
+}  // namespace lacuna

@@ -1,0 +1,29 @@
+// A fast 64-bit checksum (XXH3, seed 0) of bytes that arrive in pieces; not cryptographic.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace lacuna {
+
+class Checksum {
+ public:
+  Checksum();
+  ~Checksum();
+  Checksum(Checksum&& other) noexcept;
+  Checksum& operator=(Checksum&& other) noexcept;
+
+  void add(const void* bytes, size_t size);
+  /// Of everything added so far.
+  uint64_t value() const;
+  /// value() as 16 hex digits.
+  std::string text() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lacuna

@@ -1,0 +1,60 @@
+// Datasets: a long sequence of symbols in three parts, whatever the files behind it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lacuna {
+
+enum class Split { kTrain, kValid, kTest };
+inline constexpr std::array<Split, 3> kSplits = {Split::kTrain, Split::kValid, Split::kTest};
+
+/// "train", "valid", "test".
+const char* split_name(Split split);
+
+struct DatasetConfig {
+  std::string format;              // a name of src/data/datasets.def
+  std::vector<std::string> paths;  // files or folders
+  std::string suffixes;            // which files of a folder, such as ".cpp .h"; empty: all
+  std::string split = "0.9 / 0.05 / 0.05";  // as parse_split in data/split.h understands it
+};
+
+/// Symbols 0 .. vocabulary() - 1 in three parts. Constant after construction: every member function
+/// may be called by several threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+
+  virtual int64_t vocabulary() const = 0;
+  /// Number of symbols.
+  virtual int64_t size(Split split) const = 0;
+  /// Copies symbols [begin, begin + count) of a part to out; throws Error(kInternal) when they are
+  /// not all there.
+  void read(Split split, int64_t begin, int64_t count, int32_t* out) const;
+  /// Same text, same data: a 64-bit hash of all symbols of all parts as 16 hex digits, ':' and
+  /// their number. Does not depend on names of files or on the split. Reads everything at each
+  /// call.
+  virtual std::string identity() const = 0;
+  /// One line for humans.
+  virtual std::string describe() const = 0;
+
+ private:
+  virtual void do_read(Split split, int64_t begin, int64_t count, int32_t* out) const = 0;
+};
+
+/// Opens a dataset; throws Error(kConfig) for an unknown format or a split that does not fit, and
+/// Error(kData) for files that are missing, unreadable or empty.
+std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config);
+
+struct DatasetFormat {
+  std::string name;
+  std::string description;
+};
+/// The table of formats, as `lacuna list datasets` prints it.
+std::vector<DatasetFormat> dataset_formats();
+
+}  // namespace lacuna

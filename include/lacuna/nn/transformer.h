@@ -1,0 +1,76 @@
+// The Sparse Transformer of Child et al. 2019, sections 5 and 6: a decoder-only stack of pre-norm
+// residual blocks over sparse attention.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lacuna/kernels/step_state.h"
+#include "lacuna/nn/parameters.h"
+#include "lacuna/ops/ops.h"
+#include "lacuna/sparse/pattern.h"
+
+namespace lacuna::nn {
+
+enum class InitScheme : uint8_t {
+  kReleasedCode,  // std = sqrt(0.125 / d_in), embeddings `embedding_std` (default 0.01)
+  kPaperText,     // std = 0.125 / sqrt(d_in), embeddings 0.125 / sqrt(C) and less
+};
+
+struct ModelConfig {
+  int64_t layers = 0;             // L: residual blocks, each attention + feed-forward
+  int64_t heads = 0;              // H
+  int64_t width = 0;              // C
+  int64_t qk_width = 0;           // of all heads together; 0: width
+  int64_t feedforward_width = 0;  // F; 0: 4 * width
+  int64_t context = 0;            // T
+  int64_t vocabulary = 256;       // V
+  std::vector<int64_t> position_tables;  // empty: (ceil(T / l), l), or (T) without a stride
+  std::vector<std::string> attention;    // patterns, repeated over the layers
+  double dropout = 0;
+  InitScheme init = InitScheme::kReleasedCode;
+  double embedding_std = 0;  // 0: as the scheme says
+
+  /// The same configuration with every default filled in. Throws Error(kConfig) naming the option
+  /// where sizes do not divide or the tables do not cover the context.
+  ModelConfig resolved() const;
+};
+
+/// All parameters of a resolved configuration in order of execution. Names and shapes are part of
+/// the file format: docs/architecture.md lists them.
+std::vector<ParameterSpec> parameter_specs(const ModelConfig& config);
+
+class Transformer {
+ public:
+  /// `config` resolved. `parameters` was made from parameter_specs(config) and must outlive the
+  /// model.
+  Transformer(ModelConfig config, const ParameterStore& parameters);
+
+  /// tokens [B, T] i32 -> logits [B, T, V]: row t predicts token t from the tokens before it. Drops
+  /// out only when the tape trains. `tokens` and `state` must outlive the tape.
+  Variable logits(Tape& tape, const View& tokens, const StepState& state) const;
+
+  const ModelConfig& config() const { return config_; }
+  /// Attended (query, key) pairs of one sequence, over all layers and heads.
+  int64_t attended_pairs() const;
+  /// Floating-point operations that one sequence needs forward and backward: two per multiplication
+  /// and addition of the matrix products and of the attended pairs, three times; nothing else.
+  double training_flops() const;
+
+ private:
+  // The residual stream with the branch that is yet to be added to it.
+  struct Stream {
+    Variable residual, branch;
+    uint32_t next_site = 0;  // of dropout
+  };
+  ops::Norm norm(const std::string& name, double eps) const;
+  Variable enter(Tape& tape, Stream& stream, const ops::Norm& norm, const StepState& state) const;
+  Variable linear(Tape& tape, const Variable& x, const std::string& name,
+                  Activation activation = Activation::kNone) const;
+
+  ModelConfig config_;
+  const ParameterStore& parameters_;
+  std::vector<HeadPasses> passes_;  // per entry of config.attention
+};
+
+}  // namespace lacuna::nn

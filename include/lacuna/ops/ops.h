@@ -1,0 +1,52 @@
+// The differentiable ops: each checks its shapes, runs its forward contract and records its backward
+// one. Results are new variables of the tape; wrong shapes throw Error(kInternal) naming the op.
+// Shapes: B batch, T positions, H heads, C width, V vocabulary.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "lacuna/autograd/tape.h"
+#include "lacuna/kernels/attention.h"
+#include "lacuna/kernels/linear.h"
+#include "lacuna/kernels/step_state.h"
+
+namespace lacuna::ops {
+
+/// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent.
+Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Parameter& bias,
+                Activation activation = Activation::kNone);
+
+struct Norm {
+  Parameter gain, bias;  // [C]
+  double eps = 1e-5;
+};
+
+/// [B, T, C] -> [B, T, C].
+Variable layer_norm(Tape& tape, const Variable& x, const Norm& norm);
+
+/// (sum, layer_norm(sum)) with sum = residual + dropout(branch); all [B, T, C].
+std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual,
+                                            const Variable& branch, const Norm& norm,
+                                            const Dropout& dropout);
+
+/// Attention of a fused projection [B, T, 2*qk_width + C] (all heads' q, then k, then v) -> [B, T, C].
+/// qk_width and C are multiples of passes.size() = H; scale 1/sqrt(qk_width / H). `passes` must
+/// outlive the tape.
+Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const HeadPasses& passes);
+
+struct EmbeddingTables {
+  Parameter token, start;           // [V, C], [C]
+  std::vector<Parameter> position;  // 1 to 3, [n_k, C]
+};
+
+/// tokens [B, T] i32 -> [B, T, C], shifted right by one (kernels/embedding.h). `tokens` must outlive
+/// the tape.
+Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables);
+
+/// Losses in nats, [B*T] f64, of logits [B, T, V] against targets [B, T] i32. When training, the
+/// gradient of gradient_scale * sum(losses) replaces the logits and is on the tape already.
+Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets,
+                     double gradient_scale);
+
+}  // namespace lacuna::ops

@@ -1,0 +1,84 @@
+// Planned memory. A dry run records every allocation of a step with its lifetime; a pure function
+// packs the lifetimes into one block; later runs of the same step take the k-th slot for their k-th
+// allocation. So the peak is known before the first step and no step allocates anything.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lacuna/tensor/tensor.h"
+
+namespace lacuna {
+
+/// What memory is used for; every byte that lacuna reports is under one of these.
+enum class MemoryTag : uint8_t {
+  kParameters,
+  kGradients,
+  kOptimizer,
+  kAverages,
+  kInputs,
+  kActivations,
+  kActivationGradients,
+  kWorkspace,
+};
+inline constexpr size_t kMemoryTags = 8;
+const char* name_of(MemoryTag tag);
+
+/// Bytes by tag.
+struct MemoryUse {
+  std::array<size_t, kMemoryTags> bytes{};
+  size_t& operator[](MemoryTag tag) { return bytes[static_cast<size_t>(tag)]; }
+  size_t operator[](MemoryTag tag) const { return bytes[static_cast<size_t>(tag)]; }
+  size_t total() const;
+};
+
+/// One allocation: alive from event `birth` until event `death` (exclusive).
+struct Lifetime {
+  size_t bytes;
+  MemoryTag tag;
+  int64_t birth;
+  int64_t death;
+};
+
+struct MemoryPlan {
+  std::vector<Lifetime> lifetimes;
+  std::vector<size_t> offsets;  // of lifetimes[k], aligned to 64 bytes
+  size_t total = 0;             // bytes of the block
+  MemoryUse peak;               // what is alive when most is alive; its total() <= total
+};
+
+/// Places each lifetime so that no two that overlap in time overlap in space: largest first, each at
+/// the lowest offset that is free for its whole life. Pure.
+MemoryPlan pack(std::vector<Lifetime> lifetimes);
+
+/// Hands out the tensors of one step. Not thread-safe. Tensors must not outlive their arena.
+class Arena {
+ public:
+  /// Records: tensors have no memory, and nothing may be computed on them.
+  Arena();
+  /// Replays `plan` in host memory, filled with NaN so that a read before a write shows.
+  explicit Arena(const MemoryPlan& plan);
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  /// The next tensor of the step, uninitialised. When replaying, throws Error(kInternal) if it
+  /// differs from the recorded one.
+  Tensor allocate(const Shape& shape, DType dtype, MemoryTag tag);
+
+  bool recording() const;
+  /// Back to the first allocation, for the next run of the same step.
+  void rewind();
+  /// Recording only: the plan of everything allocated so far.
+  MemoryPlan plan() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace lacuna

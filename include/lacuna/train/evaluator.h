@@ -1,0 +1,25 @@
+// Bits per symbol of one part of a data set, by the metric contract: the mean over every position
+// exactly once, no tail dropped, independent of the batch size.
+#pragma once
+
+#include <functional>
+
+#include "lacuna/data/dataset.h"
+#include "lacuna/train/program.h"
+
+namespace lacuna::train {
+
+struct Evaluation {
+  Split split = Split::kValid;
+  double bits = 0;  // mean over all positions, -log2 p
+  int64_t positions = 0;
+  int64_t windows = 0;
+  bool complete = true;  // false: stopped early, `bits` is of the positions so far
+};
+
+/// `program` evaluates (kEvaluate). Windows of the model's context stand side by side; the last one
+/// is padded, which causality makes harmless. Stops between two batches once `stop()` is true.
+Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model,
+                    const Dataset& data, Split split, const std::function<bool()>& stop);
+
+}  // namespace lacuna::train

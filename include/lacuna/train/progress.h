@@ -1,0 +1,38 @@
+// What a person sees of a run: one live line on a terminal, plain lines elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace lacuna::train {
+
+struct ProgressLine {
+  int64_t step, total;
+  double bits;
+  double tokens_per_second;
+  double seconds_left;
+  size_t memory;  // bytes planned
+};
+
+class Progress {
+ public:
+  /// Plain lines come every `plain_every` steps.
+  explicit Progress(int64_t plain_every);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void show(const ProgressLine& line);
+  /// A line of its own, above the live one.
+  void say(const std::string& line);
+
+ private:
+  void clear();
+
+  bool live_;
+  bool shown_ = false;
+  int64_t plain_every_;
+};
+
+}  // namespace lacuna::train

@@ -1,0 +1,31 @@
+// A run that was saved: its options, its model and one set of its weights, read back for evaluation
+// and sampling.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "lacuna/train/setup.h"
+
+namespace lacuna::train {
+
+class SavedRun {
+ public:
+  /// Reads the averaged weights where the run has them and `raw` is false. Throws Error(kData) and
+  /// Error(kConfig) when the folder holds no such run.
+  SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides);
+
+  const Options& options() const { return options_; }
+  const nn::Transformer& model() const { return *model_; }
+  const std::string& weights_file() const { return weights_file_; }
+  Queue& queue() { return queue_; }
+
+ private:
+  Options options_;
+  Queue queue_;
+  std::string weights_file_;
+  std::unique_ptr<nn::ParameterStore> parameters_;
+  std::unique_ptr<nn::Transformer> model_;
+};
+
+}  // namespace lacuna::train

@@ -1,0 +1,39 @@
+#include "lacuna/autograd/tape.h"
+
+#include <utility>
+
+#include "lacuna/base/error.h"
+#include "lacuna/kernels/elementwise.h"
+
+namespace lacuna {
+
+Variable Tape::variable(Tensor value) {
+  if (!training()) return {std::move(value), -1};
+  gradients_.emplace_back();
+  return {std::move(value), static_cast<int64_t>(gradients_.size()) - 1};
+}
+
+Tensor Tape::take_gradient(const Variable& variable) {
+  require(variable.slot >= 0, "Tape::take_gradient", "the variable has no gradient");
+  return std::exchange(gradients_[static_cast<size_t>(variable.slot)], Tensor());
+}
+
+void Tape::add_gradient(const Variable& variable, Tensor gradient) {
+  if (variable.slot < 0) return;
+  Tensor& held = gradients_[static_cast<size_t>(variable.slot)];
+  if (!held.present()) {
+    held = std::move(gradient);
+  } else {
+    launch(queue_, Accumulate{.x = gradient, .y = held});
+  }
+}
+
+void Tape::backward() {
+  while (!records_.empty()) {
+    const std::function<void()> run = std::move(records_.back());
+    records_.pop_back();
+    run();
+  }
+}
+
+}  // namespace lacuna

@@ -1,0 +1,165 @@
+#include "lacuna/base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
+
+namespace lacuna {
+namespace {
+
+std::string system_reason() {
+  return std::generic_category().message(errno);
+}
+
+Error unreadable(const std::string& path) {
+  const bool missing = errno == ENOENT || errno == ENOTDIR;
+  return Error(ErrorKind::kData, path, "cannot read the file: " + system_reason(),
+               missing ? "Check the path; relative paths start at the current folder" : "");
+}
+
+Error unwritable(const std::string& path, const char* action) {
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return Error(ErrorKind::kIo, path, str("cannot ", action, ": ", system_reason()),
+               full ? "Free some space on this disk" : "");
+}
+
+/// A file descriptor opened for reading and its facts; closed at the end of the scope.
+class OpenFile {
+ public:
+  explicit OpenFile(const std::string& path, int flags = 0)
+      : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | flags)) {
+    if (descriptor_ < 0) throw unreadable(path);
+    if (fstat(descriptor_, &facts_) != 0) {
+      const Error failure = unreadable(path);
+      close(descriptor_);
+      throw failure;
+    }
+    if (S_ISDIR(facts_.st_mode)) {
+      close(descriptor_);
+      throw Error(ErrorKind::kData, path, "expected a file, found a folder");
+    }
+  }
+  ~OpenFile() { close(descriptor_); }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  int descriptor() const { return descriptor_; }
+  const struct stat& facts() const { return facts_; }
+
+ private:
+  int descriptor_;
+  struct stat facts_ {};
+};
+
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::string& path) {
+  // Non-blocking, so that opening a pipe reaches the complaint below instead of waiting for a
+  // writer.
+  const OpenFile file(path, O_NONBLOCK);
+  if (!S_ISREG(file.facts().st_mode)) {
+    throw Error(ErrorKind::kData, path, "expected a regular file, found a device or a pipe");
+  }
+  const auto size = static_cast<size_t>(file.facts().st_size);
+  if (size == 0) return;
+  void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  if (address == MAP_FAILED) throw unreadable(path);
+  data_ = static_cast<const std::byte*>(address);
+  size_ = size;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  MappedFile taken(std::move(other));
+  std::swap(data_, taken.data_);
+  std::swap(size_, taken.size_);
+  return *this;
+}
+
+std::string read_text(const std::string& path) {
+  const OpenFile file(path);
+  std::string text;
+  char buffer[1 << 14];
+  for (;;) {
+    const ssize_t count = read(file.descriptor(), buffer, sizeof buffer);
+    if (count == 0) return text;
+    if (count > 0) {
+      text.append(buffer, static_cast<size_t>(count));
+    } else if (errno != EINTR) {
+      throw unreadable(path);
+    }
+  }
+}
+
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  // Not mkstemp: it would leave the file readable by its owner only, whatever the umask says.
+  for (int attempt = 0;; ++attempt) {
+    temporary_ = str(path_, ".tmp-", getpid(), '-', attempt);
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ >= 0) return;
+    if (errno != EEXIST) throw unwritable(path_, "create a file in this folder");
+  }
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* bytes, size_t size) {
+  const char* at = static_cast<const char*>(bytes);
+  while (size > 0) {
+    const ssize_t count = ::write(descriptor_, at, size);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      throw unwritable(path_, "write the file");
+    }
+    at += count;
+    size -= static_cast<size_t>(count);
+  }
+}
+
+void AtomicFile::commit() {
+  require(descriptor_ >= 0, "AtomicFile", "a file is committed once");
+  if (fsync(descriptor_) != 0 && errno != EINVAL) throw unwritable(path_, "flush the file");
+  if (close(std::exchange(descriptor_, -1)) != 0) throw unwritable(path_, "close the file");
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) throw unwritable(path_, "replace the file");
+  temporary_.clear();
+  const int folder = open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) throw unwritable(path_, "open its folder");
+  // Some network file systems cannot flush a folder and say so with EINVAL.
+  if (fsync(folder) != 0 && errno != EINVAL) {
+    const Error failure = unwritable(path_, "flush its folder");
+    close(folder);
+    throw failure;
+  }
+  close(folder);
+}
+
+void write_atomic(const std::string& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+}  // namespace lacuna

@@ -1,0 +1,145 @@
+// The only source that includes CLI11: it costs seconds to compile.
+#include "lacuna/cli/command.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
+#include "version.h"
+
+namespace lacuna::cli {
+
+#define LACUNA_COMMAND(name) Command make_##name##_command();
+#include "commands.def"
+#undef LACUNA_COMMAND
+
+std::vector<Command> commands() {
+  return {
+#define LACUNA_COMMAND(name) make_##name##_command(),
+#include "commands.def"
+#undef LACUNA_COMMAND
+  };
+}
+
+namespace {
+
+std::string bare(const std::string& flag) { return flag.substr(2); }
+
+// One command with the memory that CLI11 writes to.
+struct Binding {
+  const Command* command;
+  CLI::App* app;
+  Parsed parsed;
+  std::map<std::string, bool> switches;
+};
+
+void bind(CLI::App& app, Binding& binding) {
+  const Command& command = *binding.command;
+  for (const Argument& argument : command.positionals) {
+    app.add_option(argument.name, binding.parsed.words[argument.name], argument.help)->required();
+  }
+  for (const Argument& flag : command.flags) {
+    std::string& word = binding.parsed.words[bare(flag.name)];
+    word = flag.initial;
+    if (flag.value.empty()) {
+      app.add_flag(flag.name, binding.switches[bare(flag.name)], flag.help);
+    } else {
+      app.add_option(flag.name, word, flag.help + (word.empty() ? "" : " [" + word + "]"))
+          ->type_name(flag.value);
+    }
+  }
+  if (command.takes_options) {
+    app.footer("Any option of the configuration can be given as --section.key VALUE;\n"
+               "`lacuna list options` explains them all.");
+  }
+  app.allow_extras();
+}
+
+// What CLI11 did not know: --section.key VALUE, or a mistake.
+void take_extras(Binding& binding) {
+  std::vector<std::string> names;
+  for (const Argument& flag : binding.command->flags) names.push_back(flag.name);
+  const std::vector<std::string> extras = binding.app->remaining();
+  for (size_t i = 0; i < extras.size(); ++i) {
+    const std::string& word = extras[i];
+    const bool option = word.starts_with("--") && word.find('.') != std::string::npos;
+    if (!option || !binding.command->takes_options) {
+      const std::string nearest = word.starts_with("-") ? nearest_name(word, names) : "";
+      throw Error(ErrorKind::kUsage, "lacuna " + binding.command->name,
+                  "cannot make anything of '" + word + "'",
+                  nearest.empty() ? "`lacuna " + binding.command->name + " --help` lists what it takes"
+                                  : "Did you mean '" + nearest + "'?");
+    }
+    const size_t equals = word.find('=');
+    if (equals != std::string::npos) {
+      binding.parsed.overrides.emplace_back(bare(word.substr(0, equals)), word.substr(equals + 1));
+    } else if (++i < extras.size()) {
+      binding.parsed.overrides.emplace_back(bare(word), extras[i]);
+    } else {
+      throw Error(ErrorKind::kUsage, word, "a value is missing after it");
+    }
+  }
+}
+
+[[noreturn]] void fail_word(const std::string& name, const std::string& text,
+                            const std::string& expected) {
+  throw Error(ErrorKind::kUsage, "--" + name, "expected " + expected + ", got '" + text + "'");
+}
+
+}  // namespace
+
+int64_t Parsed::whole(const std::string& name, int64_t low) const {
+  const std::string expected = str("a whole number of at least ", low);
+  try {
+    const int64_t value = parse_count(text(name));
+    if (value >= low) return value;
+  } catch (const std::invalid_argument&) {  // said below
+  }
+  fail_word(name, text(name), expected);
+}
+
+double Parsed::number(const std::string& name, double low) const {
+  try {
+    size_t used = 0;
+    const double value = std::stod(text(name), &used);
+    if (used == text(name).size() && value >= low) return value;
+  } catch (const std::logic_error&) {  // said below
+  }
+  fail_word(name, text(name), str("a number of at least ", low));
+}
+
+void run_command_line(int argc, const char* const* argv, const Stop& stop) {
+  CLI::App app("lacuna trains Sparse Transformers on long sequences of bytes.", "lacuna");
+  app.set_version_flag("--version", [] { return version_text(); });
+  app.require_subcommand(1);
+  const std::vector<Command> table = commands();
+  std::vector<Binding> bindings(table.size());
+  for (size_t i = 0; i < table.size(); ++i) {
+    bindings[i].command = &table[i];
+    bindings[i].app = app.add_subcommand(table[i].name, table[i].summary);
+    bind(*bindings[i].app, bindings[i]);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    app.exit(asked);
+    return;
+  } catch (const CLI::ParseError& failure) {
+    std::vector<std::string> names;
+    for (const Command& command : table) names.push_back(command.name);
+    const std::string nearest = argc > 1 ? nearest_name(argv[1], names) : "";
+    const bool known = argc > 1 && nearest == argv[1];
+    throw Error(ErrorKind::kUsage, known ? "lacuna " + nearest : "lacuna", failure.what(),
+                known || nearest.empty() ? "See `lacuna --help`" : "Did you mean '" + nearest + "'?");
+  }
+  for (Binding& binding : bindings) {
+    if (!binding.app->parsed()) continue;
+    take_extras(binding);
+    for (const auto& [name, set] : binding.switches) binding.parsed.words[name] = set ? "yes" : "";
+    binding.command->run(binding.parsed, stop);
+  }
+}
+
+}  // namespace lacuna::cli

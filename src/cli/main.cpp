@@ -1,0 +1,38 @@
+// The entry of the binary, and the only catch of errors: one paragraph on stderr, exit code 2 for
+// usage, configuration and data, 1 otherwise.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "lacuna/base/error.h"
+#include "lacuna/cli/command.h"
+
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// The first Ctrl-C asks the command to end; a second one kills.
+void request_stop(int signal) {
+  stop_requested = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
+  try {
+    lacuna::cli::run_command_line(argc, argv, [] { return stop_requested != 0; });
+    return 0;
+  } catch (const lacuna::Error& error) {
+    std::fprintf(stderr, "lacuna: %s\n", error.what());
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "lacuna: out of memory. Lower train.batch or model.context.\n");
+    return 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lacuna: unexpected: %s\n", error.what());
+    return 1;
+  }
+}

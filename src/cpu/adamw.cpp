@@ -1,0 +1,40 @@
+#include "lacuna/kernels/adamw.h"
+
+#include <cmath>
+
+#include "dispatch.h"
+#include "parallel.h"
+
+namespace lacuna::cpu {
+namespace {
+
+constexpr int64_t kChunk = 1 << 13;
+
+template <class T>
+void update(Queue& queue, const AdamW& op) {
+  T *weight = op.weight.data<T>(), *mean = op.mean.data<T>(), *variance = op.variance.data<T>();
+  const T* gradient = op.gradient.data<T>();
+  T* average = op.average.present() ? op.average.data<T>() : nullptr;
+  const T beta1 = T(op.beta1), beta2 = T(op.beta2), eps = T(op.eps), decay = T(op.decay);
+  const T rate = T(op.state->learning_rate), scale = T(op.state->gradient_scale);
+  const T keep = T(op.state->average_decay);
+  parallel_chunks(queue, op.weight.count(), kChunk, [&](int64_t, int64_t begin, int64_t end) {
+#pragma omp simd
+    for (int64_t i = begin; i < end; ++i) {
+      const T g = gradient[i] * scale;
+      mean[i] = beta1 * mean[i] + (1 - beta1) * g;
+      variance[i] = beta2 * variance[i] + (1 - beta2) * g * g;
+      weight[i] -= rate * (mean[i] / (std::sqrt(variance[i]) + eps) + decay * weight[i]);
+    }
+    if (average == nullptr) return;
+    for (int64_t i = begin; i < end; ++i) average[i] = keep * average[i] + (1 - keep) * weight[i];
+  });
+}
+
+}  // namespace
+
+void run(Backend, Queue& queue, const AdamW& op) {
+  with_float_type(op.weight.dtype(), "AdamW", [&](auto t) { update<decltype(t)>(queue, op); });
+}
+
+}  // namespace lacuna::cpu

@@ -1,0 +1,95 @@
+#include "lacuna/kernels/linear.h"
+
+#include <vector>
+
+#include "dispatch.h"
+#include "gemm.h"
+#include "math.h"
+#include "parallel.h"
+
+namespace lacuna::cpu {
+namespace {
+
+constexpr int64_t kChunkRows = 64;
+
+// y += bias, then y = f(y) with z kept where it is wanted.
+template <class T>
+void finish_rows(Queue& queue, const LinearForward& op, int64_t rows, int64_t width) {
+  T* y = op.y.data<T>();
+  T* kept = op.preactivation.present() ? op.preactivation.data<T>() : nullptr;
+  const T* bias = op.bias.present() ? op.bias.data<T>() : nullptr;
+  parallel_chunks(queue, rows, kChunkRows, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T* row = y + i * width;
+      if (bias != nullptr) {
+        for (int64_t j = 0; j < width; ++j) row[j] += bias[j];
+      }
+      if (kept != nullptr) std::copy(row, row + width, kept + i * width);
+      if (op.activation == Activation::kQuickGelu) {
+        for (int64_t j = 0; j < width; ++j) row[j] = quick_gelu(row[j]);
+      }
+    }
+  });
+}
+
+// dbias += column sums of dz, in a fixed order: chunks of rows, then the chunks one after the other.
+template <class T>
+void add_column_sums(Queue& queue, const T* dz, int64_t rows, int64_t width, T* dbias) {
+  const int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;
+  std::vector<T> partial(static_cast<size_t>(chunks * width));
+  parallel_chunks(queue, rows, kChunkRows, [&](int64_t chunk, int64_t begin, int64_t end) {
+    T* sums = partial.data() + chunk * width;
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = 0; j < width; ++j) sums[j] += dz[i * width + j];
+    }
+  });
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    for (int64_t j = 0; j < width; ++j) dbias[j] += partial[static_cast<size_t>(chunk * width + j)];
+  }
+}
+
+template <class T>
+void through_activation(Queue& queue, const T* z, T* dy, int64_t rows, int64_t width) {
+  parallel_chunks(queue, rows, kChunkRows, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t at = begin * width; at < end * width; ++at) dy[at] *= quick_gelu_slope(z[at]);
+  });
+}
+
+template <class T>
+void forward(Queue& queue, const LinearForward& op) {
+  const int64_t in = op.weight.size(1), out = op.weight.size(0), rows = op.x.count() / in;
+  gemm(queue.threads(), rows, out, in, T(1), Matrix<T>{op.x.data<T>(), in},
+       Matrix<T>{op.weight.data<T>(), in, Transpose::kYes}, T(0), op.y.data<T>(), out);
+  if (op.bias.present() || op.activation != Activation::kNone) {
+    finish_rows<T>(queue, op, rows, out);
+  }
+}
+
+template <class T>
+void backward(Queue& queue, const LinearBackward& op) {
+  const int64_t in = op.dweight.size(1), out = op.dweight.size(0), rows = op.x.count() / in;
+  T* dz = op.dy.data<T>();
+  if (op.activation == Activation::kQuickGelu) {
+    through_activation(queue, op.preactivation.data<T>(), dz, rows, out);
+  }
+  gemm(queue.threads(), out, in, rows, T(1), Matrix<T>{dz, out, Transpose::kYes},
+       Matrix<T>{op.x.data<T>(), in}, T(1), op.dweight.data<T>(), in);
+  if (op.dbias.present()) add_column_sums(queue, dz, rows, out, op.dbias.data<T>());
+  if (op.dx.present()) {
+    gemm(queue.threads(), rows, in, out, T(1), Matrix<T>{dz, out},
+         Matrix<T>{op.weight.data<T>(), in}, T(0), op.dx.data<T>(), in);
+  }
+}
+
+}  // namespace
+
+void run(Backend, Queue& queue, const LinearForward& op) {
+  with_float_type(op.y.dtype(), "LinearForward", [&](auto t) { forward<decltype(t)>(queue, op); });
+}
+
+void run(Backend, Queue& queue, const LinearBackward& op) {
+  with_float_type(op.dy.dtype(), "LinearBackward",
+                  [&](auto t) { backward<decltype(t)>(queue, op); });
+}
+
+}  // namespace lacuna::cpu

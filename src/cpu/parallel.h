@@ -1,0 +1,27 @@
+// Threads of a CPU queue. The work items, not the threads, decide the order of every sum, so results
+// do not depend on which thread runs what.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "lacuna/tensor/runtime.h"
+
+namespace lacuna::cpu {
+
+/// Calls body(item) for every item in [0, items), on the queue's threads. body must not throw.
+template <class Body>
+void parallel_for(const Queue& queue, int64_t items, const Body& body) {
+#pragma omp parallel for num_threads(queue.threads()) schedule(dynamic, 1)
+  for (int64_t item = 0; item < items; ++item) body(item);
+}
+
+/// Rows of [0, rows) in chunks of a fixed size: body(chunk, begin, end).
+template <class Body>
+void parallel_chunks(const Queue& queue, int64_t rows, int64_t chunk_rows, const Body& body) {
+  parallel_for(queue, (rows + chunk_rows - 1) / chunk_rows, [&](int64_t chunk) {
+    body(chunk, chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows));
+  });
+}
+
+}  // namespace lacuna::cpu

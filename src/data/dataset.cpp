@@ -1,0 +1,69 @@
+#include "lacuna/data/dataset.h"
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
+
+namespace lacuna {
+
+#define LACUNA_DATASET(identifier, name, description) \
+  std::unique_ptr<Dataset> make_##identifier(const DatasetConfig& config);
+#include "datasets.def"
+#undef LACUNA_DATASET
+
+namespace {
+
+struct Entry {
+  const char* name;
+  const char* description;
+  std::unique_ptr<Dataset> (*make)(const DatasetConfig& config);
+};
+
+constexpr Entry kFormats[] = {
+#define LACUNA_DATASET(identifier, name, description) {name, description, make_##identifier},
+#include "datasets.def"
+#undef LACUNA_DATASET
+};
+
+}  // namespace
+
+const char* split_name(Split split) {
+  switch (split) {
+    case Split::kTrain:
+      return "train";
+    case Split::kValid:
+      return "valid";
+    case Split::kTest:
+      return "test";
+  }
+  return "unknown";
+}
+
+void Dataset::read(Split split, int64_t begin, int64_t count, int32_t* out) const {
+  const int64_t symbols = size(split);
+  if (begin < 0 || count < 0 || begin > symbols || count > symbols - begin) {
+    throw Error(ErrorKind::kInternal, "Dataset::read",
+                str("asked for ", count, " symbols from ", begin, " on, but '", split_name(split),
+                    "' has ", symbols));
+  }
+  do_read(split, begin, count, out);
+}
+
+std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config) {
+  std::vector<std::string> names;
+  for (const Entry& entry : kFormats) {
+    if (config.format == entry.name) return entry.make(config);
+    names.emplace_back(entry.name);
+  }
+  const std::string nearest = nearest_name(config.format, names);
+  throw Error(ErrorKind::kConfig, "data.format",
+              "there is no dataset format '" + config.format + "'; known: " + join(names, ", "),
+              nearest.empty() ? "" : "Did you mean '" + nearest + "'?");
+}
+
+std::vector<DatasetFormat> dataset_formats() {
+  std::vector<DatasetFormat> formats;
+  for (const Entry& entry : kFormats) formats.push_back({entry.name, entry.description});
+  return formats;
+}
+
+}  // namespace lacuna

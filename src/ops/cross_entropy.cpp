@@ -1,0 +1,22 @@
+#include "lacuna/kernels/cross_entropy.h"
+
+#include "lacuna/ops/ops.h"
+
+namespace lacuna::ops {
+
+Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets,
+                     double gradient_scale) {
+  const int64_t rows = targets.count();
+  require(logits.value.view().count() == rows * logits.shape().back(), "ops::cross_entropy",
+          "logits and targets do not fit together");
+  const Tensor losses = tape.allocate({rows}, DType::kF64, MemoryTag::kActivations);
+  launch(tape.queue(), CrossEntropy{.logits = logits.value,
+                                    .targets = targets,
+                                    .losses = losses,
+                                    .dlogits = tape.training() ? logits.value.view() : View(),
+                                    .gradient_scale = gradient_scale});
+  tape.add_gradient(logits, logits.value);
+  return losses;
+}
+
+}  // namespace lacuna::ops

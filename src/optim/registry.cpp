@@ -1,0 +1,33 @@
+#include "lacuna/base/text.h"
+#include "lacuna/optim/optimizer.h"
+
+namespace lacuna::optim {
+
+using Maker = std::unique_ptr<Optimizer>(const OptimizerConfig&, const nn::ParameterStore&);
+
+#define LACUNA_OPTIMIZER(id, description) Maker make_##id;
+#include "optimizers.def"
+#undef LACUNA_OPTIMIZER
+
+std::vector<OptimizerEntry> known_optimizers() {
+  return {
+#define LACUNA_OPTIMIZER(id, description) {#id, description},
+#include "optimizers.def"
+#undef LACUNA_OPTIMIZER
+  };
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
+                                          const nn::ParameterStore& parameters) {
+#define LACUNA_OPTIMIZER(id, description) \
+  if (config.name == #id) return make_##id(config, parameters);
+#include "optimizers.def"
+#undef LACUNA_OPTIMIZER
+  std::vector<std::string> names;
+  for (const OptimizerEntry& entry : known_optimizers()) names.emplace_back(entry.name);
+  const std::string nearest = nearest_name(config.name, names);
+  throw Error(ErrorKind::kConfig, "optim.name", "there is no optimizer '" + config.name + "'",
+              nearest.empty() ? "Known: " + join(names, ", ") : "Did you mean '" + nearest + "'?");
+}
+
+}  // namespace lacuna::optim

@@ -1,0 +1,26 @@
+#include "lacuna/sparse/pass.h"
+
+namespace lacuna::sparse {
+
+int64_t Order::count_below(int64_t lane, int64_t length) const {
+  // Positions increase with i, so all runs before the last one that starts below `length` are
+  // whole.
+  const int64_t last = length - 1 - position(lane, 0);
+  if (last < 0) return 0;
+  const int64_t runs = last / outer;
+  return runs * run + std::min(run, (last - runs * outer) / inner + 1);
+}
+
+int64_t Pass::pairs() const {
+  int64_t sum = 0;
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    const int64_t queries_here = query_count(lane);
+    const int64_t keys_here = key_count(lane);
+    for (int64_t i = 0; i < queries_here; ++i) {
+      sum += std::max<int64_t>(0, std::min(end.value(i), keys_here) - begin.value(i));
+    }
+  }
+  return sum;
+}
+
+}  // namespace lacuna::sparse

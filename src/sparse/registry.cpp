@@ -1,0 +1,44 @@
+#include "compose.h"
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
+
+namespace lacuna::sparse {
+
+#define LACUNA_PATTERN(name, form, description) PatternPtr make_##name(const PatternArguments&);
+#include "patterns.def"
+#undef LACUNA_PATTERN
+
+namespace {
+
+struct Maker {
+  PatternEntry entry;
+  PatternPtr (*make)(const PatternArguments&);
+};
+
+constexpr Maker kMakers[] = {
+#define LACUNA_PATTERN(name, form, description) {{#name, form, description}, make_##name},
+#include "patterns.def"
+#undef LACUNA_PATTERN
+};
+
+}  // namespace
+
+std::vector<PatternEntry> known_patterns() {
+  std::vector<PatternEntry> entries;
+  for (const Maker& maker : kMakers) entries.push_back(maker.entry);
+  return entries;
+}
+
+PatternPtr make_pattern(const PatternArguments& arguments) {
+  std::vector<std::string> names;
+  for (const Maker& maker : kMakers) {
+    if (arguments.pattern == maker.entry.name) return maker.make(arguments);
+    names.emplace_back(maker.entry.name);
+  }
+  const std::string nearest = nearest_name(arguments.pattern, names);
+  throw Error(ErrorKind::kConfig, "attention",
+              "there is no pattern \"" + arguments.pattern + "\", only " + join(names, ", "),
+              nearest.empty() ? "" : "Did you mean " + nearest + "?");
+}
+
+}  // namespace lacuna::sparse

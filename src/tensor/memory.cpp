@@ -1,0 +1,141 @@
+#include "lacuna/tensor/memory.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+namespace lacuna {
+namespace {
+
+constexpr size_t kAlignment = 64;
+
+size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+MemoryUse use_at(const std::vector<Lifetime>& lifetimes, int64_t event) {
+  MemoryUse use;
+  for (const Lifetime& life : lifetimes) {
+    if (life.birth <= event && event < life.death) use[life.tag] += aligned(life.bytes);
+  }
+  return use;
+}
+
+// The event with most bytes alive. Only births can reach a new maximum.
+int64_t fullest_event(const std::vector<Lifetime>& lifetimes) {
+  std::vector<std::pair<int64_t, int64_t>> changes;  // event, bytes
+  for (const Lifetime& life : lifetimes) {
+    changes.emplace_back(life.birth, static_cast<int64_t>(aligned(life.bytes)));
+    if (life.death != std::numeric_limits<int64_t>::max()) {
+      changes.emplace_back(life.death, -static_cast<int64_t>(aligned(life.bytes)));
+    }
+  }
+  std::sort(changes.begin(), changes.end());
+  int64_t alive = 0, most = 0, event = 0;
+  for (const auto& [when, bytes] : changes) {
+    alive += bytes;
+    if (alive > most) {
+      most = alive;
+      event = when;
+    }
+  }
+  return event;
+}
+
+}  // namespace
+
+const char* name_of(MemoryTag tag) {
+  switch (tag) {
+    case MemoryTag::kParameters: return "parameters";
+    case MemoryTag::kGradients: return "gradients";
+    case MemoryTag::kOptimizer: return "optimizer";
+    case MemoryTag::kAverages: return "averages";
+    case MemoryTag::kInputs: return "inputs";
+    case MemoryTag::kActivations: return "activations";
+    case MemoryTag::kActivationGradients: return "activation gradients";
+    case MemoryTag::kWorkspace: return "workspace";
+  }
+  return "?";
+}
+
+size_t MemoryUse::total() const { return std::accumulate(bytes.begin(), bytes.end(), size_t{0}); }
+
+MemoryPlan pack(std::vector<Lifetime> lifetimes) {
+  MemoryPlan plan;
+  plan.lifetimes = std::move(lifetimes);
+  const auto& lives = plan.lifetimes;
+  plan.offsets.assign(lives.size(), 0);
+  std::vector<size_t> order(lives.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return lives[a].bytes > lives[b].bytes; });
+  std::vector<size_t> placed;  // ordered by offset
+  for (const size_t k : order) {
+    size_t offset = 0;
+    for (const size_t other : placed) {
+      const bool together =
+          lives[k].birth < lives[other].death && lives[other].birth < lives[k].death;
+      if (!together) continue;
+      if (offset + aligned(lives[k].bytes) <= plan.offsets[other]) break;
+      offset = std::max(offset, plan.offsets[other] + aligned(lives[other].bytes));
+    }
+    plan.offsets[k] = offset;
+    plan.total = std::max(plan.total, offset + aligned(lives[k].bytes));
+    const auto place =
+        std::upper_bound(placed.begin(), placed.end(), offset,
+                         [&](size_t at, size_t other) { return at < plan.offsets[other]; });
+    placed.insert(place, k);
+  }
+  plan.peak = use_at(lives, fullest_event(lives));
+  return plan;
+}
+
+struct Arena::State {
+  bool recording = true;
+  MemoryPlan plan;  // recording: only the lifetimes
+  int64_t event = 0;
+  size_t next = 0;
+  Tensor block;
+};
+
+Arena::Arena() : state_(std::make_shared<State>()) {}
+
+Arena::Arena(const MemoryPlan& plan) : Arena() {
+  state_->recording = false;
+  state_->plan = plan;
+  state_->block = Tensor::zeros({static_cast<int64_t>(plan.total)}, DType::kU8);
+  std::memset(state_->block.view().raw(), 0xFF, plan.total);
+}
+
+Arena::~Arena() = default;
+
+Tensor Arena::allocate(const Shape& shape, DType dtype, MemoryTag tag) {
+  const size_t bytes = static_cast<size_t>(shape.count()) * size_t{size_of(dtype)};
+  const size_t index = state_->next++;
+  if (!state_->recording) {
+    require(index < state_->plan.lifetimes.size() &&
+                state_->plan.lifetimes[index].bytes == bytes &&
+                state_->plan.lifetimes[index].tag == tag,
+            "Arena::allocate", "this step allocates otherwise than the one that was planned");
+    void* data = state_->block.view().data<uint8_t>() + state_->plan.offsets[index];
+    return {View(data, dtype, shape), nullptr};
+  }
+  state_->plan.lifetimes.push_back(
+      {bytes, tag, state_->event++, std::numeric_limits<int64_t>::max()});
+  // The owner has no memory behind it: its deleter writes down when the last tensor let go.
+  const std::shared_ptr<const void> owner(
+      state_.get(), [state = state_, index](const void*) {
+        state->plan.lifetimes[index].death = state->event++;
+      });
+  return {View(nullptr, dtype, shape), owner};
+}
+
+bool Arena::recording() const { return state_->recording; }
+
+void Arena::rewind() { state_->next = 0; }
+
+MemoryPlan Arena::plan() const {
+  require(state_->recording, "Arena::plan", "the arena does not record");
+  return pack(state_->plan.lifetimes);
+}
+
+}  // namespace lacuna

@@ -1,0 +1,19 @@
+#include "lacuna/tensor/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace lacuna {
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype) {
+  constexpr std::align_val_t kAlignment{64};
+  const size_t bytes = static_cast<size_t>(shape.count()) * size_of(dtype);
+  void* memory = ::operator new(std::max<size_t>(bytes, 1), kAlignment);
+  std::memset(memory, 0, bytes);
+  const std::shared_ptr<const void> owner(
+      memory, [](const void* held) { ::operator delete(const_cast<void*>(held), kAlignment); });
+  return {View(memory, dtype, shape), owner};
+}
+
+}  // namespace lacuna

@@ -1,0 +1,44 @@
+#include "lacuna/train/evaluator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "lacuna/data/evaluation_windows.h"
+
+namespace lacuna::train {
+
+Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model,
+                    const Dataset& data, Split split, const std::function<bool()>& stop) {
+  const int64_t context = model.config().context, batch = program.batch();
+  const auto windows = evaluation_windows(data.size(split), context, 0);
+  Evaluation result{.split = split};
+  double nats = 0;
+  for (size_t first = 0; first < windows.size(); first += static_cast<size_t>(batch)) {
+    if (stop()) {
+      result.complete = false;
+      break;
+    }
+    const size_t count = std::min(windows.size() - first, static_cast<size_t>(batch));
+    std::fill(program.tokens(), program.tokens() + batch * context, 0);
+    for (size_t row = 0; row < count; ++row) {
+      const EvaluationWindow& window = windows[first + row];
+      data.read(split, window.begin, window.length,
+                program.tokens() + static_cast<int64_t>(row) * context);
+    }
+    program.run(queue, model);
+    for (size_t row = 0; row < count; ++row) {
+      const EvaluationWindow& window = windows[first + row];
+      const double* losses = program.losses() + static_cast<int64_t>(row) * context;
+      for (int64_t t = window.score_begin; t < window.length; ++t) nats += losses[t];
+      result.positions += window.length - window.score_begin;
+      ++result.windows;
+    }
+  }
+  if (result.positions > 0) {
+    result.bits = nats / static_cast<double>(result.positions) / std::numbers::ln2;
+  }
+  return result;
+}
+
+}  // namespace lacuna::train

@@ -1,0 +1,241 @@
+// The only source that includes toml++.
+#include "lacuna/train/options.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
+#include "lacuna/base/text.h"
+
+namespace lacuna::train {
+namespace {
+
+template <class... Bodies>
+struct Overloaded : Bodies... {
+  using Bodies::operator()...;
+};
+template <class... Bodies>
+Overloaded(Bodies...) -> Overloaded<Bodies...>;
+
+[[noreturn]] void fail(const std::string& place, const std::string& name,
+                       const std::string& message, const std::string& hint) {
+  throw Error(ErrorKind::kConfig, place, name + ": " + message, hint);
+}
+
+const OptionEntry& entry_called(const std::string& name, const std::string& place) {
+  std::vector<std::string> names;
+  for (const OptionEntry& entry : option_table()) {
+    if (entry.name == name) return entry;
+    names.push_back(entry.name);
+  }
+  const std::string nearest = nearest_name(name, names);
+  throw Error(ErrorKind::kConfig, place, "there is no option '" + name + "'",
+              nearest.empty() ? "`lacuna list options` names all" : "Did you mean '" + nearest + "'?");
+}
+
+const char* type_text(const OptionPointer& value) {
+  const char* names[] = {"a whole number", "a number", "a string", "a list of strings",
+                         "a list of whole numbers"};
+  return names[value.index()];
+}
+
+// The elements of an array, or a lone value as a list of one.
+template <class T>
+bool read_list(const toml::node& node, std::vector<T>* out) {
+  out->clear();
+  if (const auto lone = node.value_exact<T>()) {
+    out->push_back(*lone);
+    return true;
+  }
+  if (!node.is_array()) return false;
+  for (const toml::node& element : *node.as_array()) {
+    const auto value = element.value_exact<T>();
+    if (!value) return false;
+    out->push_back(*value);
+  }
+  return true;
+}
+
+bool read_value(const toml::node& node, const OptionPointer& target) {
+  const auto store = [](const auto& found, auto* to) {
+    if (found) *to = *found;
+    return found.has_value();
+  };
+  return std::visit(
+      Overloaded{[&](int64_t* to) { return store(node.value_exact<int64_t>(), to); },
+                 [&](double* to) { return store(node.value<double>(), to); },
+                 [&](std::string* to) { return store(node.value_exact<std::string>(), to); },
+                 [&](auto* list) { return read_list(node, list); }},
+      target);
+}
+
+void check_range(const OptionEntry& entry, const OptionPointer& value, const std::string& place) {
+  const Check& check = entry.check;
+  const auto in_range = [&](double number) {
+    if (check.low == 0 && check.high == 0 && std::isfinite(number)) return;
+    if (number >= check.low && number <= check.high) return;
+    fail(place, entry.name,
+         str("must lie between ", check.low, " and ", check.high, ", not ", number), "");
+  };
+  std::visit(Overloaded{[&](const int64_t* v) { in_range(static_cast<double>(*v)); },
+                        [&](const double* v) { in_range(*v); },
+                        [&](const std::string* v) {
+                          const auto words = split(check.words, '|');
+                          if (check.words[0] == '\0') return;
+                          if (std::find(words.begin(), words.end(), *v) != words.end()) return;
+                          fail(place, entry.name,
+                               "must be one of " + join(words, ", ") + ", not '" + *v + "'", "");
+                        },
+                        [](const auto*) {}},
+             value);
+}
+
+void assign(Options& options, const OptionEntry& entry, const toml::node& node,
+            const std::string& place) {
+  const OptionPointer value = entry.at(options);
+  if (!read_value(node, value)) {
+    std::ostringstream got;
+    got << node.type();
+    fail(place, entry.name, str("expected ", type_text(value), ", got ", got.str()), "");
+  }
+  check_range(entry, value, place);
+}
+
+toml::table parse(const std::string& path) {
+  try {
+    return toml::parse(read_text(path), path);
+  } catch (const toml::parse_error& failure) {
+    throw Error(ErrorKind::kConfig, str(path, ":", failure.source().begin.line),
+                std::string(failure.description()), "The file must be TOML");
+  }
+}
+
+// A word of the command line as a TOML value; what is none is taken as a string.
+toml::table parse_word(const std::string& text) {
+  try {
+    return toml::parse("value = " + text);
+  } catch (const toml::parse_error&) {
+    return toml::table{{"value", text}};
+  }
+}
+
+std::string quoted(const std::string& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
+}
+
+template <class T>
+std::string toml_text(const std::vector<T>& list) {
+  std::vector<std::string> parts;
+  for (const T& element : list) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      parts.push_back(quoted(element));
+    } else {
+      parts.push_back(std::to_string(element));
+    }
+  }
+  return "[" + join(parts, ", ") + "]";
+}
+
+std::string value_text(const OptionPointer& value) {
+  return std::visit(Overloaded{[](const int64_t* v) { return std::to_string(*v); },
+                               [](const double* v) { return exact(*v); },
+                               [](const std::string* v) { return quoted(*v); },
+                               [](const auto* v) { return toml_text(*v); }},
+                    value);
+}
+
+}  // namespace
+
+const std::vector<OptionEntry>& option_table() {
+  static const std::vector<OptionEntry> table = [] {
+    std::vector<OptionEntry> entries;
+#define LACUNA_SECTION(name, help)         \
+  {                                        \
+    constexpr auto section = &Options::name; \
+    const std::string prefix = #name ".", section_help = help;
+#define LACUNA_OPTION(type, key, initial, check, help)      \
+  entries.push_back({prefix + #key, section_help, help, check, \
+                     [](Options& o) -> OptionPointer { return &(o.*section).key; }});
+#define LACUNA_SECTION_END(name) }
+#include "lacuna/train/options.def"
+#undef LACUNA_SECTION
+#undef LACUNA_OPTION
+#undef LACUNA_SECTION_END
+    return entries;
+  }();
+  return table;
+}
+
+Options read_options(const std::string& path, const std::vector<Override>& overrides) {
+  Options options;
+  for (const auto& [section, content] : parse(path)) {
+    const std::string place = str(path, ":", content.source().begin.line);
+    if (!content.is_table()) {
+      throw Error(ErrorKind::kConfig, place,
+                  str("'", section.str(), "' stands outside a section"),
+                  "Options belong under a heading such as [model]");
+    }
+    for (const auto& [key, node] : *content.as_table()) {
+      const std::string line = str(path, ":", node.source().begin.line);
+      assign(options, entry_called(str(section.str(), ".", key.str()), line), node, line);
+    }
+  }
+  for (const auto& [name, text] : overrides) {
+    const std::string place = "--" + name;
+    const OptionEntry& entry = entry_called(name, place);
+    const toml::table word = std::holds_alternative<std::string*>(entry.at(options)) &&
+                                     !text.starts_with('"')
+                                 ? toml::table{{"value", text}}
+                                 : parse_word(text);
+    assign(options, entry, *word.get("value"), place);
+  }
+  return options;
+}
+
+std::string to_toml(const Options& options) {
+  Options copy = options;
+  std::string text, section;
+  for (const OptionEntry& entry : option_table()) {
+    const std::vector<std::string> name = split(entry.name, '.');
+    if (name[0] != section) {
+      text += (section.empty() ? "[" : "\n[") + name[0] + "]\n";
+      section = name[0];
+    }
+    text += name[1] + " = " + value_text(entry.at(copy)) + "\n";
+  }
+  return text;
+}
+
+std::string options_markdown() {
+  std::string text =
+      "# Options\n\n"
+      "Each option is a key of a TOML file (`layers = 4` under `[model]`) and a flag of `lacuna "
+      "train` (`--model.layers 4`).\nThis page is written by `lacuna list options`; a test keeps it "
+      "current.\n";
+  std::string section;
+  Options defaults;
+  for (const OptionEntry& entry : option_table()) {
+    const std::string heading = split(entry.name, '.')[0];
+    if (heading != section) {
+      text += "\n## [" + heading + "] " + entry.section_help +
+              "\n\n| option | default | allowed | meaning |\n|---|---|---|---|\n";
+      section = heading;
+    }
+    const OptionPointer value = entry.at(defaults);
+    std::string allowed = type_text(value);
+    if (entry.check.low != 0 || entry.check.high != 0) {
+      allowed += str(", ", entry.check.low, " to ", entry.check.high);
+    }
+    if (entry.check.words[0] != '\0') allowed = join(split(entry.check.words, '|'), " or ");
+    text += "| `" + entry.name + "` | `" + value_text(value) + "` | " + allowed + " | " +
+            entry.help + " |\n";
+  }
+  return text;
+}
+
+}  // namespace lacuna::train

@@ -1,0 +1,159 @@
+#include "lacuna/base/files.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "../catch.h"
+#include "../expect_error.h"
+#include "../temp_folder.h"
+
+using namespace lacuna;
+using Names = std::vector<std::string>;
+
+namespace {
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.data()), file.size()};
+}
+
+/// Writes beyond this many bytes of any file fail with EFBIG in this scope.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int) = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("a mapped file shows the bytes of the file, zeros and high bytes included") {
+  const TempFolder folder;
+  const std::string bytes("a\0\xff\nb", 5);
+  CHECK(text_of(MappedFile(folder.put("f", bytes))) == bytes);
+}
+
+TEST_CASE("a mapped file moves without losing or doubling its map") {
+  const TempFolder folder;
+  MappedFile first(folder.put("first", "one"));
+  MappedFile second(folder.put("second", "three"));
+  const std::byte* address = second.data();
+  first = std::move(second);
+  CHECK(first.data() == address);
+  CHECK(text_of(first) == "three");
+  const MappedFile third(std::move(first));
+  CHECK(text_of(third) == "three");
+}
+
+TEST_CASE("an empty file maps to size 0 and reads as an empty text") {
+  const TempFolder folder;
+  const std::string path = folder.put("empty", "");
+  CHECK(MappedFile(path).size() == 0);
+  CHECK(read_text(path).empty());
+}
+
+TEST_CASE("mapping or reading what is no readable file is a data error with the path") {
+  const TempFolder folder;
+  const std::string missing = folder / "missing";
+  expect_error(ErrorKind::kData, missing, [&] { MappedFile{missing}; });
+  expect_error(ErrorKind::kData, "No such file", [&] { read_text(missing); });
+  expect_error(ErrorKind::kData, "folder", [&] { MappedFile{folder.path()}; });
+  expect_error(ErrorKind::kData, "folder", [&] { read_text(folder.path()); });
+  expect_error(ErrorKind::kData, "regular file", [] { MappedFile("/dev/zero"); });
+  const std::string pipe = folder / "pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  expect_error(ErrorKind::kData, "regular file", [&] { MappedFile{pipe}; });
+}
+
+TEST_CASE("read_text returns a file longer than its buffer unchanged") {
+  const TempFolder folder;
+  std::string bytes;
+  for (int i = 0; i < 100'000; ++i) bytes += static_cast<char>(i * 7);
+  CHECK(read_text(folder.put("long", bytes)) == bytes);
+}
+
+TEST_CASE("write_atomic creates a file, replaces it, and leaves no other file behind") {
+  const TempFolder folder;
+  const std::string path = folder / "state";
+  write_atomic(path, "a long first version");
+  CHECK(read_text(path) == "a long first version");
+  write_atomic(path, std::string_view("new\0one", 7));
+  CHECK(read_text(path) == std::string("new\0one", 7));
+  CHECK(folder.names() == Names{"state"});
+}
+
+TEST_CASE("a file written atomically has the permissions that the umask allows") {
+  const TempFolder folder;
+  const mode_t before = umask(0027);
+  write_atomic(folder / "state", "x");
+  umask(before);
+  struct stat facts {};
+  REQUIRE(stat((folder / "state").c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 0777) == 0640);
+}
+
+TEST_CASE("a failed atomic write is an io error and leaves the old file and no temporary") {
+  const TempFolder folder;
+  const std::string path = folder.put("state", "old");
+  std::string text;
+  {
+    const FileSizeLimit limit(1000);
+    try {
+      write_atomic(path, std::string(5000, 'x'));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kIo) text = error.what();
+    }
+  }
+  CHECK(text.find("File too large") != std::string::npos);
+  CHECK(read_text(path) == "old");
+  CHECK(folder.names() == Names{"state"});
+}
+
+TEST_CASE("an atomic write to an impossible place is an io error and leaves no temporary") {
+  const TempFolder folder;
+  folder.put("taken/inside", "x");
+  expect_error(ErrorKind::kIo, "irectory", [&] { write_atomic(folder / "taken", "y"); });
+  expect_error(ErrorKind::kIo, "No such file", [&] { write_atomic(folder / "no/file", "y"); });
+  CHECK(folder.names() == Names{"taken"});
+}
+
+TEST_CASE("an atomic file that is not committed changes nothing") {
+  const TempFolder folder;
+  const std::string path = folder.put("state", "old");
+  {
+    AtomicFile file(path);
+    file.write("new", 3);
+    CHECK(read_text(path) == "old");
+    CHECK(folder.names().size() == 2);
+  }
+  CHECK(read_text(path) == "old");
+  CHECK(folder.names() == Names{"state"});
+}
+
+TEST_CASE("two atomic files for one path do not share their temporary") {
+  const TempFolder folder;
+  const std::string path = folder / "state";
+  AtomicFile first(path), second(path);
+  first.write("1", 1);
+  second.write("22", 2);
+  second.commit();
+  CHECK(read_text(path) == "22");
+  first.commit();
+  CHECK(read_text(path) == "1");
+  CHECK(folder.names() == Names{"state"});
+}

@@ -1,0 +1,168 @@
+#include <xxhash.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <random>
+
+#include "../catch.h"
+#include "../expect_error.h"
+#include "../temp_folder.h"
+#include "lacuna/data/dataset.h"
+
+using namespace lacuna;
+
+namespace {
+
+DatasetConfig bytes(std::vector<std::string> paths, std::string suffixes = "",
+                    std::string split = "1 / 0") {
+  return {"bytes", std::move(paths), std::move(suffixes), std::move(split)};
+}
+
+std::string read(const Dataset& data, Split split, int64_t begin, int64_t count) {
+  std::vector<int32_t> symbols(static_cast<size_t>(count));
+  data.read(split, begin, count, symbols.data());
+  std::string text;
+  for (const int32_t symbol : symbols) {
+    REQUIRE(symbol >= 0);
+    REQUIRE(symbol < 256);
+    text += static_cast<char>(symbol);
+  }
+  return text;
+}
+
+std::string whole(const DatasetConfig& config) {
+  const auto data = open_dataset(config);
+  return read(*data, Split::kTrain, 0, data->size(Split::kTrain));
+}
+
+}  // namespace
+
+TEST_CASE("bytes of several files follow in the order given, empty files left out") {
+  const TempFolder folder;
+  const std::string a = folder.put("a", "first\n"), b = folder.put("b", std::string("\0\xff", 2));
+  const std::string empty = folder.put("empty", "");
+  CHECK(whole(bytes({a})) == "first\n");
+  CHECK(whole(bytes({b, empty, a})) == std::string("\0\xff", 2) + "first\n");
+  CHECK(open_dataset(bytes({a}))->vocabulary() == 256);
+}
+
+TEST_CASE("a folder gives its files with one of the suffixes, sorted bytewise by path") {
+  const TempFolder folder;
+  folder.put("src/z.cpp", "[z]");
+  folder.put("src/a.h", "[a]");
+  folder.put("src/B.cpp", "[B]");
+  folder.put("src/deep/er/x.cpp", "[x]");
+  folder.put("src/deep.cpp", "[deep]");   // '.' sorts before '/'
+  folder.put("src/\xc3\xa9.cpp", "[e]");  // above ASCII: bytes compare unsigned
+  folder.put("src/readme.md", "[md]");
+  folder.put("src/x.cpp.orig", "[orig]");
+  folder.put("src/.hidden.cpp", "[hidden]");
+  folder.put("src/.git/config.cpp", "[git]");
+  folder.put("other/o.md", "[o]");
+  std::filesystem::create_directory(folder / "src/folder.cpp");
+  std::filesystem::create_symlink("../other/o.md", folder / "src/link.cpp");
+  std::filesystem::create_symlink("nowhere", folder / "src/dangling.cpp");
+  std::filesystem::create_directory_symlink("../other", folder / "src/linked");
+
+  const std::string root = folder / "src";
+  CHECK(whole(bytes({root}, ".cpp")) == "[B][deep][x][o][z][e]");
+  CHECK(whole(bytes({root}, " .h  .md ")) == "[a][md]");
+  CHECK(whole(bytes({root})) == "[B][a][deep][x][o][md][orig][z][e]");
+  CHECK(whole(bytes({folder / "other", root}, ".md")) == "[o][md]");
+  // A file given by name needs no suffix.
+  CHECK(whole(bytes({root, folder / "other/o.md"}, ".h")) == "[a][o]");
+}
+
+TEST_CASE("any range of any part reads the same as the concatenated files") {
+  const TempFolder folder;
+  std::mt19937 random(1);
+  std::string all;
+  std::vector<std::string> paths;
+  // On both sides of the size from which files are mapped instead of copied.
+  for (const size_t size : {size_t{3}, size_t{70'000}, size_t{1}, size_t{65'536}, size_t{65'535}}) {
+    std::string piece(size, '\0');
+    for (char& c : piece) c = static_cast<char>(random());
+    paths.push_back(folder.put("f" + std::to_string(paths.size()), piece));
+    all += piece;
+  }
+  const auto data = open_dataset(bytes(paths, "", "100k / 60k / 7"));
+  CHECK(data->size(Split::kTrain) == 100'000);
+  CHECK(data->size(Split::kValid) == 60'000);
+  CHECK(data->size(Split::kTest) == 7);
+  const int64_t starts[] = {0, 100'000, 160'000};
+  for (int i = 0; i < 200; ++i) {
+    const auto part = static_cast<size_t>(random() % 3);
+    const int64_t size = data->size(kSplits[part]);
+    const int64_t begin = static_cast<int64_t>(random()) % (size + 1);
+    const int64_t count = static_cast<int64_t>(random()) % (size - begin + 1);
+    const std::string expected =
+        all.substr(static_cast<size_t>(starts[part] + begin), static_cast<size_t>(count));
+    REQUIRE(read(*data, kSplits[part], begin, count) == expected);
+  }
+}
+
+TEST_CASE("reading outside a part is an internal error, even where the next part has symbols") {
+  const TempFolder folder;
+  const auto data = open_dataset(bytes({folder.put("f", "0123456789")}, "", "5 / 3 / 2"));
+  const auto refuse = [&](int64_t begin, int64_t count) {
+    expect_error(ErrorKind::kInternal, "'train' has 5",
+                 [&] { read(*data, Split::kTrain, begin, count); });
+  };
+  int32_t unused = 0;
+  CHECK(read(*data, Split::kTrain, 5, 0).empty());
+  CHECK(read(*data, Split::kTest, 2, 0).empty());
+  refuse(0, 6);
+  refuse(5, 1);
+  refuse(6, 0);
+  refuse(-1, 2);
+  expect_error(ErrorKind::kInternal, "asked", [&] { data->read(Split::kTrain, 1, -1, &unused); });
+  expect_error(ErrorKind::kInternal, "asked",
+               [&] { data->read(Split::kTrain, 1, INT64_MAX, &unused); });
+}
+
+TEST_CASE("the identity is the XXH3 of all bytes and their number, whatever files hold them") {
+  const TempFolder folder;
+  std::string all(100'000, 'a');
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(i * i % 251);
+  char expected[64];
+  std::snprintf(expected, sizeof expected, "%016llx:100000",
+                static_cast<unsigned long long>(XXH3_64bits(all.data(), all.size())));
+  const std::string one = folder.put("one", all);
+  const std::string head = folder.put("head", all.substr(0, 70'001));
+  const std::string tail = folder.put("tail", all.substr(70'001));
+  CHECK(open_dataset(bytes({one}))->identity() == expected);
+  CHECK(open_dataset(bytes({head, tail}, "", "0.5 / 0.5"))->identity() == expected);
+  CHECK(open_dataset(bytes({tail, head}))->identity() != expected);
+}
+
+TEST_CASE("a dataset describes its files and parts") {
+  const TempFolder folder;
+  const auto data = open_dataset(bytes({folder.put("f", std::string(2000, 'x'))}, "", "0.9/0.1"));
+  CHECK(data->describe() == "bytes: 1 file, 2,000 bytes: train 1,800, valid 200, test 0");
+}
+
+TEST_CASE("a dataset that cannot be opened says why") {
+  const TempFolder folder;
+  const std::string empty = folder.put("empty/e.txt", "");
+  std::filesystem::create_directory(folder / "bare");
+  const auto refuse = [](ErrorKind kind, const std::string& fragment, const DatasetConfig& config) {
+    expect_error(kind, fragment, [&] { open_dataset(config); });
+  };
+  refuse(ErrorKind::kData, "missing", bytes({folder / "missing"}));
+  refuse(ErrorKind::kData, "no files", bytes({folder / "bare"}));
+  refuse(ErrorKind::kData, ".cpp .h", bytes({folder / "empty"}, ".cpp .h"));
+  refuse(ErrorKind::kData, "empty", bytes({empty}));
+  refuse(ErrorKind::kData, "empty", bytes({folder / "empty"}));
+  refuse(ErrorKind::kData, "regular file", bytes({"/dev/zero"}));
+  refuse(ErrorKind::kConfig, "data.paths", bytes({}));
+  refuse(ErrorKind::kConfig, "data.split", bytes({folder.put("f", "abc")}, "", "3 / 1"));
+  refuse(ErrorKind::kConfig, "Did you mean 'bytes'?", {"byte", {empty}, "", "1 / 0"});
+  refuse(ErrorKind::kConfig, "known: bytes", {"something else", {empty}, "", "1 / 0"});
+}
+
+TEST_CASE("the table of dataset formats names bytes") {
+  const auto formats = dataset_formats();
+  REQUIRE(!formats.empty());
+  CHECK(formats.front().name == "bytes");
+  CHECK(!formats.front().description.empty());
+}

@@ -1,0 +1,52 @@
+#include "lacuna/data/evaluation_windows.h"
+
+#include <algorithm>
+
+#include "../catch.h"
+#include "../expect_error.h"
+
+using namespace lacuna;
+
+TEST_CASE("evaluation scores every position once, with the context that was asked for") {
+  for (int64_t window = 1; window <= 9; ++window) {
+    for (int64_t context = 0; context < window; ++context) {
+      for (int64_t symbols = 0; symbols <= 40; ++symbols) {
+        INFO("n " << symbols << " T " << window << " M " << context);
+        const auto windows = evaluation_windows(symbols, window, context);
+        std::vector<int> scored(static_cast<size_t>(symbols));
+        for (size_t w = 0; w < windows.size(); ++w) {
+          const EvaluationWindow& one = windows[w];
+          REQUIRE(one.begin >= 0);
+          REQUIRE(one.length <= window);
+          REQUIRE(one.begin + one.length <= symbols);
+          REQUIRE(one.score_begin >= 0);
+          REQUIRE(one.score_begin < one.length);
+          if (w + 1 < windows.size()) REQUIRE(one.length == window);
+          for (int64_t i = one.score_begin; i < one.length; ++i) {
+            ++scored[static_cast<size_t>(one.begin + i)];
+            REQUIRE(i >= std::min(context, one.begin + i));
+          }
+        }
+        REQUIRE(std::all_of(scored.begin(), scored.end(), [](int count) { return count == 1; }));
+        // No more windows than needed: one, then one for each window - context symbols more.
+        const int64_t rest = std::max<int64_t>(0, symbols - window);
+        const int64_t needed =
+            symbols == 0 ? 0 : 1 + (rest + window - context - 1) / (window - context);
+        REQUIRE(static_cast<int64_t>(windows.size()) == needed);
+      }
+    }
+  }
+}
+
+TEST_CASE("evaluation windows of a small part, written out") {
+  const auto windows = evaluation_windows(11, 5, 2);
+  REQUIRE(windows.size() == 3);
+  CHECK((windows[0].begin == 0 && windows[0].length == 5 && windows[0].score_begin == 0));
+  CHECK((windows[1].begin == 3 && windows[1].length == 5 && windows[1].score_begin == 2));
+  CHECK((windows[2].begin == 6 && windows[2].length == 5 && windows[2].score_begin == 2));
+}
+
+TEST_CASE("a minimum context that leaves nothing to score is a configuration error") {
+  expect_error(ErrorKind::kConfig, "0 to 7", [] { evaluation_windows(100, 8, 8); });
+  expect_error(ErrorKind::kConfig, "minimum context", [] { evaluation_windows(100, 8, -1); });
+}
