@@ -43,7 +43,9 @@ void log_warning(const std::string& line) {
   to_file(spdlog::level::warn, line);
 }
 
-void log_quiet(const std::string& line) { to_file(spdlog::level::info, line); }
+void log_quiet(const std::string& line) {
+  to_file(spdlog::level::info, line);
+}
 
 void open_log_file(const std::string& path) {
   try {

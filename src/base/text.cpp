@@ -57,10 +57,17 @@ int64_t parse_count(std::string_view text) {
   double scale = 1;
   if (!text.empty()) {
     switch (text.back()) {
-      case 'k': scale = 1e3; break;
-      case 'M': scale = 1e6; break;
-      case 'G': scale = 1e9; break;
-      default: break;
+      case 'k':
+        scale = 1e3;
+        break;
+      case 'M':
+        scale = 1e6;
+        break;
+      case 'G':
+        scale = 1e9;
+        break;
+      default:
+        break;
     }
     if (scale != 1) text.remove_suffix(1);
   }

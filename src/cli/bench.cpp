@@ -34,8 +34,8 @@ Tensor random_tensor(const Shape& shape, uint64_t seed) {
   const PhiloxKey key = random_key(seed, RandomUse::kInit, 0);
   float* values = tensor.view().data<float>();
   for (int64_t i = 0; i < shape.count(); ++i) {
-    values[i] = static_cast<float>(
-        normal_pair(random_words(key, static_cast<uint64_t>(i), 0, 0))[0]);
+    values[i] =
+        static_cast<float>(normal_pair(random_words(key, static_cast<uint64_t>(i), 0, 0))[0]);
   }
   return tensor;
 }
@@ -106,10 +106,10 @@ AttentionTimes time_attention(Queue& queue, const std::string& pattern, int64_t 
   const Tensor lse = zeros(statistics), delta = zeros(statistics);
   const AttentionForward forward{q, k, v, y, lse, 0.125, &passes};
   const AttentionBackward backward{q, k, v, y, lse, dy, dq, dk, dv, delta, 0.125, &passes};
-  return {static_cast<double>(sparse::attended_pairs(*parsed, 0, length)) /
-              static_cast<double>(length),
-          median_seconds(repeats, [&] { launch(queue, forward); }),
-          median_seconds(repeats, [&] { launch(queue, backward); })};
+  return {
+      static_cast<double>(sparse::attended_pairs(*parsed, 0, length)) / static_cast<double>(length),
+      median_seconds(repeats, [&] { launch(queue, forward); }),
+      median_seconds(repeats, [&] { launch(queue, backward); })};
 }
 
 void bench_attention(Queue& queue, int64_t repeats) {
@@ -120,8 +120,8 @@ void bench_attention(Queue& queue, int64_t repeats) {
     for (int64_t length = 1024; length <= 65536; length *= 2) {
       const auto side = std::sqrt(static_cast<double>(length));
       const int64_t stride = int64_t{1} << std::lround(std::log2(side));
-      const std::string pattern =
-          name == std::string("fixed") ? str("fixed(", stride, ", 8)") : str("strided(", stride, ")");
+      const std::string pattern = name == std::string("fixed") ? str("fixed(", stride, ", 8)")
+                                                               : str("strided(", stride, ")");
       const AttentionTimes times = time_attention(queue, pattern, length, repeats);
       std::printf("  %-16s %6lld %6lld %9.1f %11.2f %12.2f %20.2f\n", pattern.c_str(),
                   static_cast<long long>(length), static_cast<long long>(stride), times.keys,

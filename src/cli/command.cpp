@@ -2,7 +2,6 @@
 #include "lacuna/cli/command.h"
 
 #include <CLI/CLI.hpp>
-
 #include <cstdio>
 
 #include "lacuna/base/error.h"
@@ -25,7 +24,9 @@ std::vector<Command> commands() {
 
 namespace {
 
-std::string bare(const std::string& flag) { return flag.substr(2); }
+std::string bare(const std::string& flag) {
+  return flag.substr(2);
+}
 
 // One command with the memory that CLI11 writes to.
 struct Binding {
@@ -51,8 +52,9 @@ void bind(CLI::App& app, Binding& binding) {
     }
   }
   if (command.takes_options) {
-    app.footer("Any option of the configuration can be given as --section.key VALUE;\n"
-               "`lacuna list options` explains them all.");
+    app.footer(
+        "Any option of the configuration can be given as --section.key VALUE;\n"
+        "`lacuna list options` explains them all.");
   }
   app.allow_extras();
 }
@@ -69,8 +71,9 @@ void take_extras(Binding& binding) {
       const std::string nearest = word.starts_with("-") ? nearest_name(word, names) : "";
       throw Error(ErrorKind::kUsage, "lacuna " + binding.command->name,
                   "cannot make anything of '" + word + "'",
-                  nearest.empty() ? "`lacuna " + binding.command->name + " --help` lists what it takes"
-                                  : "Did you mean '" + nearest + "'?");
+                  nearest.empty()
+                      ? "`lacuna " + binding.command->name + " --help` lists what it takes"
+                      : "Did you mean '" + nearest + "'?");
     }
     const size_t equals = word.find('=');
     if (equals != std::string::npos) {
@@ -131,8 +134,9 @@ void run_command_line(int argc, const char* const* argv, const Stop& stop) {
     for (const Command& command : table) names.push_back(command.name);
     const std::string nearest = argc > 1 ? nearest_name(argv[1], names) : "";
     const bool known = argc > 1 && nearest == argv[1];
-    throw Error(ErrorKind::kUsage, known ? "lacuna " + nearest : "lacuna", failure.what(),
-                known || nearest.empty() ? "See `lacuna --help`" : "Did you mean '" + nearest + "'?");
+    throw Error(
+        ErrorKind::kUsage, known ? "lacuna " + nearest : "lacuna", failure.what(),
+        known || nearest.empty() ? "See `lacuna --help`" : "Did you mean '" + nearest + "'?");
   }
   for (Binding& binding : bindings) {
     if (!binding.app->parsed()) continue;

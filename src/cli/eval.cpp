@@ -25,8 +25,7 @@ Split split_called(const std::string& name) {
 // Tokens, logits and bits of the first windows of the part, for tools outside lacuna.
 void write_logits(const std::string& path, train::SavedRun& run, const Dataset& data, Split split) {
   const nn::ModelConfig& model = run.model().config();
-  const int64_t rows =
-      std::min(run.options().train.batch, data.size(split) / model.context);
+  const int64_t rows = std::min(run.options().train.batch, data.size(split) / model.context);
   if (rows == 0) {
     throw Error(ErrorKind::kData, "--logits",
                 str("the part '", split_name(split), "' is shorter than one window of ",
@@ -59,8 +58,8 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
   }
   if (parsed.is_set("logits")) return write_logits(parsed.text("logits"), run, *data, split);
   if (data->size(split) == 0) {
-    throw Error(ErrorKind::kData, "data.split",
-                str("the part '", split_name(split), "' is empty"), "Choose another with --split");
+    throw Error(ErrorKind::kData, "data.split", str("the part '", split_name(split), "' is empty"),
+                "Choose another with --split");
   }
   train::Program program(run.model(), run.options().train.batch, Tape::Mode::kEvaluate);
   const train::Evaluation result =

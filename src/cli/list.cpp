@@ -30,7 +30,9 @@ void list_commands() {
   for (const Command& command : commands()) print_row(command.name, command.summary);
 }
 
-void list_options() { std::fputs(train::options_markdown().c_str(), stdout); }
+void list_options() {
+  std::fputs(train::options_markdown().c_str(), stdout);
+}
 
 constexpr std::pair<const char*, void (*)()> kTables[] = {{"patterns", list_patterns},
                                                           {"datasets", list_datasets},

@@ -1,8 +1,7 @@
-#include "lacuna/train/run.h"
-
 #include <filesystem>
 
 #include "lacuna/cli/command.h"
+#include "lacuna/train/run.h"
 
 namespace lacuna::cli {
 

@@ -7,9 +7,9 @@
 namespace lacuna::cli {
 
 std::string version_text() {
-  std::string text = str("lacuna ", LACUNA_VERSION, "\n", LACUNA_BUILD, " build by ",
-                         LACUNA_COMPILER, ", CPU code for ", LACUNA_CPU_ARCH, "\n",
-                         available_threads(), " CPU threads\n");
+  std::string text =
+      str("lacuna ", LACUNA_VERSION, "\n", LACUNA_BUILD, " build by ", LACUNA_COMPILER,
+          ", CPU code for ", LACUNA_CPU_ARCH, "\n", available_threads(), " CPU threads\n");
 #ifdef LACUNA_CUDA_TOOLKIT
   text += str("CUDA toolkit ", LACUNA_CUDA_TOOLKIT, "; training runs on the CPU in this version\n");
   for (const std::string& line : cuda::describe_gpus()) text += "GPU: " + line + "\n";

@@ -16,18 +16,20 @@ void update(Queue& queue, const AdamW& op) {
   const T* gradient = op.gradient.data<T>();
   T* average = op.average.present() ? op.average.data<T>() : nullptr;
   const T beta1 = T(op.beta1), beta2 = T(op.beta2), eps = T(op.eps), decay = T(op.decay);
+  // 1 - beta in double: in f32 1 - 0.999 has five digits only.
+  const T fresh1 = T(1 - op.beta1), fresh2 = T(1 - op.beta2);
   const T rate = T(op.state->learning_rate), scale = T(op.state->gradient_scale);
-  const T keep = T(op.state->average_decay);
+  const T keep = T(op.state->average_decay), fresh = T(1 - op.state->average_decay);
   parallel_chunks(queue, op.weight.count(), kChunk, [&](int64_t, int64_t begin, int64_t end) {
 #pragma omp simd
     for (int64_t i = begin; i < end; ++i) {
       const T g = gradient[i] * scale;
-      mean[i] = beta1 * mean[i] + (1 - beta1) * g;
-      variance[i] = beta2 * variance[i] + (1 - beta2) * g * g;
+      mean[i] = beta1 * mean[i] + fresh1 * g;
+      variance[i] = beta2 * variance[i] + fresh2 * g * g;
       weight[i] -= rate * (mean[i] / (std::sqrt(variance[i]) + eps) + decay * weight[i]);
     }
     if (average == nullptr) return;
-    for (int64_t i = begin; i < end; ++i) average[i] = keep * average[i] + (1 - keep) * weight[i];
+    for (int64_t i = begin; i < end; ++i) average[i] = keep * average[i] + fresh * weight[i];
   });
 }
 

@@ -1,7 +1,8 @@
 // Backward attention. The weights are made again from the logits and lse; with p the weights,
 //   delta_i = sum_j dy_ij y_ij,  dp = dy v^T,  ds = p * (dp - delta) * scale,
 //   dv = p^T dy,  dk = ds^T q,  dq = ds k.
-// A lane owns its positions, so its sums are added to dq, dk and dv without locks, in a fixed order.
+// A lane owns its positions, so its sums are added to dq, dk and dv without locks, in a fixed
+// order.
 #include "attention_lane.h"
 #include "dispatch.h"
 #include "gemm.h"
@@ -62,15 +63,15 @@ void backward_lane(const AttentionBackward& op, const Lane& lane) {
       const T *k_rows = k.data() + tile.key * qk, *v_rows = v.data() + tile.key * vw;
       const Matrix<T> p{logits.data(), kKeyTile, Transpose::kYes};
       const Matrix<T> ds{dp.data(), kKeyTile}, ds_t{dp.data(), kKeyTile, Transpose::kYes};
-      gemm(1, rows, tile.columns, qk, T(op.scale), q_rows,
-           Matrix<T>{k_rows, qk, Transpose::kYes}, T(0), logits.data(), kKeyTile);
+      gemm(1, rows, tile.columns, qk, T(op.scale), q_rows, Matrix<T>{k_rows, qk, Transpose::kYes},
+           T(0), logits.data(), kKeyTile);
       gemm(1, rows, tile.columns, vw, T(1), dy_rows, Matrix<T>{v_rows, vw, Transpose::kYes}, T(0),
            dp.data(), kKeyTile);
       tile_gradients(lane, tile, lse.data(), delta.data(), T(op.scale), logits.data(), dp.data());
       gemm(1, tile.columns, vw, rows, T(1), p, dy_rows, T(1), dv.data() + tile.key * vw, vw);
       gemm(1, tile.columns, qk, rows, T(1), ds_t, q_rows, T(1), dk.data() + tile.key * qk, qk);
-      gemm(1, rows, qk, tile.columns, T(1), ds, Matrix<T>{k_rows, qk}, T(1),
-           dq.data() + query * qk, qk);
+      gemm(1, rows, qk, tile.columns, T(1), ds, Matrix<T>{k_rows, qk}, T(1), dq.data() + query * qk,
+           qk);
     });
   }
   add_rows(op.dq, lane, dq, true);

@@ -1,6 +1,6 @@
-// Forward attention with a running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): per query
-// tile the maximum, the sum and the output are rescaled as key tiles come by. Passes of a head join
-// through y and lse: a later pass starts from (lse, 1, y) of the earlier ones.
+// Forward attention with a running softmax (Milakov and Gimelshein 2018; Dao et al. 2022): per
+// query tile the maximum, the sum and the output are rescaled as key tiles come by. Passes of a
+// head join through y and lse: a later pass starts from (lse, 1, y) of the earlier ones.
 #include <limits>
 
 #include "attention_lane.h"

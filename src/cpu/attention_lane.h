@@ -1,5 +1,5 @@
-// What forward and backward attention share: one lane of one pass of one head, with its rows gathered
-// into contiguous memory, and the walk over its tiles.
+// What forward and backward attention share: one lane of one pass of one head, with its rows
+// gathered into contiguous memory, and the walk over its tiles.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Lane {
   int64_t end(int64_t i) const { return std::min(pass->end.value(i), keys); }
 };
 
-/// All lanes of the `rank`-th pass of every head and sequence: independent of each other, because no
-/// position is in two lanes of a pass.
+/// All lanes of the `rank`-th pass of every head and sequence: independent of each other, because
+/// no position is in two lanes of a pass.
 inline std::vector<Lane> lanes_of(const HeadPasses& passes, int64_t batch, size_t rank) {
   std::vector<Lane> lanes;
   for (int64_t b = 0; b < batch; ++b) {

@@ -9,7 +9,7 @@ namespace lacuna::cpu {
 
 void gemm(int threads, int64_t m, int64_t n, int64_t k, float alpha, Matrix<float> a,
           Matrix<float> b, float beta, float* c, int64_t c_stride) {
-  if (threads > 1) omp_set_num_threads(threads);  // oneDNN takes the calling thread's setting
+  omp_set_num_threads(threads);  // oneDNN takes the calling thread's setting
   const auto letter = [](Transpose t) { return t == Transpose::kYes ? 'T' : 'N'; };
   const dnnl_status_t status =
       dnnl_sgemm(letter(a.transpose), letter(b.transpose), m, n, k, alpha, a.data, a.row_stride,

@@ -32,7 +32,8 @@ void finish_rows(Queue& queue, const LinearForward& op, int64_t rows, int64_t wi
   });
 }
 
-// dbias += column sums of dz, in a fixed order: chunks of rows, then the chunks one after the other.
+// dbias += column sums of dz, in a fixed order: chunks of rows, then the chunks one after the
+// other.
 template <class T>
 void add_column_sums(Queue& queue, const T* dz, int64_t rows, int64_t width, T* dbias) {
   const int64_t chunks = (rows + kChunkRows - 1) / kChunkRows;

@@ -8,10 +8,12 @@
 
 namespace lacuna::cpu {
 
-inline double exponential(double x) { return std::exp(x); }
+inline double exponential(double x) {
+  return std::exp(x);
+}
 
-// exp(x) = 2^n * exp(r), r = x - n ln 2 in [-ln 2 / 2, ln 2 / 2], exp(r) by its Taylor polynomial of
-// degree 7 (error below 1 ulp of f32). Below -87 the result is 0, above 88 it stays finite.
+// exp(x) = 2^n * exp(r), r = x - n ln 2 in [-ln 2 / 2, ln 2 / 2], exp(r) by its Taylor polynomial
+// of degree 7 (error below 1 ulp of f32). Below -87 the result is 0, above 88 it stays finite.
 inline float exponential(float x) {
   constexpr float kLog2E = 1.44269504F;
   constexpr float kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;

@@ -50,8 +50,8 @@ void norm_row_backward(const T* x, const T* gain, T mean, T rstd, const T* dy, i
   }
 }
 
-/// Runs body(row, dgain, dbias) for all rows; each chunk of rows has sums of its own, which are added
-/// to dgain and dbias in the order of the chunks.
+/// Runs body(row, dgain, dbias) for all rows; each chunk of rows has sums of its own, which are
+/// added to dgain and dbias in the order of the chunks.
 template <class T, class Body>
 void norm_rows_backward(const Queue& queue, int64_t rows, int64_t width, T* dgain, T* dbias,
                         const Body& body) {

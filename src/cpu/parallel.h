@@ -1,5 +1,5 @@
-// Threads of a CPU queue. The work items, not the threads, decide the order of every sum, so results
-// do not depend on which thread runs what.
+// Threads of a CPU queue. The work items, not the threads, decide the order of every sum, so
+// results do not depend on which thread runs what.
 #pragma once
 
 #include <algorithm>

@@ -67,8 +67,8 @@ double Transformer::training_flops() const {
   const auto width = static_cast<double>(config_.width), qk = static_cast<double>(config_.qk_width);
   const auto inner = static_cast<double>(config_.feedforward_width);
   const double block = width * (2 * qk + width) + width * width + 2 * width * inner;
-  const double weights = static_cast<double>(config_.layers) * block +
-                         width * static_cast<double>(config_.vocabulary);
+  const double weights =
+      static_cast<double>(config_.layers) * block + width * static_cast<double>(config_.vocabulary);
   const double per_pair = (qk + width) / static_cast<double>(config_.heads);
   return 6 * (weights * static_cast<double>(config_.context) +
               per_pair * static_cast<double>(attended_pairs()));
@@ -83,8 +83,7 @@ Variable Transformer::enter(Tape& tape, Stream& stream, const ops::Norm& norm,
                             const StepState& state) const {
   if (!stream.branch.present()) return ops::layer_norm(tape, stream.residual, norm);
   const Dropout dropout{tape.training() ? config_.dropout : 0, stream.next_site++, &state};
-  auto [sum, normed] =
-      ops::residual_norm(tape, stream.residual, stream.branch, norm, dropout);
+  auto [sum, normed] = ops::residual_norm(tape, stream.residual, stream.branch, norm, dropout);
   stream.residual = std::move(sum);
   stream.branch = {};
   return normed;

@@ -1,5 +1,4 @@
 #include "lacuna/kernels/layernorm.h"
-
 #include "lacuna/ops/ops.h"
 
 namespace lacuna::ops {
@@ -22,8 +21,7 @@ Variable layer_norm(Tape& tape, const Variable& x, const Norm& norm) {
 
   tape.record([&tape, x, norm, mean, rstd, y = Variable{{}, y.slot}] {
     const Tensor dy = tape.take_gradient(y);
-    const Tensor dx =
-        tape.allocate(x.shape(), x.value.dtype(), MemoryTag::kActivationGradients);
+    const Tensor dx = tape.allocate(x.shape(), x.value.dtype(), MemoryTag::kActivationGradients);
     launch(tape.queue(), LayerNormBackward{.x = x.value,
                                            .gain = norm.gain.value,
                                            .mean = mean,

@@ -25,8 +25,7 @@ Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Pa
   // y itself is not needed again: keep its slot, not its memory.
   tape.record([&tape, x, weight, bias, preactivation, activation, y = Variable{{}, y.slot}] {
     const Tensor dy = tape.take_gradient(y);
-    const Tensor dx =
-        tape.allocate(x.shape(), x.value.dtype(), MemoryTag::kActivationGradients);
+    const Tensor dx = tape.allocate(x.shape(), x.value.dtype(), MemoryTag::kActivationGradients);
     launch(tape.queue(), LinearBackward{.x = x.value,
                                         .weight = weight.value,
                                         .preactivation = preactivation,

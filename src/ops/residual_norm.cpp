@@ -8,8 +8,8 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
                                             const Variable& branch, const Norm& norm,
                                             const Dropout& dropout) {
   const Shape& shape = residual.shape();
-  require(branch.shape() == shape && norm.gain.value.size(0) == shape.back(),
-          "ops::residual_norm", "residual, branch and norm do not fit together");
+  require(branch.shape() == shape && norm.gain.value.size(0) == shape.back(), "ops::residual_norm",
+          "residual, branch and norm do not fit together");
   const DType dtype = residual.value.dtype();
   const Variable sum = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
   const Variable y = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
@@ -33,8 +33,7 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
     const Tensor dy = tape.take_gradient(y);
     const Tensor dsum = tape.take_gradient(sum);
     const DType type = sum.value.dtype();
-    const Tensor dresidual =
-        tape.allocate(sum.shape(), type, MemoryTag::kActivationGradients);
+    const Tensor dresidual = tape.allocate(sum.shape(), type, MemoryTag::kActivationGradients);
     const Tensor dbranch = tape.allocate(sum.shape(), type, MemoryTag::kActivationGradients);
     launch(tape.queue(), ResidualNormBackward{.sum = sum.value,
                                               .gain = norm.gain.value,

@@ -10,7 +10,9 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+size_t aligned(size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 MemoryUse use_at(const std::vector<Lifetime>& lifetimes, int64_t event) {
   MemoryUse use;
@@ -45,19 +47,29 @@ int64_t fullest_event(const std::vector<Lifetime>& lifetimes) {
 
 const char* name_of(MemoryTag tag) {
   switch (tag) {
-    case MemoryTag::kParameters: return "parameters";
-    case MemoryTag::kGradients: return "gradients";
-    case MemoryTag::kOptimizer: return "optimizer";
-    case MemoryTag::kAverages: return "averages";
-    case MemoryTag::kInputs: return "inputs";
-    case MemoryTag::kActivations: return "activations";
-    case MemoryTag::kActivationGradients: return "activation gradients";
-    case MemoryTag::kWorkspace: return "workspace";
+    case MemoryTag::kParameters:
+      return "parameters";
+    case MemoryTag::kGradients:
+      return "gradients";
+    case MemoryTag::kOptimizer:
+      return "optimizer";
+    case MemoryTag::kAverages:
+      return "averages";
+    case MemoryTag::kInputs:
+      return "inputs";
+    case MemoryTag::kActivations:
+      return "activations";
+    case MemoryTag::kActivationGradients:
+      return "activation gradients";
+    case MemoryTag::kWorkspace:
+      return "workspace";
   }
   return "?";
 }
 
-size_t MemoryUse::total() const { return std::accumulate(bytes.begin(), bytes.end(), size_t{0}); }
+size_t MemoryUse::total() const {
+  return std::accumulate(bytes.begin(), bytes.end(), size_t{0});
+}
 
 MemoryPlan pack(std::vector<Lifetime> lifetimes) {
   MemoryPlan plan;
@@ -112,8 +124,7 @@ Tensor Arena::allocate(const Shape& shape, DType dtype, MemoryTag tag) {
   const size_t bytes = static_cast<size_t>(shape.count()) * size_t{size_of(dtype)};
   const size_t index = state_->next++;
   if (!state_->recording) {
-    require(index < state_->plan.lifetimes.size() &&
-                state_->plan.lifetimes[index].bytes == bytes &&
+    require(index < state_->plan.lifetimes.size() && state_->plan.lifetimes[index].bytes == bytes &&
                 state_->plan.lifetimes[index].tag == tag,
             "Arena::allocate", "this step allocates otherwise than the one that was planned");
     void* data = state_->block.view().data<uint8_t>() + state_->plan.offsets[index];
@@ -122,16 +133,19 @@ Tensor Arena::allocate(const Shape& shape, DType dtype, MemoryTag tag) {
   state_->plan.lifetimes.push_back(
       {bytes, tag, state_->event++, std::numeric_limits<int64_t>::max()});
   // The owner has no memory behind it: its deleter writes down when the last tensor let go.
-  const std::shared_ptr<const void> owner(
-      state_.get(), [state = state_, index](const void*) {
-        state->plan.lifetimes[index].death = state->event++;
-      });
+  const std::shared_ptr<const void> owner(state_.get(), [state = state_, index](const void*) {
+    state->plan.lifetimes[index].death = state->event++;
+  });
   return {View(nullptr, dtype, shape), owner};
 }
 
-bool Arena::recording() const { return state_->recording; }
+bool Arena::recording() const {
+  return state_->recording;
+}
 
-void Arena::rewind() { state_->next = 0; }
+void Arena::rewind() {
+  state_->next = 0;
+}
 
 MemoryPlan Arena::plan() const {
   require(state_->recording, "Arena::plan", "the arena does not record");

@@ -11,7 +11,9 @@ Queue Queue::cpu(int threads) {
   return Queue(threads);
 }
 
-Queue Queue::dry() { return Queue(0); }
+Queue Queue::dry() {
+  return Queue(0);
+}
 
 int available_threads() {
   cpu_set_t set;

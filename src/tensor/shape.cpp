@@ -27,6 +27,8 @@ std::string Shape::text() const {
   return out + "]";
 }
 
-bool Shape::operator==(const Shape& other) const { return sizes() == other.sizes(); }
+bool Shape::operator==(const Shape& other) const {
+  return sizes() == other.sizes();
+}
 
 }  // namespace lacuna

@@ -32,8 +32,9 @@ const OptionEntry& entry_called(const std::string& name, const std::string& plac
     names.push_back(entry.name);
   }
   const std::string nearest = nearest_name(name, names);
-  throw Error(ErrorKind::kConfig, place, "there is no option '" + name + "'",
-              nearest.empty() ? "`lacuna list options` names all" : "Did you mean '" + nearest + "'?");
+  throw Error(
+      ErrorKind::kConfig, place, "there is no option '" + name + "'",
+      nearest.empty() ? "`lacuna list options` names all" : "Did you mean '" + nearest + "'?");
 }
 
 const char* type_text(const OptionPointer& value) {
@@ -154,11 +155,11 @@ std::string value_text(const OptionPointer& value) {
 const std::vector<OptionEntry>& option_table() {
   static const std::vector<OptionEntry> table = [] {
     std::vector<OptionEntry> entries;
-#define LACUNA_SECTION(name, help)         \
-  {                                        \
+#define LACUNA_SECTION(name, help)           \
+  {                                          \
     constexpr auto section = &Options::name; \
     const std::string prefix = #name ".", section_help = help;
-#define LACUNA_OPTION(type, key, initial, check, help)      \
+#define LACUNA_OPTION(type, key, initial, check, help)         \
   entries.push_back({prefix + #key, section_help, help, check, \
                      [](Options& o) -> OptionPointer { return &(o.*section).key; }});
 #define LACUNA_SECTION_END(name) }
@@ -176,8 +177,7 @@ Options read_options(const std::string& path, const std::vector<Override>& overr
   for (const auto& [section, content] : parse(path)) {
     const std::string place = str(path, ":", content.source().begin.line);
     if (!content.is_table()) {
-      throw Error(ErrorKind::kConfig, place,
-                  str("'", section.str(), "' stands outside a section"),
+      throw Error(ErrorKind::kConfig, place, str("'", section.str(), "' stands outside a section"),
                   "Options belong under a heading such as [model]");
     }
     for (const auto& [key, node] : *content.as_table()) {
@@ -188,10 +188,10 @@ Options read_options(const std::string& path, const std::vector<Override>& overr
   for (const auto& [name, text] : overrides) {
     const std::string place = "--" + name;
     const OptionEntry& entry = entry_called(name, place);
-    const toml::table word = std::holds_alternative<std::string*>(entry.at(options)) &&
-                                     !text.starts_with('"')
-                                 ? toml::table{{"value", text}}
-                                 : parse_word(text);
+    const toml::table word =
+        std::holds_alternative<std::string*>(entry.at(options)) && !text.starts_with('"')
+            ? toml::table{{"value", text}}
+            : parse_word(text);
     assign(options, entry, *word.get("value"), place);
   }
   return options;
@@ -215,7 +215,8 @@ std::string options_markdown() {
   std::string text =
       "# Options\n\n"
       "Each option is a key of a TOML file (`layers = 4` under `[model]`) and a flag of `lacuna "
-      "train` (`--model.layers 4`).\nThis page is written by `lacuna list options`; a test keeps it "
+      "train` (`--model.layers 4`).\nThis page is written by `lacuna list options`; a test keeps "
+      "it "
       "current.\n";
   std::string section;
   Options defaults;

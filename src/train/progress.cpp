@@ -12,7 +12,9 @@ namespace lacuna::train {
 Progress::Progress(int64_t plain_every)
     : live_(isatty(STDERR_FILENO) == 1), plain_every_(plain_every) {}
 
-Progress::~Progress() { clear(); }
+Progress::~Progress() {
+  clear();
+}
 
 void Progress::show(const ProgressLine& line) {
   const std::string text =

@@ -44,7 +44,8 @@ class Run {
     bool evaluated = false;
     while (trainer_.steps_done() < trainer_.steps_total() && !stop_()) {
       const Clock::time_point began = Clock::now();
-      report(trainer_.step(), seconds_since(began));
+      const StepResult result = trainer_.step();
+      report(result, seconds_since(began));
       evaluated = evaluate_every_ > 0 && trainer_.steps_done() % evaluate_every_ == 0;
       if (evaluated) evaluate();
     }
@@ -76,13 +77,13 @@ class Run {
   void report(const StepResult& result, double seconds) {
     const auto tokens = static_cast<double>(step_size_.tokens);
     step_seconds_ = result.step == 1 ? seconds : 0.9 * step_seconds_ + 0.1 * seconds;
-    progress_.show({.step = result.step,
-                    .total = trainer_.steps_total(),
-                    .bits = result.bits,
-                    .tokens_per_second = tokens / step_seconds_,
-                    .seconds_left = step_seconds_ * static_cast<double>(trainer_.steps_total() -
-                                                                        result.step),
-                    .memory = memory_});
+    progress_.show(
+        {.step = result.step,
+         .total = trainer_.steps_total(),
+         .bits = result.bits,
+         .tokens_per_second = tokens / step_seconds_,
+         .seconds_left = step_seconds_ * static_cast<double>(trainer_.steps_total() - result.step),
+         .memory = memory_});
     if (result.skipped) {
       log_warning(str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
                       trainer_.steps_skipped(), " skipped so far)"));
@@ -125,8 +126,8 @@ class Run {
   }
 
   void save() {
-    const std::map<std::string, std::string> facts{
-        {"format", "lacuna"}, {"step", std::to_string(trainer_.steps_done())}};
+    const std::map<std::string, std::string> facts{{"format", "lacuna"},
+                                                   {"step", std::to_string(trainer_.steps_done())}};
     save_weights(folder_.weights(), trainer_.weights(Weights::kRaw), facts);
     if (trainer_.has_average()) {
       save_weights(folder_.average(), trainer_.weights(Weights::kAverage), facts);

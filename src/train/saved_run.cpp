@@ -13,8 +13,7 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
     : options_(read_options(RunFolder(folder).config(), overrides)),
       queue_(Queue::cpu(threads(options_))) {
   const RunFolder run(folder);
-  weights_file_ =
-      !raw && std::filesystem::exists(run.average()) ? run.average() : run.weights();
+  weights_file_ = !raw && std::filesystem::exists(run.average()) ? run.average() : run.weights();
   // The vocabulary is not an option: the token table has a row for every symbol.
   const int64_t vocabulary = SafetensorsFile(weights_file_).find("embedding.token").shape.at(0);
   const nn::ModelConfig config = model_config(options_, vocabulary);

@@ -8,7 +8,9 @@
 
 namespace lacuna::train {
 
-const char* name_of(Weights weights) { return weights == Weights::kRaw ? "raw" : "average"; }
+const char* name_of(Weights weights) {
+  return weights == Weights::kRaw ? "raw" : "average";
+}
 
 Trainer::Trainer(const Options& options, const Dataset& data)
     : options_(options),
@@ -40,8 +42,8 @@ StepResult Trainer::step() {
   launch(queue_, Zero{.y = parameters_.gradients()});
   double nats = 0;
   for (int64_t pass = 0; pass < options_.train.accumulation; ++pass) {
-    state.first_sample = static_cast<uint64_t>(steps_ * step_size_.samples +
-                                               pass * options_.train.batch);
+    state.first_sample =
+        static_cast<uint64_t>(steps_ * step_size_.samples + pass * options_.train.batch);
     read_samples(data_, Split::kTrain, order_, state.first_sample, options_.train.batch,
                  training_.tokens());
     training_.run(queue_, model_);
@@ -59,8 +61,7 @@ StepResult Trainer::step() {
   ++updates_;
   const double clip = options_.optim.clip;
   state.learning_rate = optimizer_->step_size(result.learning_rate, updates_);
-  state.gradient_scale =
-      clip > 0 && result.gradient_norm > clip ? clip / result.gradient_norm : 1;
+  state.gradient_scale = clip > 0 && result.gradient_norm > clip ? clip / result.gradient_norm : 1;
   state.average_decay = schedule_.decay(updates_);
   optimizer_->update(queue_, parameters_, averages_ ? averages_->values() : View(), state);
   return result;

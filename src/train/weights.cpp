@@ -9,16 +9,20 @@
 namespace lacuna::train {
 namespace {
 
-constexpr std::pair<const char*, DType> kTypes[] = {{"F64", DType::kF64},
-                                                    {"F32", DType::kF32},
-                                                    {"BF16", DType::kBF16},
-                                                    {"F16", DType::kF16}};
+constexpr std::pair<const char*, DType> kTypes[] = {
+    {"F64", DType::kF64}, {"F32", DType::kF32}, {"BF16", DType::kBF16}, {"F16", DType::kF16}};
 
 std::string type_name(DType dtype) {
   for (const auto& [name, type] : kTypes) {
     if (type == dtype) return name;
   }
   throw Error(ErrorKind::kInternal, "save_weights", "weights that are no floats");
+}
+
+std::string list_of(const std::vector<int64_t>& sizes) {  // a file may have any rank
+  std::vector<std::string> parts;
+  for (const int64_t size : sizes) parts.push_back(std::to_string(size));
+  return "[" + join(parts, ", ") + "]";
 }
 
 DType type_called(const std::string& path, const TensorRecord& record) {
@@ -53,15 +57,15 @@ void load_weights(Queue& queue, const std::string& path, const nn::ParameterStor
     const TensorRecord& record = file.find(slice.name);
     if (record.shape != slice.shape.sizes()) {
       throw Error(ErrorKind::kData, path,
-                  str("'", slice.name, "' has the shape ", Shape(record.shape).text(),
-                      ", the model needs ", slice.shape.text()),
+                  str("'", slice.name, "' has the shape ", list_of(record.shape),
+                      ", the model needs ", list_of(slice.shape.sizes())),
                   "The weights are of another model than the configuration");
     }
     const DType stored = type_called(path, record);
     const Tensor copy = Tensor::zeros(slice.shape, stored);  // aligned, which the file is not
     std::memcpy(copy.view().raw(), record.data, copy.view().bytes());
-    launch(queue, Convert{.x = copy,
-                          .y = nn::ParameterStore::slice_of(parameters.values(), slice)});
+    launch(queue,
+           Convert{.x = copy, .y = nn::ParameterStore::slice_of(parameters.values(), slice)});
   }
 }
 

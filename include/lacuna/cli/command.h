@@ -12,8 +12,8 @@ namespace lacuna::cli {
 
 /// A positional word or a flag of a command. A flag with a `value` name takes one word.
 struct Argument {
-  std::string name;   // "RUN" or "--seed"
-  std::string value;  // how help calls the flag's word, such as "N"; empty: the flag is a switch
+  std::string name;     // "RUN" or "--seed"
+  std::string value;    // how help calls the flag's word, such as "N"; empty: the flag is a switch
   std::string initial;  // when it is not given
   std::string help;
 };

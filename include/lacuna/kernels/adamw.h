@@ -9,8 +9,8 @@
 // `state`.
 #pragma once
 
-#include "lacuna/kernels/step_state.h"
 #include "lacuna/kernels/launch.h"
+#include "lacuna/kernels/step_state.h"
 #include "lacuna/tensor/view.h"
 
 namespace lacuna {

@@ -1,14 +1,14 @@
 // Softmax attention over the keys that a pattern allows, given as passes; all passes of one head
 // share one softmax. No T x T object exists anywhere.
-// q, k: [B, T, H, D_qk]; v, y: [B, T, H, D_v], the innermost dimension contiguous (usually slices of
-// one fused projection); lse: [B, H, T], the log of the softmax's denominator, -inf where a query
-// has no key; delta: [B, H, T] workspace. logits = scale * q k^T.
+// q, k: [B, T, H, D_qk]; v, y: [B, T, H, D_v], the innermost dimension contiguous (usually slices
+// of one fused projection); lse: [B, H, T], the log of the softmax's denominator, -inf where a
+// query has no key; delta: [B, H, T] workspace. logits = scale * q k^T.
 #pragma once
 
 #include <vector>
 
-#include "lacuna/sparse/pass.h"
 #include "lacuna/kernels/launch.h"
+#include "lacuna/sparse/pass.h"
 #include "lacuna/tensor/view.h"
 
 namespace lacuna {

@@ -7,8 +7,8 @@
 
 namespace lacuna {
 
-/// losses overwritten; dlogits = gradient_scale * (softmax(logits) - onehot(target)) overwritten; it
-/// may be the same memory as logits.
+/// losses overwritten; dlogits = gradient_scale * (softmax(logits) - onehot(target)) overwritten;
+/// it may be the same memory as logits.
 struct CrossEntropy {
   View logits, targets, losses, dlogits;
   double gradient_scale = 1;

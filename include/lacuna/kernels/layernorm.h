@@ -1,5 +1,5 @@
-// Layer normalisation (Ba et al. 2016) over the last dimension: y = (x - mean) * rstd * gain + bias.
-// x, y: [N, C]; gain, bias: [C]; mean, rstd: [N]. Statistics are computed in two passes.
+// Layer normalisation (Ba et al. 2016) over the last dimension: y = (x - mean) * rstd * gain +
+// bias. x, y: [N, C]; gain, bias: [C]; mean, rstd: [N]. Statistics are computed in two passes.
 #pragma once
 
 #include "lacuna/kernels/launch.h"

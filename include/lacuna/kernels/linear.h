@@ -18,8 +18,8 @@ struct LinearForward {
   Activation activation = Activation::kNone;
 };
 
-/// dx overwritten, or not computed when absent; dweight, dbias accumulated. With an activation dy is
-/// overwritten by the gradient of the preactivation.
+/// dx overwritten, or not computed when absent; dweight, dbias accumulated. With an activation dy
+/// is overwritten by the gradient of the preactivation.
 struct LinearBackward {
   View x, weight, preactivation, dy, dx, dweight, dbias;
   Activation activation = Activation::kNone;

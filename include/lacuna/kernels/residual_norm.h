@@ -3,8 +3,8 @@
 // residual, branch, sum, y: [B, T, C]; gain, bias: [C]; mean, rstd: [B*T].
 #pragma once
 
-#include "lacuna/kernels/step_state.h"
 #include "lacuna/kernels/launch.h"
+#include "lacuna/kernels/step_state.h"
 #include "lacuna/tensor/view.h"
 
 namespace lacuna {

@@ -8,11 +8,11 @@
 namespace lacuna {
 
 struct StepState {
-  PhiloxKey dropout_key{};     // of (seed, step)
-  uint64_t first_sample = 0;   // global index of the first sample of this batch
-  double learning_rate = 0;    // of this update, bias correction folded in
-  double gradient_scale = 1;   // clip factor over everything the gradients were summed over
-  double average_decay = 0;    // of the weight average at this update
+  PhiloxKey dropout_key{};    // of (seed, step)
+  uint64_t first_sample = 0;  // global index of the first sample of this batch
+  double learning_rate = 0;   // of this update, bias correction folded in
+  double gradient_scale = 1;  // clip factor over everything the gradients were summed over
+  double average_decay = 0;   // of the weight average at this update
 };
 
 /// Inverted dropout on [B, T, C]: element e of sample s is kept, and divided by 1 - rate, when word

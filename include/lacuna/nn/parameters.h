@@ -1,5 +1,5 @@
-// Parameters by name, in flat storage: values and gradients of all tensors are slices of two buffers
-// in reverse order of execution (the order in which gradients become final).
+// Parameters by name, in flat storage: values and gradients of all tensors are slices of two
+// buffers in reverse order of execution (the order in which gradients become final).
 #pragma once
 
 #include <cstdint>

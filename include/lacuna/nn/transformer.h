@@ -18,13 +18,13 @@ enum class InitScheme : uint8_t {
 };
 
 struct ModelConfig {
-  int64_t layers = 0;             // L: residual blocks, each attention + feed-forward
-  int64_t heads = 0;              // H
-  int64_t width = 0;              // C
-  int64_t qk_width = 0;           // of all heads together; 0: width
-  int64_t feedforward_width = 0;  // F; 0: 4 * width
-  int64_t context = 0;            // T
-  int64_t vocabulary = 256;       // V
+  int64_t layers = 0;                    // L: residual blocks, each attention + feed-forward
+  int64_t heads = 0;                     // H
+  int64_t width = 0;                     // C
+  int64_t qk_width = 0;                  // of all heads together; 0: width
+  int64_t feedforward_width = 0;         // F; 0: 4 * width
+  int64_t context = 0;                   // T
+  int64_t vocabulary = 256;              // V
   std::vector<int64_t> position_tables;  // empty: (ceil(T / l), l), or (T) without a stride
   std::vector<std::string> attention;    // patterns, repeated over the layers
   double dropout = 0;

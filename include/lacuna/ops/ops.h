@@ -1,6 +1,6 @@
-// The differentiable ops: each checks its shapes, runs its forward contract and records its backward
-// one. Results are new variables of the tape; wrong shapes throw Error(kInternal) naming the op.
-// Shapes: B batch, T positions, H heads, C width, V vocabulary.
+// The differentiable ops: each checks its shapes, runs its forward contract and records its
+// backward one. Results are new variables of the tape; wrong shapes throw Error(kInternal) naming
+// the op. Shapes: B batch, T positions, H heads, C width, V vocabulary.
 #pragma once
 
 #include <utility>
@@ -30,8 +30,8 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
                                             const Variable& branch, const Norm& norm,
                                             const Dropout& dropout);
 
-/// Attention of a fused projection [B, T, 2*qk_width + C] (all heads' q, then k, then v) -> [B, T, C].
-/// qk_width and C are multiples of passes.size() = H; scale 1/sqrt(qk_width / H). `passes` must
+/// Attention of a fused projection [B, T, 2*qk_width + C] (all heads' q, then k, then v) -> [B, T,
+/// C]. qk_width and C are multiples of passes.size() = H; scale 1/sqrt(qk_width / H). `passes` must
 /// outlive the tape.
 Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const HeadPasses& passes);
 
@@ -40,8 +40,8 @@ struct EmbeddingTables {
   std::vector<Parameter> position;  // 1 to 3, [n_k, C]
 };
 
-/// tokens [B, T] i32 -> [B, T, C], shifted right by one (kernels/embedding.h). `tokens` must outlive
-/// the tape.
+/// tokens [B, T] i32 -> [B, T, C], shifted right by one (kernels/embedding.h). `tokens` must
+/// outlive the tape.
 Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables);
 
 /// Losses in nats, [B*T] f64, of logits [B, T, V] against targets [B, T] i32. When training, the

@@ -51,8 +51,8 @@ struct MemoryPlan {
   MemoryUse peak;               // what is alive when most is alive; its total() <= total
 };
 
-/// Places each lifetime so that no two that overlap in time overlap in space: largest first, each at
-/// the lowest offset that is free for its whole life. Pure.
+/// Places each lifetime so that no two that overlap in time overlap in space: largest first, each
+/// at the lowest offset that is free for its whole life. Pure.
 MemoryPlan pack(std::vector<Lifetime> lifetimes);
 
 /// Hands out the tensors of one step. Not thread-safe. Tensors must not outlive their arena.

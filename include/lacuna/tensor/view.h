@@ -28,7 +28,8 @@ class View {
   View slice(int dim, int64_t begin, int64_t count) const;
   /// The same elements under another shape; only for contiguous views.
   View reshaped(const Shape& shape) const;
-  /// Splits the innermost dimension in two: [.., a*b] -> [.., a, b]. Strides of the others are kept.
+  /// Splits the innermost dimension in two: [.., a*b] -> [.., a, b]. Strides of the others are
+  /// kept.
   View split_last(int64_t outer, int64_t inner) const;
 
   /// The elements, checked against the stored type.

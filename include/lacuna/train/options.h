@@ -15,9 +15,15 @@ struct Check {
   double low = 0, high = 0;  // numbers: low <= value <= high, unless both are 0
   const char* words = "";    // strings: one of these, separated by '|'; empty: any
 };
-constexpr Check any() { return {}; }
-constexpr Check between(double low, double high) { return {low, high, ""}; }
-constexpr Check one_of(const char* words) { return {0, 0, words}; }
+constexpr Check any() {
+  return {};
+}
+constexpr Check between(double low, double high) {
+  return {low, high, ""};
+}
+constexpr Check one_of(const char* words) {
+  return {0, 0, words};
+}
 
 struct Options {
 #define LACUNA_SECTION(name, help) struct name##_section {
@@ -31,8 +37,8 @@ struct Options {
 #undef LACUNA_SECTION_END
 };
 
-using OptionPointer = std::variant<int64_t*, double*, std::string*, std::vector<std::string>*,
-                                   std::vector<int64_t>*>;
+using OptionPointer =
+    std::variant<int64_t*, double*, std::string*, std::vector<std::string>*, std::vector<int64_t>*>;
 
 struct OptionEntry {
   std::string name;  // "model.layers"
@@ -48,9 +54,9 @@ const std::vector<OptionEntry>& option_table();
 /// One `--section.key VALUE` of a command line.
 using Override = std::pair<std::string, std::string>;
 
-/// Reads a TOML file over the defaults, then applies the overrides. Throws Error(kConfig), with file,
-/// line and the nearest known name, for a key that does not exist, and for a value of the wrong type
-/// or out of range; Error(kData) for a file that cannot be read.
+/// Reads a TOML file over the defaults, then applies the overrides. Throws Error(kConfig), with
+/// file, line and the nearest known name, for a key that does not exist, and for a value of the
+/// wrong type or out of range; Error(kData) for a file that cannot be read.
 Options read_options(const std::string& path, const std::vector<Override>& overrides);
 
 /// The options as a TOML file that read_options() reads back to the same values.

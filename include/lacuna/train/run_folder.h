@@ -1,5 +1,5 @@
-// The folder of a run: config.toml (resolved), metrics.jsonl, log.txt, weights.safetensors and, with
-// weight averaging, average.safetensors.
+// The folder of a run: config.toml (resolved), metrics.jsonl, log.txt, weights.safetensors and,
+// with weight averaging, average.safetensors.
 #pragma once
 
 #include <string>

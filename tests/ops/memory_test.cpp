@@ -1,0 +1,156 @@
+// What ops keep, and for how long, seen through an arena that records.
+#include <limits>
+
+#include "../catch.h"
+#include "../expect_error.h"
+#include "../random_tensor.h"
+#include "lacuna/ops/ops.h"
+#include "lacuna/sparse/pattern.h"
+
+using namespace lacuna;
+
+namespace {
+
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+constexpr int64_t kBatch = 2, kLength = 8, kWidth = 8;
+
+int64_t alive(const Arena& arena) {
+  int64_t count = 0;
+  for (const Lifetime& life : arena.plan().lifetimes) count += life.death == kForever ? 1 : 0;
+  return count;
+}
+
+/// Zeroed parameters of one width, and tokens.
+struct Weights {
+  std::vector<Tensor> memory;
+  Tensor tokens = Tensor::zeros({kBatch, kLength}, DType::kI32);
+
+  Parameter make(const Shape& shape) {
+    memory.push_back(Tensor::zeros(shape, DType::kF32));
+    memory.push_back(Tensor::zeros(shape, DType::kF32));
+    return {memory[memory.size() - 2], memory.back()};
+  }
+  Parameter matrix() { return make({kWidth, kWidth}); }
+  Parameter vector() { return make({kWidth}); }
+};
+
+HeadPasses passes_of(int64_t heads) {
+  const sparse::PatternPtr pattern = sparse::parse_pattern("strided(4)");
+  HeadPasses passes;
+  for (int64_t h = 0; h < heads; ++h) {
+    passes.push_back(pattern->passes(h, kLength, sparse::kEverything));
+  }
+  return passes;
+}
+
+/// `layers` times norm, linear with activation and residual seam; then losses.
+Tensor forward(Tape& tape, Weights& weights, int layers, const HeadPasses& passes) {
+  Variable x = ops::embedding(tape, weights.tokens,
+                              {weights.matrix(), weights.vector(), {weights.matrix()}});
+  Variable y = ops::layer_norm(tape, x, {weights.vector(), weights.vector()});
+  for (int layer = 0; layer < layers; ++layer) {
+    Variable branch = ops::linear(tape, y, weights.make({2 * 4 + kWidth, kWidth}), {});
+    branch = ops::attention(tape, branch, 4, passes);
+    branch = ops::linear(tape, branch, weights.matrix(), weights.vector(), Activation::kQuickGelu);
+    std::tie(x, y) = ops::residual_norm(tape, x, branch, {weights.vector(), weights.vector()}, {});
+  }
+  return ops::cross_entropy(tape, y, weights.tokens, 1);
+}
+
+}  // namespace
+
+TEST_CASE("A tape that evaluates keeps nothing: its memory does not grow with the depth") {
+  const HeadPasses passes = passes_of(2);
+  const auto plan = [&](int layers) {
+    Queue queue = Queue::dry();
+    Arena arena;
+    Weights weights;
+    {
+      Tape tape(queue, arena, Tape::Mode::kEvaluate);
+      const Tensor losses = forward(tape, weights, layers, passes);
+      CHECK(alive(arena) == 1);  // the losses
+    }
+    CHECK(alive(arena) == 0);
+    return arena.plan();
+  };
+  CHECK(plan(2).total == plan(6).total);
+  CHECK(plan(6).peak[MemoryTag::kActivationGradients] == 0);
+  // At its fullest the projection of one layer with the stream it comes from; less than five rows
+  // of the widest kind.
+  CHECK(plan(6).total <= 5 * kBatch * kLength * 16 * sizeof(float));
+}
+
+TEST_CASE("A tape that trains keeps what backward needs, and nothing after it") {
+  const HeadPasses passes = passes_of(2);
+  const auto plan = [&](int layers) {
+    Queue queue = Queue::dry();
+    Arena arena;
+    Weights weights;
+    Tape tape(queue, arena, Tape::Mode::kTrain);
+    {
+      const Tensor losses = forward(tape, weights, layers, passes);
+      CHECK(alive(arena) > 5 * layers);
+      tape.backward();
+      CHECK(alive(arena) == 1);  // the losses
+    }
+    CHECK(alive(arena) == 0);
+    return arena.plan();
+  };
+  const size_t two = plan(2).total, four = plan(4).total, six = plan(6).total;
+  CHECK(six - four == four - two);
+  CHECK(four > two);
+}
+
+TEST_CASE("A linear layer without activation keeps its input only") {
+  Queue queue = Queue::dry();
+  for (const Activation activation : {Activation::kNone, Activation::kQuickGelu}) {
+    Arena arena;
+    Weights weights;
+    Tape tape(queue, arena, Tape::Mode::kTrain);
+    Variable y = ops::linear(
+        tape, tape.variable(tape.allocate({1, 2, kWidth}, DType::kF32, MemoryTag::kActivations)),
+        weights.matrix(), weights.vector(), activation);
+    y = {};
+    CHECK(alive(arena) == (activation == Activation::kNone ? 1 : 2));  // and its preactivation
+  }
+}
+
+TEST_CASE("Wrong shapes are refused in the name of the op") {
+  Queue queue = Queue::cpu(1);
+  Arena arena;
+  Weights weights;
+  Tape tape(queue, arena, Tape::Mode::kTrain);
+  const auto x = [&](const Shape& shape) {
+    return tape.variable(Tensor::zeros(shape, DType::kF32));
+  };
+  const ops::Norm norm{weights.vector(), weights.vector()};
+  const HeadPasses two_heads = passes_of(2);
+  const auto refuse = [](const char* op, const std::function<void()>& action) {
+    expect_error(ErrorKind::kInternal, op, action);
+  };
+  refuse("ops::linear", [&] { ops::linear(tape, x({1, 2, 7}), weights.matrix(), {}); });
+  refuse("ops::linear", [&] {
+    ops::linear(tape, x({1, 2, 8}), weights.matrix(), weights.make({7}));
+  });
+  refuse("ops::layer_norm", [&] { ops::layer_norm(tape, x({1, 2, 7}), norm); });
+  refuse("ops::residual_norm", [&] {
+    ops::residual_norm(tape, x({1, 2, 8}), x({1, 3, 8}), norm, {});
+  });
+  refuse("ops::residual_norm", [&] {
+    ops::residual_norm(tape, x({1, 2, 6}), x({1, 2, 6}), norm, {});
+  });
+  refuse("ops::attention", [&] { ops::attention(tape, x({1, 8, 16}), 3, two_heads); });
+  refuse("ops::attention", [&] { ops::attention(tape, x({1, 8, 9}), 4, two_heads); });
+  refuse("ops::attention", [&] { ops::attention(tape, x({1, 8, 8}), 4, two_heads); });
+  refuse("ops::attention", [&] { ops::attention(tape, x({1, 8, 16}), 4, {}); });
+  refuse("ops::embedding", [&] {
+    ops::embedding(tape, weights.tokens, {weights.matrix(), weights.vector(), {}});
+  });
+  refuse("ops::embedding", [&] {
+    ops::embedding(tape, weights.tokens,
+                   {weights.matrix(), weights.vector(), {weights.make({6, kWidth})}});
+  });
+  refuse("ops::cross_entropy", [&] {
+    ops::cross_entropy(tape, x({kBatch, kLength - 1, 8}), weights.tokens, 1);
+  });
+}

@@ -1,0 +1,110 @@
+#include "lacuna/train/evaluator.h"
+
+#include <cmath>
+
+#include "../catch.h"
+#include "hand_model.h"
+#include "memory_data.h"
+
+using namespace lacuna;
+using namespace lacuna::train;
+
+namespace {
+
+constexpr int64_t kContext = HandModel::kContext;
+
+const auto never = [] { return false; };
+
+std::vector<int32_t> symbols_of(size_t count) {
+  std::vector<int32_t> symbols(count);
+  for (size_t i = 0; i < count; ++i) symbols[i] = static_cast<int32_t>((i * i + i / 3) % 5);
+  return symbols;
+}
+
+Evaluation evaluated(HandModel& tiny, const std::vector<int32_t>& valid, int64_t batch) {
+  const MemoryData data(HandModel::kVocabulary, {}, valid);
+  Program program(tiny.model, batch, Tape::Mode::kEvaluate);
+  return evaluate(tiny.queue, program, tiny.model, data, Split::kValid, never);
+}
+
+// -log2 of the probability that softmax(row) gives to `symbol`.
+double bits_of(const double* row, int32_t symbol) {
+  double sum = 0;
+  for (int64_t j = 0; j < HandModel::kVocabulary; ++j) sum += std::exp(row[j]);
+  return std::log2(sum) - row[symbol] / std::log(2.0);
+}
+
+}  // namespace
+
+TEST_CASE("evaluation is the mean over all positions: a model with fixed logits, by hand") {
+  HandModel tiny;
+  // Probabilities 1/2, 1/4, 1/8, 1/16, 1/16: the bits of symbols 0 .. 4 are 1, 2, 3, 4, 4.
+  const double ln2 = std::log(2.0);
+  tiny.fix_logits({4 * ln2, 3 * ln2, 2 * ln2, ln2, ln2});
+  const std::vector<int32_t> valid{0, 1, 2, 3, 4, 0, 0, 0, 3, 2, 1, 1, 4, 4};  // 2 whole windows
+  const double sum = 1 + 2 + 3 + 4 + 4 + 1 + 1 + 1 + 4 + 3 + 2 + 2 + 4 + 4;
+  for (const int64_t batch : {1, 2, 3, 7}) {
+    const Evaluation result = evaluated(tiny, valid, batch);
+    CHECK(result.bits == Approx(sum / 14).epsilon(0).margin(1e-12));
+    CHECK(result.positions == 14);
+    CHECK(result.windows == 3);
+    CHECK(result.complete);
+    CHECK(result.split == Split::kValid);
+  }
+}
+
+TEST_CASE("evaluation scores each window from its own first symbol on, for any batch size") {
+  HandModel tiny;
+  for (const size_t count : {1, 5, 6, 7, 41, 42}) {
+    const std::vector<int32_t> valid = symbols_of(count);
+    double sum = 0;
+    Program program(tiny.model, 1, Tape::Mode::kEvaluate);
+    for (size_t begin = 0; begin < count; begin += kContext) {
+      const size_t length = std::min<size_t>(kContext, count - begin);
+      std::fill_n(program.tokens(), kContext, 3);  // other padding than the evaluator's
+      std::copy_n(valid.begin() + static_cast<std::ptrdiff_t>(begin), length, program.tokens());
+      program.run(tiny.queue, tiny.model);
+      for (size_t t = 0; t < length; ++t) {
+        const double* row = program.logits().data<double>() + t * HandModel::kVocabulary;
+        sum += bits_of(row, valid[begin + t]);
+      }
+    }
+    for (const int64_t batch : {1, 2, 3, 7}) {
+      INFO(count << " symbols, batch " << batch);
+      const Evaluation result = evaluated(tiny, valid, batch);
+      CHECK(result.bits == Approx(sum / static_cast<double>(count)).epsilon(0).margin(1e-12));
+      CHECK(result.positions == static_cast<int64_t>(count));
+      CHECK(result.windows == static_cast<int64_t>((count + 5) / 6));
+    }
+  }
+}
+
+TEST_CASE("the tiny model's bits depend on the symbols, so the tests above can fail") {
+  HandModel tiny;
+  std::vector<int32_t> valid = symbols_of(41);
+  const double bits = evaluated(tiny, valid, 3).bits;
+  valid.front() = (valid.front() + 1) % 5;  // changes what later positions of the window see
+  CHECK(std::abs(evaluated(tiny, valid, 3).bits - bits) > 1e-3);
+}
+
+TEST_CASE("an evaluation that is stopped says so and gives the mean so far") {
+  HandModel tiny;
+  const std::vector<int32_t> valid = symbols_of(41);
+  const MemoryData data(HandModel::kVocabulary, {}, valid);
+  Program program(tiny.model, 2, Tape::Mode::kEvaluate);
+  int asked = 0;
+  const Evaluation part =
+      evaluate(tiny.queue, program, tiny.model, data, Split::kValid, [&] { return ++asked == 3; });
+  CHECK(!part.complete);
+  CHECK(part.positions == 24);
+  const std::vector<int32_t> head(valid.begin(), valid.begin() + 24);
+  CHECK(part.bits == Approx(evaluated(tiny, head, 1).bits).epsilon(0).margin(1e-12));
+}
+
+TEST_CASE("an empty part has no positions and no bits") {
+  HandModel tiny;
+  const Evaluation result = evaluated(tiny, {}, 2);
+  CHECK(result.positions == 0);
+  CHECK(result.bits == 0);
+  CHECK(result.complete);
+}

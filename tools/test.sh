@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything with warnings as errors and runs all tests that need no
+# GPU. `tools/test.sh debug` does the same under the address and undefined-behaviour sanitizers.
+set -eu
+cd "$(dirname "$0")/.."
+preset=${1:-ci}
+
+bash tools/packages.sh
+cmake --preset "$preset"
+cmake --build --preset "$preset"
+ctest --test-dir "build/$preset" --output-on-failure
