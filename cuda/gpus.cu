@@ -10,7 +10,7 @@ namespace lacuna::cuda {
 std::vector<std::string> describe_gpus() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) return {cudaGetErrorString(status)};
+  if (status != cudaSuccess) return {std::string("none (") + cudaGetErrorString(status) + ")"};
   std::vector<std::string> lines;
   for (int device = 0; device < count; ++device) {
     cudaDeviceProp facts{};
@@ -25,7 +25,7 @@ std::vector<std::string> describe_gpus() {
                   static_cast<double>(facts.totalGlobalMem) / (1 << 30));
     lines.emplace_back(line);
   }
-  if (lines.empty()) lines.emplace_back("no GPU is visible");
+  if (lines.empty()) lines.emplace_back("none is visible");
   return lines;
 }
 

@@ -1,5 +1,6 @@
 #include "lacuna/base/error.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace lacuna {
@@ -7,11 +8,13 @@ namespace lacuna {
 Error::Error(ErrorKind kind, std::string place, std::string message, std::string hint)
     : kind_(kind), place_(std::move(place)) {
   paragraph_ = place_ + ": " + message;
-  if (paragraph_.back() != '.') paragraph_ += '.';
+  if (paragraph_.back() != '.' && paragraph_.back() != '?') paragraph_ += '.';
   if (!hint.empty()) {
     paragraph_ += ' ' + hint;
     if (paragraph_.back() != '.' && paragraph_.back() != '?') paragraph_ += '.';
   }
+  std::replace(paragraph_.begin(), paragraph_.end(), '\n',
+               ' ');  // one paragraph, whatever was quoted
 }
 
 int Error::exit_code() const {

@@ -133,8 +133,8 @@ void bench_attention(Queue& queue, int64_t repeats) {
 
 void run_bench(const Parsed& parsed, const Stop&) {
   if (parsed.text("WHAT") != "cpu") {
-    throw Error(ErrorKind::kUsage, "lacuna bench",
-                "there is no benchmark '" + parsed.text("WHAT") + "'", "Known: cpu");
+    throw Error(ErrorKind::kUsage, "bench", "there is no benchmark '" + parsed.text("WHAT") + "'",
+                "Known: cpu");
   }
   const int64_t repeats = parsed.whole("repeats", 1);
   const int64_t threads = parsed.whole("threads", 0);

@@ -2,6 +2,7 @@
 #include "lacuna/cli/command.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "lacuna/base/error.h"
@@ -59,31 +60,48 @@ void bind(CLI::App& app, Binding& binding) {
   app.allow_extras();
 }
 
-// What CLI11 did not know: --section.key VALUE, or a mistake.
-void take_extras(Binding& binding) {
-  std::vector<std::string> names;
-  for (const Argument& flag : binding.command->flags) names.push_back(flag.name);
-  const std::vector<std::string> extras = binding.app->remaining();
-  for (size_t i = 0; i < extras.size(); ++i) {
-    const std::string& word = extras[i];
-    const bool option = word.starts_with("--") && word.find('.') != std::string::npos;
-    if (!option || !binding.command->takes_options) {
-      const std::string nearest = word.starts_with("-") ? nearest_name(word, names) : "";
-      throw Error(ErrorKind::kUsage, "lacuna " + binding.command->name,
-                  "cannot make anything of '" + word + "'",
-                  nearest.empty()
-                      ? "`lacuna " + binding.command->name + " --help` lists what it takes"
-                      : "Did you mean '" + nearest + "'?");
-    }
+bool takes_word(const Command& command, const std::string& flag) {
+  return std::any_of(command.flags.begin(), command.flags.end(), [&](const Argument& known) {
+    return known.name == flag && !known.value.empty();
+  });
+}
+
+// Moves each --section.key VALUE out of `words`, wherever it stands: to CLI11 it is an unknown
+// flag, and its value would become the next positional.
+std::vector<train::Override> take_overrides(const Command& command,
+                                            std::vector<std::string>& words) {
+  std::vector<train::Override> overrides;
+  std::vector<std::string> rest;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string word = words[i];
     const size_t equals = word.find('=');
-    if (equals != std::string::npos) {
-      binding.parsed.overrides.emplace_back(bare(word.substr(0, equals)), word.substr(equals + 1));
-    } else if (++i < extras.size()) {
-      binding.parsed.overrides.emplace_back(bare(word), extras[i]);
+    if (takes_word(command, word) && i + 1 < words.size()) {
+      rest.push_back(word);
+      rest.push_back(words[++i]);
+    } else if (!word.starts_with("--") || word.substr(0, equals).find('.') == std::string::npos) {
+      rest.push_back(word);
+    } else if (equals != std::string::npos) {
+      overrides.emplace_back(bare(word.substr(0, equals)), word.substr(equals + 1));
+    } else if (++i < words.size()) {
+      overrides.emplace_back(bare(word), words[i]);
     } else {
       throw Error(ErrorKind::kUsage, word, "a value is missing after it");
     }
   }
+  words = rest;
+  return overrides;
+}
+
+void refuse_extras(const Binding& binding) {
+  const std::vector<std::string> extras = binding.app->remaining();
+  if (extras.empty()) return;
+  std::vector<std::string> names;
+  for (const Argument& flag : binding.command->flags) names.push_back(flag.name);
+  const std::string& word = extras.front();
+  const std::string nearest = word.starts_with("-") ? nearest_name(word, names) : "";
+  throw Error(ErrorKind::kUsage, binding.command->name, "cannot make anything of '" + word + "'",
+              nearest.empty() ? "`lacuna " + binding.command->name + " --help` lists what it takes"
+                              : "Did you mean '" + nearest + "'?");
 }
 
 [[noreturn]] void fail_word(const std::string& name, const std::string& text,
@@ -124,9 +142,15 @@ void run_command_line(int argc, const char* const* argv, const Stop& stop) {
     bindings[i].app = app.add_subcommand(table[i].name, table[i].summary);
     bind(*bindings[i].app, bindings[i]);
   }
+  std::vector<std::string> line(argv + 1, argv + argc);
+  for (Binding& binding : bindings) {
+    if (line.empty() || line[0] != binding.command->name || !binding.command->takes_options)
+      continue;
+    binding.parsed.overrides = take_overrides(*binding.command, line);
+  }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& asked) {  // --help, --version
+    app.parse(std::vector<std::string>(line.rbegin(), line.rend()));  // CLI11 wants it backwards
+  } catch (const CLI::Success& asked) {                               // --help, --version
     app.exit(asked);
     return;
   } catch (const CLI::ParseError& failure) {
@@ -134,13 +158,18 @@ void run_command_line(int argc, const char* const* argv, const Stop& stop) {
     for (const Command& command : table) names.push_back(command.name);
     const std::string nearest = argc > 1 ? nearest_name(argv[1], names) : "";
     const bool known = argc > 1 && nearest == argv[1];
+    if (argc > 1 && !known && argv[1][0] != '-') {
+      throw Error(
+          ErrorKind::kUsage, "command line", str("there is no command '", argv[1], "'"),
+          nearest.empty() ? "Known: " + join(names, ", ") : "Did you mean '" + nearest + "'?");
+    }
     throw Error(
-        ErrorKind::kUsage, known ? "lacuna " + nearest : "lacuna", failure.what(),
+        ErrorKind::kUsage, known ? nearest : "command line", failure.what(),
         known || nearest.empty() ? "See `lacuna --help`" : "Did you mean '" + nearest + "'?");
   }
   for (Binding& binding : bindings) {
     if (!binding.app->parsed()) continue;
-    take_extras(binding);
+    refuse_extras(binding);
     for (const auto& [name, set] : binding.switches) binding.parsed.words[name] = set ? "yes" : "";
     binding.command->run(binding.parsed, stop);
   }

@@ -47,7 +47,7 @@ void run_list(const Parsed& parsed, const Stop&) {
     if (name == known) return print();
     names.emplace_back(known);
   }
-  throw Error(ErrorKind::kUsage, "lacuna list", "there is no table '" + name + "'",
+  throw Error(ErrorKind::kUsage, "list", "there is no table '" + name + "'",
               "Known: " + join(names, ", "));
 }
 

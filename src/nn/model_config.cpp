@@ -1,4 +1,5 @@
 // Filling in and checking a model's configuration, and the parameters that follow from it.
+#include <algorithm>
 #include <cmath>
 
 #include "lacuna/base/text.h"
@@ -35,8 +36,9 @@ ModelConfig ModelConfig::resolved() const {
         str(full.position_tables.size(), " tables are given, at most 3 are possible"), "");
   int64_t positions = 1;
   for (const int64_t size : full.position_tables) {
-    check(size >= 1, "model.position_tables", str("a table of ", size, " rows"), "");
-    positions *= size;
+    check(size >= 1 && size <= (int64_t{1} << 24), "model.position_tables",
+          str("a table of ", size, " rows"), "Sizes lie between 1 and 16777216");
+    positions = std::min(positions * size, context);  // more would not matter, and could overflow
   }
   check(positions >= context, "model.position_tables",
         str("the tables tell ", positions, " positions apart, model.context has ", context),

@@ -22,7 +22,9 @@ Overloaded(Bodies...) -> Overloaded<Bodies...>;
 
 [[noreturn]] void fail(const std::string& place, const std::string& name,
                        const std::string& message, const std::string& hint) {
-  throw Error(ErrorKind::kConfig, place, name + ": " + message, hint);
+  // A flag's place is its name already.
+  throw Error(ErrorKind::kConfig, place, place == "--" + name ? message : name + ": " + message,
+              hint);
 }
 
 const OptionEntry& entry_called(const std::string& name, const std::string& place) {
@@ -188,10 +190,12 @@ Options read_options(const std::string& path, const std::vector<Override>& overr
   for (const auto& [name, text] : overrides) {
     const std::string place = "--" + name;
     const OptionEntry& entry = entry_called(name, place);
-    const toml::table word =
-        std::holds_alternative<std::string*>(entry.at(options)) && !text.starts_with('"')
-            ? toml::table{{"value", text}}
-            : parse_word(text);
+    const OptionPointer target = entry.at(options);
+    const bool quoted = text.starts_with('"');
+    const bool literal = (std::holds_alternative<std::string*>(target) && !quoted) ||
+                         (std::holds_alternative<std::vector<std::string>*>(target) && !quoted &&
+                          !text.starts_with('['));
+    const toml::table word = literal ? toml::table{{"value", text}} : parse_word(text);
     assign(options, entry, *word.get("value"), place);
   }
   return options;

@@ -37,6 +37,11 @@ void Progress::say(const std::string& line) {
   log_info(line);
 }
 
+void Progress::warn(const std::string& line) {
+  clear();
+  log_warning(line);
+}
+
 void Progress::clear() {
   if (shown_) std::fprintf(stderr, "\r\033[K");
   shown_ = false;

@@ -17,6 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int64_t kMostSkips = 20;
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -42,10 +44,13 @@ class Run {
     introduce();
     start_ = Clock::now();
     bool evaluated = false;
+    int64_t skipped_in_a_row = 0;
     while (trainer_.steps_done() < trainer_.steps_total() && !stop_()) {
       const Clock::time_point began = Clock::now();
       const StepResult result = trainer_.step();
       report(result, seconds_since(began));
+      skipped_in_a_row = result.skipped ? skipped_in_a_row + 1 : 0;
+      if (skipped_in_a_row == kMostSkips) diverged(result.step);
       evaluated = evaluate_every_ > 0 && trainer_.steps_done() % evaluate_every_ == 0;
       if (evaluated) evaluate();
     }
@@ -76,7 +81,8 @@ class Run {
 
   void report(const StepResult& result, double seconds) {
     const auto tokens = static_cast<double>(step_size_.tokens);
-    step_seconds_ = result.step == 1 ? seconds : 0.9 * step_seconds_ + 0.1 * seconds;
+    // The first step also touches all memory for the first time: the mean starts at the second.
+    step_seconds_ = result.step <= 2 ? seconds : 0.9 * step_seconds_ + 0.1 * seconds;
     progress_.show(
         {.step = result.step,
          .total = trainer_.steps_total(),
@@ -85,8 +91,9 @@ class Run {
          .seconds_left = step_seconds_ * static_cast<double>(trainer_.steps_total() - result.step),
          .memory = memory_});
     if (result.skipped) {
-      log_warning(str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
-                      trainer_.steps_skipped(), " skipped so far)"));
+      progress_.warn(str("step ", result.step,
+                         " was skipped: the loss or a gradient is not finite (",
+                         trainer_.steps_skipped(), " skipped so far)"));
     }
     metrics_->append(JsonLine()
                          .add("kind", "train")
@@ -98,6 +105,13 @@ class Run {
                          .add("skipped", result.skipped)
                          .add("seconds", seconds_since(start_))
                          .add("tokens_per_second", tokens / seconds));
+  }
+
+  [[noreturn]] void diverged(int64_t step) {
+    save();
+    throw Error(ErrorKind::kNumeric, str("step ", step),
+                str("training has diverged: ", kMostSkips, " steps in a row were not finite"),
+                "The weights before them are saved; lower optim.learning_rate or optim.clip");
   }
 
   void evaluate() {

@@ -15,9 +15,11 @@ void RunFolder::check_free(bool overwrite) const {
     throw Error(ErrorKind::kUsage, path_, "is a file, not the folder of a run",
                 "Choose another folder with --train.run");
   }
-  if (!overwrite && fs::exists(config(), ignored)) {
-    throw Error(ErrorKind::kUsage, path_, "holds a run already",
-                "Use --overwrite to replace it, or choose another folder with --train.run");
+  if (overwrite) return;
+  for (const std::string& file : {config(), metrics(), log(), weights(), average()}) {
+    if (!fs::exists(file, ignored)) continue;
+    throw Error(ErrorKind::kUsage, file, "the folder holds a run already, or files of its names",
+                "Use --overwrite to replace them, or choose another folder with --train.run");
   }
 }
 

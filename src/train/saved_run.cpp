@@ -15,7 +15,13 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
   const RunFolder run(folder);
   weights_file_ = !raw && std::filesystem::exists(run.average()) ? run.average() : run.weights();
   // The vocabulary is not an option: the token table has a row for every symbol.
-  const int64_t vocabulary = SafetensorsFile(weights_file_).find("embedding.token").shape.at(0);
+  const SafetensorsFile file(weights_file_);
+  const TensorRecord& table = file.find("embedding.token");
+  if (table.shape.size() != 2 || table.shape[0] < 1) {
+    throw Error(ErrorKind::kData, weights_file_, "'embedding.token' is no table of symbols",
+                "The weights are of another model than the configuration");
+  }
+  const int64_t vocabulary = table.shape[0];
   const nn::ModelConfig config = model_config(options_, vocabulary);
   parameters_ =
       std::make_unique<nn::ParameterStore>(parameter_specs(config), precision(options_), false);

@@ -26,6 +26,8 @@ class Progress {
   void show(const ProgressLine& line);
   /// A line of its own, above the live one.
   void say(const std::string& line);
+  /// The same, marked as a warning.
+  void warn(const std::string& line);
 
  private:
   void clear();
