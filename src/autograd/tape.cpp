@@ -14,6 +14,12 @@ Variable Tape::variable(Tensor value) {
 }
 
 Tensor Tape::take_gradient(const Variable& variable) {
+  Tensor gradient = take_gradient_if_any(variable);
+  require(gradient.present(), "Tape::take_gradient", "the result of an op was never used");
+  return gradient;
+}
+
+Tensor Tape::take_gradient_if_any(const Variable& variable) {
   require(variable.slot >= 0, "Tape::take_gradient", "the variable has no gradient");
   return std::exchange(gradients_[static_cast<size_t>(variable.slot)], Tensor());
 }

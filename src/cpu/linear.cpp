@@ -12,21 +12,19 @@ namespace {
 
 constexpr int64_t kChunkRows = 64;
 
-// y += bias, then y = f(y) with z kept where it is wanted.
+// z += bias, then y = f(z); z and y may be the same memory.
 template <class T>
-void finish_rows(Queue& queue, const LinearForward& op, int64_t rows, int64_t width) {
+void finish_rows(Queue& queue, const LinearForward& op, T* z, int64_t rows, int64_t width) {
   T* y = op.y.data<T>();
-  T* kept = op.preactivation.present() ? op.preactivation.data<T>() : nullptr;
   const T* bias = op.bias.present() ? op.bias.data<T>() : nullptr;
   parallel_chunks(queue, rows, kChunkRows, [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      T* row = y + i * width;
+      T *row = z + i * width, *out = y + i * width;
       if (bias != nullptr) {
         for (int64_t j = 0; j < width; ++j) row[j] += bias[j];
       }
-      if (kept != nullptr) std::copy(row, row + width, kept + i * width);
       if (op.activation == Activation::kQuickGelu) {
-        for (int64_t j = 0; j < width; ++j) row[j] = quick_gelu(row[j]);
+        for (int64_t j = 0; j < width; ++j) out[j] = quick_gelu(row[j]);
       }
     }
   });
@@ -59,10 +57,11 @@ void through_activation(Queue& queue, const T* z, T* dy, int64_t rows, int64_t w
 template <class T>
 void forward(Queue& queue, const LinearForward& op) {
   const int64_t in = op.weight.size(1), out = op.weight.size(0), rows = op.x.count() / in;
+  T* z = op.preactivation.present() ? op.preactivation.data<T>() : op.y.data<T>();
   gemm(queue.threads(), rows, out, in, T(1), Matrix<T>{op.x.data<T>(), in},
-       Matrix<T>{op.weight.data<T>(), in, Transpose::kYes}, T(0), op.y.data<T>(), out);
+       Matrix<T>{op.weight.data<T>(), in, Transpose::kYes}, T(0), z, out);
   if (op.bias.present() || op.activation != Activation::kNone) {
-    finish_rows<T>(queue, op, rows, out);
+    finish_rows<T>(queue, op, z, rows, out);
   }
 }
 

@@ -25,6 +25,11 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
   const int64_t v_width = qkv.shape()[2] - 2 * qk_width;
   require(heads > 0 && qk_width % heads == 0 && v_width > 0 && v_width % heads == 0,
           "ops::attention", "the projection cannot be divided among the heads");
+  for (const auto& of_head : passes) {
+    for (const sparse::Pass& pass : of_head) {
+      require(pass.length == length, "ops::attention", "the passes are of another length");
+    }
+  }
   const DType dtype = qkv.value.dtype();
   const Variable y =
       tape.variable(tape.allocate({batch, length, v_width}, dtype, MemoryTag::kActivations));

@@ -7,6 +7,7 @@ namespace lacuna::ops {
 Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets,
                      double gradient_scale) {
   const int64_t rows = targets.count();
+  require(targets.dtype() == DType::kI32, "ops::cross_entropy", "targets must be i32");
   require(logits.value.view().count() == rows * logits.shape().back(), "ops::cross_entropy",
           "logits and targets do not fit together");
   const Tensor losses = tape.allocate({rows}, DType::kF64, MemoryTag::kActivations);

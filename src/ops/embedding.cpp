@@ -15,7 +15,9 @@ Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables
     position[k] = tables.position[k].value;
     dposition[k] = tables.position[k].gradient;
     positions *= position[k].size(0);
+    require(position[k].size(1) == width, "ops::embedding", "tables of different widths");
   }
+  require(tables.token.value.size(1) == width, "ops::embedding", "tables of different widths");
   require(positions >= length - 1, "ops::embedding", "more positions than the tables have");
 
   const DType dtype = tables.start.value.dtype();

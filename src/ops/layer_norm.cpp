@@ -5,7 +5,8 @@ namespace lacuna::ops {
 
 Variable layer_norm(Tape& tape, const Variable& x, const Norm& norm) {
   const int64_t width = norm.gain.value.size(0), rows = x.value.view().count() / width;
-  require(x.shape().back() == width, "ops::layer_norm", "the norm has another width than x");
+  require(x.shape().back() == width && norm.bias.value.size(0) == width, "ops::layer_norm",
+          "the norm has another width than x");
   const DType dtype = x.value.dtype();
   const Variable y = tape.variable(tape.allocate(x.shape(), dtype, MemoryTag::kActivations));
   const Tensor mean = tape.allocate({rows}, dtype, MemoryTag::kActivations);

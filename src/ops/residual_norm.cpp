@@ -8,8 +8,9 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
                                             const Variable& branch, const Norm& norm,
                                             const Dropout& dropout) {
   const Shape& shape = residual.shape();
-  require(branch.shape() == shape && norm.gain.value.size(0) == shape.back(), "ops::residual_norm",
-          "residual, branch and norm do not fit together");
+  require(shape.rank() == 3 && branch.shape() == shape && norm.gain.value.size(0) == shape.back() &&
+              norm.bias.value.size(0) == shape.back(),
+          "ops::residual_norm", "residual, branch and norm do not fit together");
   const DType dtype = residual.value.dtype();
   const Variable sum = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
   const Variable y = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
@@ -31,7 +32,7 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
   tape.record([&tape, residual = Variable{{}, residual.slot}, branch = Variable{{}, branch.slot},
                norm, dropout, sum, mean, rstd, y = Variable{{}, y.slot}] {
     const Tensor dy = tape.take_gradient(y);
-    const Tensor dsum = tape.take_gradient(sum);
+    const Tensor dsum = tape.take_gradient_if_any(sum);
     const DType type = sum.value.dtype();
     const Tensor dresidual = tape.allocate(sum.shape(), type, MemoryTag::kActivationGradients);
     const Tensor dbranch = tape.allocate(sum.shape(), type, MemoryTag::kActivationGradients);

@@ -54,7 +54,7 @@ TEST_CASE("A gradient is the sum of all contributions, and is handed over once")
   Tape tape(f.queue, f.arena, Tape::Mode::kTrain);
   const Variable a = tape.variable(row({1, 2})), b = tape.variable(row({3, 4}));
   CHECK(a.slot != b.slot);
-  CHECK_FALSE(tape.take_gradient(a).present());
+  CHECK_FALSE(tape.take_gradient_if_any(a).present());
   const Variable copy = a;  // shares the gradient
   tape.add_gradient(a, row({10, 20}));
   tape.add_gradient(copy, row({1, 2}));
@@ -62,7 +62,8 @@ TEST_CASE("A gradient is the sum of all contributions, and is handed over once")
   tape.add_gradient(a, row({100, 200}));
   CHECK(elements<double>(tape.take_gradient(a)) == std::vector<double>{111, 222});
   CHECK(elements<double>(tape.take_gradient(b)) == std::vector<double>{5, 5});
-  CHECK_FALSE(tape.take_gradient(a).present());
+  CHECK_FALSE(tape.take_gradient_if_any(a).present());
+  expect_error(ErrorKind::kInternal, "never used", [&] { tape.take_gradient(a); });
   CHECK(elements<double>(a.value) == std::vector<double>{1, 2});
 }
 

@@ -1,5 +1,7 @@
 // What ops keep, and for how long, seen through an arena that records.
+#include <functional>
 #include <limits>
+#include <tuple>
 
 #include "../catch.h"
 #include "../expect_error.h"
@@ -101,18 +103,37 @@ TEST_CASE("A tape that trains keeps what backward needs, and nothing after it") 
   CHECK(four > two);
 }
 
-TEST_CASE("A linear layer without activation keeps its input only") {
-  Queue queue = Queue::dry();
-  for (const Activation activation : {Activation::kNone, Activation::kQuickGelu}) {
+TEST_CASE("Each op keeps what its gradient needs, and not its result") {
+  const HeadPasses passes = passes_of(2);
+  // Tensors that are alive when the op's inputs and results have gone out of scope.
+  const auto kept = [&](const std::function<void(Tape&, Weights&, const Variable& x)>& op,
+                        int64_t width = kWidth) {
+    Queue queue = Queue::dry();
     Arena arena;
     Weights weights;
     Tape tape(queue, arena, Tape::Mode::kTrain);
-    Variable y = ops::linear(
-        tape, tape.variable(tape.allocate({1, 2, kWidth}, DType::kF32, MemoryTag::kActivations)),
-        weights.matrix(), weights.vector(), activation);
-    y = {};
-    CHECK(alive(arena) == (activation == Activation::kNone ? 1 : 2));  // and its preactivation
-  }
+    op(tape, weights,
+       tape.variable(tape.allocate({kBatch, kLength, width}, DType::kF32, MemoryTag::kInputs)));
+    return alive(arena);
+  };
+  CHECK(kept([](Tape& tape, Weights& weights, const Variable& x) {
+          ops::linear(tape, x, weights.matrix(), weights.vector());
+        }) == 1);  // x
+  CHECK(kept([](Tape& tape, Weights& weights, const Variable& x) {
+          ops::linear(tape, x, weights.matrix(), weights.vector(), Activation::kQuickGelu);
+        }) == 2);  // x and the preactivation
+  CHECK(kept([](Tape& tape, Weights& weights, const Variable& x) {
+          ops::layer_norm(tape, x, {weights.vector(), weights.vector()});
+        }) == 3);  // x, mean, rstd
+  CHECK(kept([](Tape& tape, Weights& weights, const Variable& x) {
+          ops::residual_norm(tape, x, x, {weights.vector(), weights.vector()}, {});
+        }) == 3);  // the sum, mean, rstd
+  CHECK(kept([&](Tape& tape, Weights&, const Variable& x) { ops::attention(tape, x, 4, passes); },
+             2 * 4 + kWidth) == 3);  // q, k, v in one, y, lse
+  CHECK(kept([](Tape& tape, Weights& weights, const Variable&) {
+          ops::embedding(tape, weights.tokens,
+                         {weights.matrix(), weights.vector(), {weights.matrix()}});
+        }) == 0);
 }
 
 TEST_CASE("Wrong shapes are refused in the name of the op") {

@@ -114,6 +114,8 @@ TEST_CASE("Packing wastes nothing where that is easy to see") {
   CHECK(total({{64, kTag, 0, 9}, {128, kTag, 1, 8}, {65, kTag, 2, kForever}}) == 64 + 128 + 128);
   // Small ones before and after share the room beside the large one.
   CHECK(total({{64, kTag, 0, 2}, {128, kTag, 1, 3}, {64, kTag, 2, 4}}) == 192);
+  // The large one is placed before the two small ones, which would otherwise push it up.
+  CHECK(total({{64, kTag, 0, 2}, {64, kTag, 1, 3}, {128, kTag, 2, 4}}) == 192);
   // Two small ones fit in the place that a large one leaves.
   CHECK(total({{256, kTag, 0, 3}, {128, kTag, 3, 6}, {128, kTag, 4, 6}}) == 256);
 }

@@ -47,8 +47,11 @@ class Tape {
   /// when training().
   void record(std::function<void()> backward) { records_.push_back(std::move(backward)); }
 
-  /// The gradient of a variable so far, handed over: absent when nothing contributed to it.
+  /// The gradient of an op's result, handed over. Throws Error(kInternal) when nothing contributed
+  /// to it: the result was never used.
   Tensor take_gradient(const Variable& variable);
+  /// The same for a result that need not be used: absent when nothing contributed to it.
+  Tensor take_gradient_if_any(const Variable& variable);
   /// Contributes to the gradient of a variable. The tape owns `gradient` from now on: the same
   /// memory must not be given for two variables.
   void add_gradient(const Variable& variable, Tensor gradient);

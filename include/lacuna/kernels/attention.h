@@ -1,8 +1,9 @@
 // Softmax attention over the keys that a pattern allows, given as passes; all passes of one head
 // share one softmax. No T x T object exists anywhere.
 // q, k: [B, T, H, D_qk]; v, y: [B, T, H, D_v], the innermost dimension contiguous (usually slices
-// of one fused projection); lse: [B, H, T], the log of the softmax's denominator, -inf where a
-// query has no key; delta: [B, H, T] workspace. logits = scale * q k^T.
+// of one fused projection), all finite (a masked weight of 0 times NaN is NaN); lse: [B, H, T], the
+// log of the softmax's denominator, -inf where a query has no key; delta: [B, H, T] workspace.
+// logits = scale * q k^T.
 #pragma once
 
 #include <vector>

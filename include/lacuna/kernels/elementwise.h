@@ -6,7 +6,8 @@
 
 namespace lacuna {
 
-/// y = x in the type of y, overwritten; among f64, f32, bf16, f16. Same count.
+/// y = x in the type of y, overwritten; among f64, f32, bf16, f16. Same count. From f64 to bf16 and
+/// f16 by way of f32, so rounded twice.
 struct Convert {
   View x, y;
 };
