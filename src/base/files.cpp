@@ -1,6 +1,7 @@
 #include "lacuna/base/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,15 +146,33 @@ void AtomicFile::commit() {
   if (close(std::exchange(descriptor_, -1)) != 0) throw unwritable(path_, "close the file");
   if (rename(temporary_.c_str(), path_.c_str()) != 0) throw unwritable(path_, "replace the file");
   temporary_.clear();
-  const int folder = open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) throw unwritable(path_, "open its folder");
+  sync_folder(folder_of(path_));
+}
+
+void sync_folder(const std::string& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) throw unwritable(path, "open the folder");
   // Some network file systems cannot flush a folder and say so with EINVAL.
   if (fsync(folder) != 0 && errno != EINVAL) {
-    const Error failure = unwritable(path_, "flush its folder");
+    const Error failure = unwritable(path, "flush the folder");
     close(folder);
     throw failure;
   }
   close(folder);
+}
+
+FolderLock::FolderLock(const std::string& folder) {
+  const std::string path = folder + "/lock";
+  descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw unwritable(path, "open the file");
+  if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  close(descriptor_);
+  throw Error(ErrorKind::kUsage, folder, "another lacuna is at work in this folder",
+              "Wait for it or stop it");
+}
+
+FolderLock::~FolderLock() {
+  close(descriptor_);
 }
 
 void write_atomic(const std::string& path, std::string_view bytes) {

@@ -62,18 +62,20 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
                 "Choose another with --split");
   }
   train::Program program(run.model(), run.options().train.batch, Tape::Mode::kEvaluate);
-  const train::Evaluation result =
-      train::evaluate(run.queue(), program, run.model(), *data, split, stop);
+  const train::Evaluation result = train::evaluate(run.queue(), program, run.model(), *data, split,
+                                                   parsed.whole("min-context", 0), stop);
   if (!result.complete) {
     std::fprintf(stderr, "stopped after %s positions\n", grouped(result.positions).c_str());
     return;
   }
-  std::printf("%.6f bits per symbol\n", result.bits);
+  const std::optional<double> floor = data->floor_bits();
+  std::printf("%.6f bits per symbol%s\n", result.bits,
+              floor ? str(" (no model can go below ", fixed(*floor, 6), ")").c_str() : "");
   std::printf("part %s of %s\n", split_name(split), data->describe().c_str());
-  std::printf("identity %s, %s positions each scored once, %s windows of %lld, minimum context 0\n",
+  std::printf("identity %s, %s positions each scored once, %s windows of %s, minimum context %s\n",
               data->identity().c_str(), grouped(result.positions).c_str(),
-              grouped(result.windows).c_str(),
-              static_cast<long long>(run.model().config().context));
+              grouped(result.windows).c_str(), grouped(run.model().config().context).c_str(),
+              parsed.text("min-context").c_str());
   std::printf("weights %s\n", run.weights_file().c_str());
 }
 
@@ -82,8 +84,10 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
 Command make_eval_command() {
   return {.name = "eval",
           .summary = "Bits per symbol of a saved run on one part of its data",
-          .positionals = {{"RUN", "", "", "folder of the run"}},
+          .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
           .flags = {{"--split", "PART", "valid", "train, valid or test"},
+                    {"--min-context", "M", "0",
+                     "Score each position with at least M before it in its window"},
                     {"--raw", "", "", "Use the weights themselves, not their average"},
                     {"--logits", "FILE", "",
                      "Instead write tokens, logits and bits of the first batch as safetensors"}},

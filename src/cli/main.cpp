@@ -22,6 +22,7 @@ void request_stop(int signal) {
 int main(int argc, char** argv) {
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
+  std::signal(SIGUSR1, request_stop);  // how schedulers announce the end of a job
   try {
     lacuna::cli::run_command_line(argc, argv, [] { return stop_requested != 0; });
     return 0;

@@ -36,7 +36,7 @@ void run_sample(const Parsed& parsed, const Stop& stop) {
 Command make_sample_command() {
   return {.name = "sample",
           .summary = "Print a text that a saved run's model continues",
-          .positionals = {{"RUN", "", "", "folder of the run"}},
+          .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
           .flags = {{"--prompt", "TEXT", "", "What the text begins with"},
                     {"--length", "N", "256", "Bytes to draw"},
                     {"--temperature", "X", "1", "0 always takes the likeliest byte"},

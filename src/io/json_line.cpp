@@ -2,11 +2,14 @@
 
 #include <cerrno>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 
 namespace lacuna {
@@ -41,6 +44,21 @@ JsonLine& JsonLine::add(std::string_view key, bool value) {
 
 JsonLine& JsonLine::add(std::string_view key, std::string_view value) {
   return add_json(key, quoted(value));
+}
+
+void cut_jsonl(const std::string& path, const std::string& key, int64_t most) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return;
+  std::istringstream lines(read_text(path));
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+    if (!object.is_object()) continue;
+    const auto found = object.find(key);
+    if (found != object.end() && found->is_number_integer() && *found > most) continue;
+    kept += line + '\n';
+  }
+  write_atomic(path, kept);
 }
 
 JsonlFile::JsonlFile(std::string path)

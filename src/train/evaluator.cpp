@@ -9,9 +9,10 @@
 namespace lacuna::train {
 
 Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model,
-                    const Dataset& data, Split split, const std::function<bool()>& stop) {
+                    const Dataset& data, Split split, int64_t min_context,
+                    const std::function<bool()>& stop) {
   const int64_t context = model.config().context, batch = program.batch();
-  const auto windows = evaluation_windows(data.size(split), context, 0);
+  const auto windows = evaluation_windows(data.size(split), context, min_context);
   Evaluation result{.split = split};
   double nats = 0;
   for (size_t first = 0; first < windows.size(); first += static_cast<size_t>(batch)) {

@@ -161,8 +161,8 @@ const std::vector<OptionEntry>& option_table() {
   {                                          \
     constexpr auto section = &Options::name; \
     const std::string prefix = #name ".", section_help = help;
-#define LACUNA_OPTION(type, key, initial, check, help)         \
-  entries.push_back({prefix + #key, section_help, help, check, \
+#define LACUNA_OPTION(type, key, initial, check, resume, help)                   \
+  entries.push_back({prefix + #key, section_help, help, check, OnResume::resume, \
                      [](Options& o) -> OptionPointer { return &(o.*section).key; }});
 #define LACUNA_SECTION_END(name) }
 #include "lacuna/train/options.def"
@@ -201,6 +201,18 @@ Options read_options(const std::string& path, const std::vector<Override>& overr
   return options;
 }
 
+void check_resumable(const Options& before, const Options& now) {
+  Options old_values = before, new_values = now;
+  for (const OptionEntry& entry : option_table()) {
+    const std::string old_text = value_text(entry.at(old_values));
+    const std::string new_text = value_text(entry.at(new_values));
+    if (entry.on_resume == OnResume::kFree || old_text == new_text) continue;
+    fail("--resume", entry.name,
+         "is " + new_text + " now, but the run was started with " + old_text,
+         "Start a new run, or take its weights alone with --init-from");
+  }
+}
+
 std::string to_toml(const Options& options) {
   Options copy = options;
   std::string text, section;
@@ -228,7 +240,7 @@ std::string options_markdown() {
     const std::string heading = split(entry.name, '.')[0];
     if (heading != section) {
       text += "\n## [" + heading + "] " + entry.section_help +
-              "\n\n| option | default | allowed | meaning |\n|---|---|---|---|\n";
+              "\n\n| option | default | allowed | on resume | meaning |\n|---|---|---|---|---|\n";
       section = heading;
     }
     const OptionPointer value = entry.at(defaults);
@@ -238,7 +250,8 @@ std::string options_markdown() {
     }
     if (entry.check.words[0] != '\0') allowed = join(split(entry.check.words, '|'), " or ");
     text += "| `" + entry.name + "` | `" + value_text(value) + "` | " + allowed + " | " +
-            entry.help + " |\n";
+            (entry.on_resume == OnResume::kFree ? "may change" : "kept") + " | " + entry.help +
+            " |\n";
   }
   return text;
 }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
@@ -30,20 +32,40 @@ class Run {
       : data_(data),
         folder_(folder),
         stop_(stop),
+        data_identity_(data.identity()),
+        config_(to_toml(options)),
         trainer_(options, data),
         step_size_(trainer_.step_size()),
         evaluate_every_(
             parse_length(options.train.evaluate_every, step_size_, "train.evaluate_every")),
+        checkpoint_every_(parse_length(options.checkpoint.every, step_size_, "checkpoint.every")),
+        writer_(CheckpointFolder(folder.checkpoints()),
+                {options.checkpoint.keep_last,
+                 parse_length(options.checkpoint.keep_every, step_size_, "checkpoint.keep_every")}),
         progress_(options.train.log_every) {}
 
   const nn::ModelConfig& model_config() const { return trainer_.model().config(); }
 
-  // The folder exists by now.
+  Trainer& trainer() { return trainer_; }
+
+  // Goes on from a verified checkpoint.
+  void restore(const std::string& checkpoint) {
+    const TrainingState state = read_state(checkpoint);
+    if (state.data != data_identity_) {
+      throw Error(ErrorKind::kConfig, "--resume",
+                  str("the run was started on other data: ", state.data, ", not ", data_identity_),
+                  "Start a new run, or take its weights alone with --init-from");
+    }
+    trainer_.restore(checkpoint);
+    best_bits_ = state.best_bits;
+  }
+
+  // The folder exists by now, and config.toml in it.
   void train() {
     metrics_.emplace(folder_.metrics());
     introduce();
     start_ = Clock::now();
-    bool evaluated = false;
+    bool evaluated = trainer_.steps_done() >= trainer_.steps_total();  // resumed at its end
     int64_t skipped_in_a_row = 0;
     while (trainer_.steps_done() < trainer_.steps_total() && !stop_()) {
       const Clock::time_point began = Clock::now();
@@ -51,14 +73,22 @@ class Run {
       report(result, seconds_since(began));
       skipped_in_a_row = result.skipped ? skipped_in_a_row + 1 : 0;
       if (skipped_in_a_row == kMostSkips) diverged(result.step);
-      evaluated = evaluate_every_ > 0 && trainer_.steps_done() % evaluate_every_ == 0;
-      if (evaluated) evaluate();
+      evaluated = is_due(evaluate_every_);
+      const bool best = evaluated && evaluate();
+      if (best || is_due(checkpoint_every_)) checkpoint(best);
     }
-    if (!evaluated && !stop_()) evaluate();
-    save();
+    const bool best = !evaluated && !stop_() && evaluate();
+    finish(best);
   }
 
  private:
+  std::string floor_text() const {
+    const std::optional<double> floor = data_.floor_bits();
+    return floor ? ", floor " + fixed(*floor, 4) : "";
+  }
+
+  bool is_due(int64_t every) const { return every > 0 && trainer_.steps_done() % every == 0; }
+
   void introduce() {
     const nn::ModelConfig& model = model_config();
     const int64_t parameters = nn::parameter_count(nn::parameter_specs(model));
@@ -108,25 +138,30 @@ class Run {
   }
 
   [[noreturn]] void diverged(int64_t step) {
-    save();
+    finish(false);
     throw Error(ErrorKind::kNumeric, str("step ", step),
                 str("training has diverged: ", kMostSkips, " steps in a row were not finite"),
                 "The weights before them are saved; lower optim.learning_rate or optim.clip");
   }
 
-  void evaluate() {
-    if (data_.size(Split::kValid) == 0) return;
-    evaluate(Weights::kRaw);
-    if (trainer_.has_average()) evaluate(Weights::kAverage);
+  // Whether the weights are the best so far.
+  bool evaluate() {
+    if (data_.size(Split::kValid) == 0) return false;
+    std::optional<double> bits = evaluate(Weights::kRaw);
+    if (trainer_.has_average()) bits = evaluate(Weights::kAverage);
+    if (!bits || (best_bits_ && *bits >= *best_bits_)) return false;
+    best_bits_ = bits;
+    return true;
   }
 
-  void evaluate(Weights weights) {
+  // Nothing when it was stopped.
+  std::optional<double> evaluate(Weights weights) {
     const Evaluation result = trainer_.evaluate(Split::kValid, weights, stop_);
-    if (!result.complete) return;
+    if (!result.complete) return std::nullopt;
     progress_.say(str("step ", trainer_.steps_done(), "  valid ", fixed(result.bits, 4),
                       " bits per symbol (", name_of(weights), " weights, ",
-                      grouped(result.positions), " positions, context 0 to ",
-                      model_config().context - 1, ")"));
+                      grouped(result.positions), " positions, minimum context 0", floor_text(),
+                      ")"));
     metrics_->append(JsonLine()
                          .add("kind", "evaluation")
                          .add("step", trainer_.steps_done())
@@ -137,9 +172,30 @@ class Run {
                          .add("windows", result.windows)
                          .add("min_context", 0)
                          .add("seconds", seconds_since(start_)));
+    return result.bits;
   }
 
-  void save() {
+  // Training waits for the copy only.
+  void checkpoint(bool best) {
+    Snapshot snapshot = trainer_.snapshot();
+    snapshot.state.best_bits = best_bits_;
+    snapshot.state.data = data_identity_;
+    snapshot.config = config_;
+    snapshot.best = best;
+    writer_.start(std::move(snapshot));
+  }
+
+  void finish(bool best) {
+    checkpoint(best);
+    writer_.wait();
+    save_final_weights();
+    if (writer_.failure().empty()) return;
+    throw Error(ErrorKind::kIo, folder_.checkpoints(),
+                "the last checkpoint could not be written: " + writer_.failure(),
+                "The weights are saved, but the run cannot be resumed from here");
+  }
+
+  void save_final_weights() {
     const std::map<std::string, std::string> facts{{"format", "lacuna"},
                                                    {"step", std::to_string(trainer_.steps_done())}};
     save_weights(folder_.weights(), trainer_.weights(Weights::kRaw), facts);
@@ -154,9 +210,14 @@ class Run {
   const Dataset& data_;
   const RunFolder& folder_;
   const std::function<bool()>& stop_;
+  std::string data_identity_;
+  std::string config_;
   Trainer trainer_;
   StepSize step_size_;
   int64_t evaluate_every_;
+  int64_t checkpoint_every_;
+  CheckpointWriter writer_;
+  std::optional<double> best_bits_;  // of the weights that evaluation prefers
   Progress progress_;
   std::optional<JsonlFile> metrics_;
   Clock::time_point start_;
@@ -164,19 +225,54 @@ class Run {
   size_t memory_ = 0;
 };
 
+// The folder of a run has its weights at hand, and so has a checkpoint.
+std::string weights_in(const std::string& folder) {
+  const RunFolder run(folder);
+  std::error_code ignored;
+  return std::filesystem::exists(run.average(), ignored) ? run.average() : run.weights();
+}
+
+// The checkpoint to go on from; empty when the run begins at the start.
+std::string checkpoint_for(const RunRequest& request, const RunFolder& folder) {
+  if (request.resume.empty()) return "";
+  if (request.overwrite || !request.init_from.empty()) {
+    throw Error(ErrorKind::kUsage, "--resume",
+                "contradicts --overwrite and --init-from: a resumed run goes on as it was");
+  }
+  if (request.resume == "auto") return CheckpointFolder(folder.checkpoints()).newest_complete();
+  verify_checkpoint(request.resume);
+  return request.resume;
+}
+
 }  // namespace
 
-void run_training(Options options, bool overwrite, const std::function<bool()>& stop) {
+void run_training(const RunRequest& request, const std::function<bool()>& stop) {
+  Options options = request.options;
   const RunFolder folder(options.train.run);
-  folder.check_free(overwrite);
+  const std::string checkpoint = checkpoint_for(request, folder);
+  // With --resume auto a run that was killed before its first checkpoint begins again.
+  if (request.resume.empty() || !folder.has_run()) folder.check_free(request.overwrite);
   const std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
-  Run run(options, *data, folder, stop);
-  const nn::ModelConfig& model = run.model_config();
+  const nn::ModelConfig model = model_config(options, data->vocabulary());
   options.model.qk_width = model.qk_width;
   options.model.feedforward_width = model.feedforward_width;
   options.model.position_tables = model.position_tables;
-  folder.create(options);
+  if (!checkpoint.empty()) {
+    check_resumable(read_options(checkpoint + "/config.toml", {}), options);
+  }
+
+  Run run(options, *data, folder, stop);
+  if (!checkpoint.empty()) run.restore(checkpoint);
+  if (!request.init_from.empty()) run.trainer().start_from(weights_in(request.init_from));
+  folder.make();
+  const FolderLock lock(folder.path());
+  if (checkpoint.empty()) {
+    folder.begin(options);
+  } else {
+    folder.continue_after(run.trainer().steps_done(), options);
+  }
   open_log_file(folder.log());
+  if (!checkpoint.empty()) log_info("resumed from " + checkpoint);
   run.train();
 }
 

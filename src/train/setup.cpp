@@ -1,11 +1,21 @@
 #include "lacuna/train/setup.h"
 
-#include "lacuna/data/sample_order.h"
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
 
 namespace lacuna::train {
 
 DatasetConfig dataset_config(const Options& options) {
-  return {options.data.format, options.data.paths, options.data.suffixes, options.data.split};
+  const auto& data = options.data;
+  return {.format = data.format,
+          .paths = data.paths,
+          .suffixes = data.suffixes,
+          .split = data.split,
+          .echo = {.symbols = data.echo_symbols,
+                   .block = data.echo_block,
+                   .redraw = data.echo_redraw,
+                   .size = data.echo_size,
+                   .seed = static_cast<uint64_t>(data.echo_seed)}};
 }
 
 nn::ModelConfig model_config(const Options& options, int64_t vocabulary) {
@@ -39,9 +49,19 @@ int threads(const Options& options) {
   return options.train.threads > 0 ? static_cast<int>(options.train.threads) : available_threads();
 }
 
+SampleOrder sample_order(const Options& options, const Dataset& data) {
+  return {data.size(Split::kTrain), options.model.context,
+          static_cast<uint64_t>(options.train.seed), data.alignment() == 1};
+}
+
 StepSize step_size(const Options& options, const Dataset& data) {
   const int64_t context = options.model.context;
-  const SampleOrder order(data.size(Split::kTrain), context, 0, true);
+  if (context % data.alignment() != 0) {
+    throw Error(ErrorKind::kConfig, "model.context",
+                str(context, " is not a multiple of ", data.alignment(),
+                    ", where the windows of this data set begin"));
+  }
+  const SampleOrder order = sample_order(options, data);
   const int64_t samples = options.train.batch * options.train.accumulation;
   return {.tokens = samples * context, .samples = samples, .samples_per_epoch = order.windows()};
 }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 
 #include "lacuna/kernels/elementwise.h"
+#include "lacuna/train/weights.h"
 
 namespace lacuna::train {
 
@@ -22,8 +24,7 @@ Trainer::Trainer(const Options& options, const Dataset& data)
       optimizer_(make_optimizer(optimizer_config(options), parameters_)),
       step_size_(train::step_size(options, data)),
       schedule_(schedule(options, step_size_)),
-      order_(data.size(Split::kTrain), config_.context, static_cast<uint64_t>(options.train.seed),
-             true),
+      order_(sample_order(options, data)),
       training_(model_, options.train.batch, Tape::Mode::kTrain,
                 1 / static_cast<double>(step_size_.tokens)),
       evaluation_(model_, options.train.batch, Tape::Mode::kEvaluate) {
@@ -69,7 +70,39 @@ StepResult Trainer::step() {
 
 Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<bool()>& stop) {
   const nn::Transformer& model = weights == Weights::kAverage ? *average_model_ : model_;
-  return train::evaluate(queue_, evaluation_, model, data_, split, stop);
+  return train::evaluate(queue_, evaluation_, model, data_, split, 0, stop);
+}
+
+Snapshot Trainer::snapshot() const {
+  const auto copy = [](const View& flat) {
+    const Tensor held = Tensor::zeros(flat.shape(), flat.dtype());
+    std::memcpy(held.view().raw(), flat.raw(), flat.bytes());
+    return held;
+  };
+  Snapshot snapshot{.slices = parameters_.slices(), .weights = copy(parameters_.values())};
+  snapshot.state.step = steps_;
+  snapshot.state.updates = updates_;
+  if (averages_) snapshot.average = copy(averages_->values());
+  for (const auto& [name, flat] : optimizer_->buffers()) {
+    snapshot.optimizer.emplace_back(name, copy(flat));
+  }
+  return snapshot;
+}
+
+void Trainer::restore(const std::string& checkpoint) {
+  load_weights(queue_, checkpoint + "/weights.safetensors", parameters_);
+  if (averages_) load_weights(queue_, checkpoint + "/average.safetensors", *averages_);
+  std::vector<FlatBuffer> buffers;
+  for (const auto& [name, flat] : optimizer_->buffers()) buffers.push_back({name + ".", flat});
+  load_buffers(queue_, checkpoint + "/optimizer.safetensors", parameters_.slices(), buffers);
+  const TrainingState state = read_state(checkpoint);
+  steps_ = state.step;
+  updates_ = state.updates;
+}
+
+void Trainer::start_from(const std::string& weights_file) {
+  load_weights(queue_, weights_file, parameters_);
+  if (averages_) launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
 }
 
 const nn::ParameterStore& Trainer::weights(Weights which) const {

@@ -33,40 +33,61 @@ DType type_called(const std::string& path, const TensorRecord& record) {
               "'" + record.name + "' has the type " + record.dtype + ", weights must be floats");
 }
 
+void load_slice(Queue& queue, const std::string& path, const TensorRecord& record,
+                const View& values) {
+  if (record.shape != values.shape().sizes()) {
+    throw Error(ErrorKind::kData, path,
+                str("'", record.name, "' has the shape ", list_of(record.shape),
+                    ", the model needs ", list_of(values.shape().sizes())),
+                "The weights are of another model than the configuration");
+  }
+  const DType stored = type_called(path, record);
+  const Tensor copy = Tensor::zeros(values.shape(), stored);  // aligned, which the file is not
+  std::memcpy(copy.view().raw(), record.data, copy.view().bytes());
+  launch(queue, Convert{.x = copy, .y = values});
+}
+
 }  // namespace
 
-void save_weights(const std::string& path, const nn::ParameterStore& parameters,
+void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>& slices,
+                  const std::vector<FlatBuffer>& buffers,
                   const std::map<std::string, std::string>& metadata) {
   std::vector<TensorRecord> records;
-  for (const nn::ParameterSlice& slice : parameters.slices()) {
-    records.push_back({slice.name, type_name(parameters.dtype()), slice.shape.sizes(),
-                       nn::ParameterStore::slice_of(parameters.values(), slice).raw()});
+  for (const FlatBuffer& buffer : buffers) {
+    for (const nn::ParameterSlice& slice : slices) {
+      records.push_back({buffer.prefix + slice.name, type_name(buffer.values.dtype()),
+                         slice.shape.sizes(),
+                         nn::ParameterStore::slice_of(buffer.values, slice).raw()});
+    }
   }
   write_safetensors(path, records, metadata);
 }
 
-void load_weights(Queue& queue, const std::string& path, const nn::ParameterStore& parameters) {
+void load_buffers(Queue& queue, const std::string& path,
+                  const std::vector<nn::ParameterSlice>& slices,
+                  const std::vector<FlatBuffer>& buffers) {
   const SafetensorsFile file(path);
-  if (file.records().size() > parameters.slices().size()) {
+  const size_t expected = slices.size() * buffers.size();
+  if (file.records().size() > expected) {
     throw Error(ErrorKind::kData, path,
-                str("the file has ", file.records().size(), " tensors, the model ",
-                    parameters.slices().size()),
+                str("the file has ", file.records().size(), " tensors, the model ", expected),
                 "The weights are of another model than the configuration");
   }
-  for (const nn::ParameterSlice& slice : parameters.slices()) {
-    const TensorRecord& record = file.find(slice.name);
-    if (record.shape != slice.shape.sizes()) {
-      throw Error(ErrorKind::kData, path,
-                  str("'", slice.name, "' has the shape ", list_of(record.shape),
-                      ", the model needs ", list_of(slice.shape.sizes())),
-                  "The weights are of another model than the configuration");
+  for (const FlatBuffer& buffer : buffers) {
+    for (const nn::ParameterSlice& slice : slices) {
+      load_slice(queue, path, file.find(buffer.prefix + slice.name),
+                 nn::ParameterStore::slice_of(buffer.values, slice));
     }
-    const DType stored = type_called(path, record);
-    const Tensor copy = Tensor::zeros(slice.shape, stored);  // aligned, which the file is not
-    std::memcpy(copy.view().raw(), record.data, copy.view().bytes());
-    launch(queue,
-           Convert{.x = copy, .y = nn::ParameterStore::slice_of(parameters.values(), slice)});
   }
+}
+
+void save_weights(const std::string& path, const nn::ParameterStore& parameters,
+                  const std::map<std::string, std::string>& metadata) {
+  save_buffers(path, parameters.slices(), {{"", parameters.values()}}, metadata);
+}
+
+void load_weights(Queue& queue, const std::string& path, const nn::ParameterStore& parameters) {
+  load_buffers(queue, path, parameters.slices(), {{"", parameters.values()}});
 }
 
 }  // namespace lacuna::train

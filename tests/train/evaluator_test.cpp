@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "../catch.h"
+#include "../expect_error.h"
 #include "hand_model.h"
 #include "memory_data.h"
 
@@ -21,10 +22,11 @@ std::vector<int32_t> symbols_of(size_t count) {
   return symbols;
 }
 
-Evaluation evaluated(HandModel& tiny, const std::vector<int32_t>& valid, int64_t batch) {
+Evaluation evaluated(HandModel& tiny, const std::vector<int32_t>& valid, int64_t batch,
+                     int64_t min_context = 0) {
   const MemoryData data(HandModel::kVocabulary, {}, valid);
   Program program(tiny.model, batch, Tape::Mode::kEvaluate);
-  return evaluate(tiny.queue, program, tiny.model, data, Split::kValid, never);
+  return evaluate(tiny.queue, program, tiny.model, data, Split::kValid, min_context, never);
 }
 
 // -log2 of the probability that softmax(row) gives to `symbol`.
@@ -93,8 +95,8 @@ TEST_CASE("an evaluation that is stopped says so and gives the mean so far") {
   const MemoryData data(HandModel::kVocabulary, {}, valid);
   Program program(tiny.model, 2, Tape::Mode::kEvaluate);
   int asked = 0;
-  const Evaluation part =
-      evaluate(tiny.queue, program, tiny.model, data, Split::kValid, [&] { return ++asked == 3; });
+  const Evaluation part = evaluate(tiny.queue, program, tiny.model, data, Split::kValid, 0,
+                                   [&] { return ++asked == 3; });
   CHECK(!part.complete);
   CHECK(part.positions == 24);
   const std::vector<int32_t> head(valid.begin(), valid.begin() + 24);
@@ -107,4 +109,32 @@ TEST_CASE("an empty part has no positions and no bits") {
   CHECK(result.positions == 0);
   CHECK(result.bits == 0);
   CHECK(result.complete);
+}
+
+TEST_CASE("with a minimum context each position is scored in the window that gives it as much") {
+  HandModel tiny;
+  Program program(tiny.model, 1, Tape::Mode::kEvaluate);
+  const std::vector<int32_t> valid = symbols_of(23);
+  for (const int64_t least : {1, 3, 5}) {
+    // Position p is scored in the first window that reaches it: by hand, window after window.
+    double sum = 0;
+    int64_t windows = 0;
+    for (int64_t scored = 0; scored < 23; ++windows) {
+      const int64_t begin = scored == 0 ? 0 : scored - least;
+      const int64_t end = std::min<int64_t>(23, begin + kContext);
+      std::copy(valid.begin() + begin, valid.begin() + end, program.tokens());
+      program.run(tiny.queue, tiny.model);
+      for (; scored < end; ++scored) {
+        const int64_t row = (scored - begin) * HandModel::kVocabulary;
+        sum += bits_of(program.logits().data<double>() + row, valid[static_cast<size_t>(scored)]);
+      }
+    }
+    for (const int64_t batch : {1, 4}) {
+      const Evaluation result = evaluated(tiny, valid, batch, least);
+      CHECK(result.bits == Approx(sum / 23).epsilon(0).margin(1e-12));
+      CHECK(result.positions == 23);
+      CHECK(result.windows == windows);
+    }
+  }
+  expect_error(ErrorKind::kConfig, "", [&] { evaluated(tiny, valid, 1, kContext); });
 }

@@ -51,6 +51,23 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// Flushes the names in a folder to the disk; throws Error(kIo).
+void sync_folder(const std::string& path);
+
+/// Keeps a folder to one process, by a lock on the file `lock` in it; the system releases it when
+/// the process ends, however it ends.
+class FolderLock {
+ public:
+  /// Throws Error(kUsage) when another process holds the lock, Error(kIo) when there can be none.
+  explicit FolderLock(const std::string& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
 /// The whole content of a file; also of pipes and devices that end. Throws Error(kData).
 std::string read_text(const std::string& path);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,11 +17,21 @@ inline constexpr std::array<Split, 3> kSplits = {Split::kTrain, Split::kValid, S
 /// "train", "valid", "test".
 const char* split_name(Split split);
 
+/// Of the synthetic format "echo" (data/echo.cpp).
+struct EchoConfig {
+  int64_t symbols = 16;       // k
+  int64_t block = 64;         // L
+  double redraw = 0.1;        // e
+  int64_t size = 16'000'000;  // symbols in all parts together
+  uint64_t seed = 1;
+};
+
 struct DatasetConfig {
   std::string format;              // a name of src/data/datasets.def
   std::vector<std::string> paths;  // files or folders
   std::string suffixes;            // which files of a folder, such as ".cpp .h"; empty: all
   std::string split = "0.9 / 0.05 / 0.05";  // as parse_split in data/split.h understands it
+  EchoConfig echo;
 };
 
 /// Symbols 0 .. vocabulary() - 1 in three parts. Constant after construction: every member function
@@ -32,6 +43,10 @@ class Dataset {
   virtual int64_t vocabulary() const = 0;
   /// Number of symbols.
   virtual int64_t size(Split split) const = 0;
+  /// Windows begin at multiples of it; 1: anywhere.
+  virtual int64_t alignment() const { return 1; }
+  /// Bits per symbol that no model can beat on average, where that is known.
+  virtual std::optional<double> floor_bits() const { return std::nullopt; }
   /// Copies symbols [begin, begin + count) of a part to out; throws Error(kInternal) when they are
   /// not all there.
   void read(Split split, int64_t begin, int64_t count, int32_t* out) const;

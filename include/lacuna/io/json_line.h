@@ -40,6 +40,10 @@ class JsonLine {
   std::string members_;
 };
 
+/// Removes from a JSON Lines file all lines whose whole number `key` is above `most`, and lines
+/// that are no JSON. A missing file stays missing. Throws Error(kIo) and Error(kData).
+void cut_jsonl(const std::string& path, const std::string& key, int64_t most);
+
 /// A file to which lines are appended; each is handed to the system before append() returns. Not
 /// for use by several threads at once.
 class JsonlFile {

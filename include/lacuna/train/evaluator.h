@@ -17,9 +17,12 @@ struct Evaluation {
   bool complete = true;  // false: stopped early, `bits` is of the positions so far
 };
 
-/// `program` evaluates (kEvaluate). Windows of the model's context stand side by side; the last one
+/// `program` evaluates (kEvaluate). Every position has at least `min_context` before it in its
+/// window, but at the start of the part; 0: windows stand side by side. A window that is too short
 /// is padded, which causality makes harmless. Stops between two batches once `stop()` is true.
+/// Throws Error(kConfig) unless 0 <= min_context < context.
 Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model,
-                    const Dataset& data, Split split, const std::function<bool()>& stop);
+                    const Dataset& data, Split split, int64_t min_context,
+                    const std::function<bool()>& stop);
 
 }  // namespace lacuna::train

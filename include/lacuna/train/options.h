@@ -25,9 +25,12 @@ constexpr Check one_of(const char* words) {
   return {0, 0, words};
 }
 
+/// Whether a resumed run may have another value than the run before it.
+enum class OnResume : uint8_t { kKept, kFree };
+
 struct Options {
 #define LACUNA_SECTION(name, help) struct name##_section {
-#define LACUNA_OPTION(type, key, initial, check, help) type key = initial;
+#define LACUNA_OPTION(type, key, initial, check, resume, help) type key = initial;
 #define LACUNA_SECTION_END(name) \
   }                              \
   name;
@@ -45,6 +48,7 @@ struct OptionEntry {
   std::string section_help;
   std::string help;
   Check check;
+  OnResume on_resume;
   OptionPointer (*at)(Options&);
 };
 
@@ -58,6 +62,9 @@ using Override = std::pair<std::string, std::string>;
 /// file, line and the nearest known name, for a key that does not exist, and for a value of the
 /// wrong type or out of range; Error(kData) for a file that cannot be read.
 Options read_options(const std::string& path, const std::vector<Override>& overrides);
+
+/// Throws Error(kConfig) naming the first option that may not change on resume and did.
+void check_resumable(const Options& before, const Options& now);
 
 /// The options as a TOML file that read_options() reads back to the same values.
 std::string to_toml(const Options& options);

@@ -8,10 +8,19 @@
 
 namespace lacuna::train {
 
-/// Trains, evaluates the validation part at intervals and at the end, and saves the weights.
-/// `options.train.run` names the folder. Once `stop()` is true the step at hand is finished, the
+struct RunRequest {
+  Options options;         // options.train.run names the folder
+  bool overwrite = false;  // replace the run that is in the folder
+  std::string resume;  // empty; "auto": the newest complete checkpoint of the folder, or from the
+                       // start when there is none yet; otherwise the folder of a checkpoint
+  std::string init_from;  // empty, or the folder of a run or checkpoint whose weights to start from
+};
+
+/// Trains, evaluates the validation part at intervals and at the end, writes checkpoints and, at
+/// the end, the weights. Once `stop()` is true the step at hand is finished, a checkpoint and the
 /// weights are saved and the function returns. Nothing is written before everything that can be
-/// wrong with options and data has been checked. Throws Error.
-void run_training(Options options, bool overwrite, const std::function<bool()>& stop);
+/// wrong with options and data has been checked. A checkpoint that cannot be written is a warning;
+/// when the last one could not be, Error(kIo) at the end. Throws Error.
+void run_training(const RunRequest& request, const std::function<bool()>& stop);
 
 }  // namespace lacuna::train

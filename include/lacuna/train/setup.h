@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "lacuna/data/dataset.h"
+#include "lacuna/data/sample_order.h"
 #include "lacuna/nn/transformer.h"
 #include "lacuna/optim/optimizer.h"
 #include "lacuna/optim/schedule.h"
@@ -23,8 +23,11 @@ DType precision(const Options& options);
 /// train.threads, or all that the process may use.
 int threads(const Options& options);
 
-/// Tokens and samples of a step, windows of an epoch. Throws Error(kData) when the training part is
+/// Which window of the training part each sample is. Throws Error(kData) when the training part is
 /// shorter than one window.
+SampleOrder sample_order(const Options& options, const Dataset& data);
+/// Tokens and samples of a step, windows of an epoch. Throws as sample_order does, and
+/// Error(kConfig) when the context does not fit the alignment of the data.
 StepSize step_size(const Options& options, const Dataset& data);
 /// Lengths in steps. Throws Error(kConfig).
 optim::Schedule schedule(const Options& options, const StepSize& step);

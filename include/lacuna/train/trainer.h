@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "lacuna/data/sample_order.h"
+#include "lacuna/train/checkpoint.h"
 #include "lacuna/train/evaluator.h"
 #include "lacuna/train/setup.h"
 
@@ -38,6 +38,14 @@ class Trainer {
 
   bool has_average() const { return averages_.has_value(); }
   Evaluation evaluate(Split split, Weights weights, const std::function<bool()>& stop);
+
+  /// Copies of everything that the next steps depend on; `data` and `config` of it are left empty.
+  Snapshot snapshot() const;
+  /// Goes on as the trainer that the checkpoint was taken of; it has been verified. Throws
+  /// Error(kData).
+  void restore(const std::string& checkpoint);
+  /// Starts from the weights in a file instead of the drawn ones. Throws Error(kData).
+  void start_from(const std::string& weights_file);
 
   /// With Weights::kAverage: only when has_average().
   const nn::ParameterStore& weights(Weights which) const;

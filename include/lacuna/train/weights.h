@@ -3,17 +3,35 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "lacuna/nn/parameters.h"
 
 namespace lacuna::train {
 
-/// Writes all values in their own precision, atomically. Throws Error(kIo).
+/// A buffer in the flat layout of a parameter store; its tensors are called prefix + parameter
+/// name.
+struct FlatBuffer {
+  std::string prefix;
+  View values;
+};
+
+/// Writes the parameters' parts of all buffers in their own precision, atomically. Throws
+/// Error(kIo).
+void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>& slices,
+                  const std::vector<FlatBuffer>& buffers,
+                  const std::map<std::string, std::string>& metadata);
+
+/// Reads what save_buffers() wrote, converting from any float type. Throws Error(kData) when the
+/// file is damaged, lacks a tensor, has one of another shape, or has other tensors besides.
+void load_buffers(Queue& queue, const std::string& path,
+                  const std::vector<nn::ParameterSlice>& slices,
+                  const std::vector<FlatBuffer>& buffers);
+
+/// save_buffers() and load_buffers() of the values of all parameters, without a prefix.
 void save_weights(const std::string& path, const nn::ParameterStore& parameters,
                   const std::map<std::string, std::string>& metadata);
 
-/// Reads all values, converting from any float type. Throws Error(kData) when the file is damaged,
-/// lacks a parameter, has one of another shape, or has one that the model does not know.
 void load_weights(Queue& queue, const std::string& path, const nn::ParameterStore& parameters);
 
 }  // namespace lacuna::train

@@ -1,0 +1,90 @@
+// Checkpoints: everything that a run needs to go on as if it had never stopped.
+//
+// A checkpoint is a folder checkpoints/step-N of the run: config.toml, weights.safetensors,
+// optimizer.safetensors, average.safetensors (with weight averaging), state.json, and manifest.json
+// with the size and XXH3 checksum of every file and of itself. It is written under another name,
+// flushed to the disk and renamed, so step-N is complete or does not exist.
+#pragma once
+
+#include <future>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lacuna/nn/parameters.h"
+
+namespace lacuna::train {
+
+/// What a run knows besides its buffers.
+struct TrainingState {
+  int64_t step = 0;                 // batches consumed
+  int64_t updates = 0;              // of them not skipped
+  std::optional<double> best_bits;  // of the validation part so far
+  std::string data;                 // Dataset::identity()
+};
+
+/// Copies of a run's buffers at one step.
+struct Snapshot {
+  TrainingState state;
+  std::string config;  // TOML
+  std::vector<nn::ParameterSlice> slices;
+  Tensor weights;
+  Tensor average;                                         // may be absent
+  std::vector<std::pair<std::string, Tensor>> optimizer;  // by name
+  bool best = false;  // on the validation part, at this very step
+};
+
+struct Retention {
+  int64_t last = 2;   // newest that are kept
+  int64_t every = 0;  // steps; 0: none for this reason
+};
+
+class CheckpointFolder {
+ public:
+  explicit CheckpointFolder(std::string path) : path_(std::move(path)) {}
+
+  /// Writes a checkpoint, reads it back and verifies it, then removes what `retention` does not
+  /// keep. Throws Error(kIo) and leaves the older ones as they are when anything fails.
+  void write(const Snapshot& snapshot, const Retention& retention) const;
+
+  /// Steps of all checkpoints, ascending.
+  std::vector<int64_t> steps() const;
+  /// The newest one that verifies; empty when there is none. Says which ones it passed over.
+  std::string newest_complete() const;
+  std::string at(int64_t step) const;
+
+ private:
+  void prune(const Retention& retention) const;
+  std::optional<int64_t> best_step() const;
+
+  std::string path_;
+};
+
+/// Throws Error(kData), naming the file, unless every file of the checkpoint is there, whole and as
+/// its manifest says.
+void verify_checkpoint(const std::string& path);
+/// The state of a checkpoint that has been verified. Throws Error(kData).
+TrainingState read_state(const std::string& path);
+
+/// Writes checkpoints in the background, one at a time.
+class CheckpointWriter {
+ public:
+  CheckpointWriter(CheckpointFolder folder, Retention retention)
+      : folder_(std::move(folder)), retention_(retention) {}
+  ~CheckpointWriter();
+
+  /// Waits for the one before, then starts. A failure is kept and reported as a warning.
+  void start(Snapshot snapshot);
+  /// Waits for the one under way.
+  void wait();
+  /// Of the last checkpoint that could not be written, if none was written after it.
+  const std::string& failure() const { return failure_; }
+
+ private:
+  CheckpointFolder folder_;
+  Retention retention_;
+  std::future<std::string> under_way_;
+  std::string failure_;
+};
+
+}  // namespace lacuna::train

@@ -1,0 +1,156 @@
+#include "lacuna/train/checkpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
+#include "lacuna/base/log.h"
+#include "lacuna/base/text.h"
+#include "lacuna/train/weights.h"
+#include "manifest.h"
+
+namespace lacuna::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = "step-";
+constexpr const char* kBestMark = "best";  // beside the checkpoints: the step of the best one
+
+std::vector<FlatBuffer> optimizer_buffers(const Snapshot& snapshot) {
+  std::vector<FlatBuffer> buffers;
+  for (const auto& [name, values] : snapshot.optimizer) buffers.push_back({name + ".", values});
+  return buffers;
+}
+
+void write_files(const std::string& folder, const Snapshot& snapshot) {
+  const std::map<std::string, std::string> facts{{"format", "lacuna"},
+                                                 {"step", std::to_string(snapshot.state.step)}};
+  std::vector<std::string> files{"config.toml", "weights.safetensors", "optimizer.safetensors",
+                                 "state.json"};
+  write_atomic(folder + "/config.toml", snapshot.config);
+  save_buffers(folder + "/weights.safetensors", snapshot.slices, {{"", snapshot.weights}}, facts);
+  save_buffers(folder + "/optimizer.safetensors", snapshot.slices, optimizer_buffers(snapshot),
+               facts);
+  if (snapshot.average.present()) {
+    save_buffers(folder + "/average.safetensors", snapshot.slices, {{"", snapshot.average}}, facts);
+    files.emplace_back("average.safetensors");
+  }
+  write_atomic(folder + "/state.json", state_text(snapshot.state));
+  write_manifest(folder, files);
+}
+
+void make_folder(const std::string& path) {
+  std::error_code failure;
+  fs::create_directories(path, failure);
+  if (failure) throw Error(ErrorKind::kIo, path, "cannot make the folder: " + failure.message());
+}
+
+void move_folder(const std::string& from, const std::string& to) {
+  std::error_code failure;
+  fs::rename(from, to, failure);
+  if (failure) throw Error(ErrorKind::kIo, to, "cannot rename: " + failure.message());
+}
+
+}  // namespace
+
+void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retention) const {
+  const std::string place = at(snapshot.state.step), making = place + ".making";
+  std::error_code ignored;
+  fs::remove_all(making, ignored);  // of a run that was killed
+  make_folder(making);
+  try {
+    write_files(making, snapshot);
+    verify_checkpoint(making);
+  } catch (...) {
+    fs::remove_all(making, ignored);
+    throw;
+  }
+  fs::remove_all(place, ignored);  // the same step, of a run that was resumed before it
+  move_folder(making, place);
+  sync_folder(path_);
+  if (snapshot.best) write_atomic(path_ + "/" + kBestMark, std::to_string(snapshot.state.step));
+  prune(retention);
+}
+
+std::string CheckpointFolder::at(int64_t step) const {
+  return path_ + "/" + kPrefix + std::to_string(step);
+}
+
+std::vector<int64_t> CheckpointFolder::steps() const {
+  std::vector<int64_t> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix)) continue;
+    int64_t step = 0;
+    const char *begin = name.data() + std::string(kPrefix).size(), *end = name.data() + name.size();
+    if (const auto [stop, status] = std::from_chars(begin, end, step);
+        status == std::errc() && stop == end) {
+      found.push_back(step);
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string CheckpointFolder::newest_complete() const {
+  std::vector<int64_t> all = steps();
+  for (auto step = all.rbegin(); step != all.rend(); ++step) {
+    try {
+      verify_checkpoint(at(*step));
+      return at(*step);
+    } catch (const Error& damage) {
+      log_warning(str("passed over a checkpoint: ", damage.what()));
+    }
+  }
+  return "";
+}
+
+std::optional<int64_t> CheckpointFolder::best_step() const {
+  std::error_code ignored;
+  if (!fs::exists(path_ + "/" + kBestMark, ignored)) return std::nullopt;
+  try {
+    return parse_count(read_text(path_ + "/" + kBestMark));
+  } catch (const std::exception&) {  // damaged: then none is kept for being the best
+    return std::nullopt;
+  }
+}
+
+void CheckpointFolder::prune(const Retention& retention) const {
+  const std::vector<int64_t> all = steps();
+  const std::optional<int64_t> best = best_step();
+  const auto old = static_cast<int64_t>(all.size()) - retention.last;
+  for (int64_t i = 0; i < old; ++i) {
+    const int64_t step = all[static_cast<size_t>(i)];
+    if (step == best || (retention.every > 0 && step % retention.every == 0)) continue;
+    std::error_code ignored;  // what cannot be removed now is tried again next time
+    fs::remove_all(at(step), ignored);
+  }
+}
+
+CheckpointWriter::~CheckpointWriter() {
+  if (under_way_.valid()) under_way_.wait();
+}
+
+void CheckpointWriter::start(Snapshot snapshot) {
+  wait();
+  under_way_ = std::async(std::launch::async, [this, held = std::move(snapshot)]() -> std::string {
+    try {
+      folder_.write(held, retention_);
+      return "";
+    } catch (const std::exception& failure) {
+      return failure.what();
+    }
+  });
+}
+
+void CheckpointWriter::wait() {
+  if (!under_way_.valid()) return;
+  failure_ = under_way_.get();
+  if (!failure_.empty()) log_warning("no checkpoint was written: " + failure_);
+}
+
+}  // namespace lacuna::train

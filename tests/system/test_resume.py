@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Checkpoints and resume, driven through the binary: a run that is stopped in any way and resumed ends
+with the bytes of the run that was never stopped. Needs LACUNA_BINARY."""
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+BINARY = os.environ["LACUNA_BINARY"]
+CONFIG = """
+[data]
+paths = ["text"]
+split = "0.8 / 0.2"
+[model]
+layers = 2
+width = 32
+context = 40
+attention = ["local(8)", "fixed(8, 2, 2)"]
+dropout = 0.2
+[optim]
+warmup = "5 steps"
+[train]
+run = "run"
+length = "20 steps"
+batch = 2
+accumulation = 2
+evaluate_every = "5 steps"
+threads = 1
+[checkpoint]
+every = "5 steps"
+keep_every = "5 steps"
+"""
+ECHO = ["--data.format=echo", "--data.echo_block=10", "--data.echo_size=20000"]
+TIMES = ("seconds", "tokens_per_second")
+
+
+class Resume(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = Path(self.folder.name)
+        (self.path / "c.toml").write_text(CONFIG)
+        words = random.Random(2).choices(["step ", "go ", "on ", "again\n"], k=3000)
+        (self.path / "text").write_text("".join(words))
+
+    def lacuna(self, *arguments):
+        return subprocess.run([BINARY, *arguments], cwd=self.path, capture_output=True, text=True,
+                              errors="replace", check=False)
+
+    def train(self, *arguments):
+        run = self.lacuna("train", "c.toml", *arguments)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stderr
+
+    def refused(self, fragment, *arguments):
+        before = self.snapshot()
+        run = self.lacuna(*arguments)
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertIn(fragment, run.stderr)
+        self.assertEqual(before, self.snapshot())
+
+    def snapshot(self):
+        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest()
+                for file in self.path.rglob("*") if file.is_file()}
+
+    def results(self, run):
+        """Everything that must not depend on how often a run was stopped."""
+        files = {}
+        for file in (self.path / run).rglob("*.safetensors"):
+            files[str(file.relative_to(self.path / run))] = file.read_bytes()
+        lines = []
+        for line in (self.path / run / "metrics.jsonl").read_text().splitlines():
+            entry = json.loads(line)
+            lines.append({key: value for key, value in entry.items() if key not in TIMES})
+        return files, lines
+
+    def same_results(self, first, second):
+        files, lines = self.results(first)
+        other_files, other_lines = self.results(second)
+        self.assertEqual(lines, other_lines)
+        self.assertEqual(files.keys(), other_files.keys())
+        for name, content in files.items():
+            self.assertTrue(content == other_files[name], name)
+
+    def test_ten_steps_and_resume_equal_twenty_for_every_data_set(self):
+        for options in ([], ECHO):
+            with self.subTest(options=options):
+                self.train("--overwrite", *options)
+                shutil.rmtree(self.path / "again", ignore_errors=True)
+                shutil.copytree(self.path / "run", self.path / "again")
+                for step in (15, 20):  # as if the run had been killed after step 10
+                    shutil.rmtree(self.path / f"again/checkpoints/step-{step}")
+                text = self.train("--train.run=again", "--resume=auto", *options)
+                self.assertIn("resumed from again/checkpoints/step-10", text)
+                self.same_results("run", "again")
+
+    def test_a_named_checkpoint_can_be_resumed_into_another_folder(self):
+        self.train()
+        self.train("--train.run=other", "--resume=run/checkpoints/step-15")
+        for name in ("weights.safetensors", "average.safetensors"):
+            self.assertTrue((self.path / "run" / name).read_bytes() ==
+                            (self.path / "other" / name).read_bytes())
+
+    def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(self):
+        self.train("--train.run=whole")
+        moments = random.Random(time.time_ns())
+        for attempt in range(30):
+            with subprocess.Popen([BINARY, "train", "c.toml", "--resume=auto"], cwd=self.path,
+                                  stderr=subprocess.DEVNULL) as process:
+                try:
+                    process.wait(moments.uniform(0.01, 0.25) if attempt < 8 else 60)
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+            if process.returncode == 0:
+                break
+        self.assertEqual(process.returncode, 0)
+        self.same_results("whole", "run")
+
+    def test_a_signal_saves_a_checkpoint_and_the_run_goes_on(self):
+        self.train("--train.run=whole", "--train.length=400 steps")
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            with subprocess.Popen(
+                    [BINARY, "train", "c.toml", "--train.length=400 steps", "--resume=auto"],
+                    cwd=self.path, stderr=subprocess.DEVNULL) as process:
+                time.sleep(0.3)
+                process.send_signal(number)
+                self.assertEqual(process.wait(30), 0)
+        self.train("--train.length=400 steps", "--resume=auto")
+        self.assertTrue((self.path / "run/weights.safetensors").read_bytes() ==
+                        (self.path / "whole/weights.safetensors").read_bytes())
+
+    def test_old_checkpoints_go_but_the_last_the_best_and_the_multiples_stay(self):
+        self.train("--checkpoint.every=2 steps", "--checkpoint.keep_every=8 steps",
+                   "--checkpoint.keep_last=2", "--train.evaluate_every=0 steps",
+                   "--optim.average=0")
+        names = {file.name for file in (self.path / "run/checkpoints").iterdir()}
+        self.assertEqual(names, {"step-8", "step-16", "step-18", "step-20", "best"})
+        self.assertEqual((self.path / "run/checkpoints/best").read_text(), "20")
+
+    def test_a_checkpoint_evaluates_and_samples_like_a_run(self):
+        self.train()
+        checkpoint = "run/checkpoints/step-20"
+        self.assertEqual(self.lacuna("eval", checkpoint).stdout.splitlines()[:3],
+                         self.lacuna("eval", "run").stdout.splitlines()[:3])
+        self.assertEqual(self.lacuna("sample", checkpoint, "--length=9").stdout,
+                         self.lacuna("sample", "run", "--length=9").stdout)
+
+    def test_initial_weights_can_come_from_another_run(self):
+        self.train()
+        text = self.train("--train.run=new", "--init-from=run", "--train.length=1 steps",
+                          "--optim.learning_rate=0", "--optim.average=0")
+        self.assertIn("step 1/1", text)
+        self.assertTrue((self.path / "run/average.safetensors").read_bytes().endswith(
+            (self.path / "new/weights.safetensors").read_bytes()[-1000:]))
+        self.refused("embedding.position", "train", "c.toml", "--train.run=third",
+                     "--init-from=run", "--model.context=80")
+
+    def test_every_damage_of_a_checkpoint_is_noticed(self):
+        self.train()
+        checkpoint = self.path / "run/checkpoints/step-20"
+        place = random.Random(time.time_ns())
+        resume = ("train", "c.toml", "--train.run=other", "--resume=run/checkpoints/step-20")
+        for name in ("weights.safetensors", "average.safetensors", "optimizer.safetensors",
+                     "state.json", "config.toml", "manifest.json"):
+            file = checkpoint / name
+            whole = file.read_bytes()
+            for _ in range(4):
+                at, bit = place.randrange(len(whole)), 1 << place.randrange(8)
+                with self.subTest(file=name, byte=at, bit=bit):
+                    file.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1:])
+                    self.refused(name, *resume)
+            with self.subTest(file=name, damage="truncated"):
+                file.write_bytes(whole[:-1])
+                self.refused(name, *resume)
+            with self.subTest(file=name, damage="missing"):
+                file.unlink()
+                self.refused(name, *resume)
+            file.write_bytes(whole)
+        self.train(*resume[2:])
+
+    def test_a_damaged_checkpoint_is_passed_over_for_an_older_one(self):
+        self.train()
+        (self.path / "run/checkpoints/step-20/weights.safetensors").write_bytes(b"no")
+        text = self.train("--resume=auto")
+        self.assertIn("passed over", text)
+        self.assertIn("resumed from run/checkpoints/step-15", text)
+
+    def test_another_data_set_model_or_seed_is_refused_by_name(self):
+        self.train()
+        for option, value in (("model.layers", "3"), ("train.seed", "2"), ("data.split", "0.7 / 0.3"),
+                              ("optim.beta1", "0.8"), ("data.format", "echo"),
+                              ("model.context", "80")):
+            with self.subTest(option=option):
+                fits = ["--data.echo_block=10"] if value == "echo" else []
+                self.refused(option if not fits else "data.", "train", "c.toml", "--resume=auto",
+                             f"--{option}={value}", *fits)
+        with (self.path / "text").open("a") as text:
+            text.write("!")
+        self.refused("other data", "train", "c.toml", "--resume=auto")
+
+    def test_resume_contradicts_overwrite_and_needs_a_checkpoint(self):
+        self.train()
+        self.refused("contradicts", "train", "c.toml", "--resume=auto", "--overwrite")
+        self.refused("nowhere", "train", "c.toml", "--resume=nowhere")
+
+    def test_a_checkpoint_of_a_newer_version_is_refused(self):
+        self.train()
+        file = self.path / "run/checkpoints/step-20/manifest.json"
+        file.write_text(file.read_text().replace('"version": 1', '"version": 2'))
+        self.refused("version", "train", "c.toml", "--train.run=other",
+                     "--resume=run/checkpoints/step-20")
+
+    def test_two_runs_in_one_folder_are_refused(self):
+        with subprocess.Popen([BINARY, "train", "c.toml", "--train.length=100000 steps"],
+                              cwd=self.path, stderr=subprocess.DEVNULL) as process:
+            while not (self.path / "run/metrics.jsonl").exists():
+                time.sleep(0.05)
+            run = self.lacuna("train", "c.toml", "--resume=auto")
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(30), 0)
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertIn("another lacuna", run.stderr)
+
+    def test_a_checkpoint_that_cannot_be_written_is_a_warning_until_the_end(self):
+        self.train("--train.length=1 steps")
+        shutil.rmtree(self.path / "run/checkpoints")
+        (self.path / "run/config.toml").unlink()
+        for file in list((self.path / "run").iterdir()):
+            file.unlink()
+        # A file where the folder of the first checkpoint should be made, put there while it trains.
+        with subprocess.Popen([BINARY, "train", "c.toml", "--train.length=2000 steps",
+                               "--checkpoint.every=0 steps", "--train.evaluate_every=0 steps"],
+                              cwd=self.path, stderr=subprocess.PIPE, text=True) as process:
+            while not (self.path / "run/metrics.jsonl").exists():
+                time.sleep(0.02)
+            (self.path / "run/checkpoints").write_text("in the way")
+            process.send_signal(signal.SIGINT)
+            text = process.stderr.read()
+        self.assertEqual(process.returncode, 1, text)
+        self.assertIn("no checkpoint was written", text)
+        self.assertIn("could not be written", text)
+        self.assertTrue((self.path / "run/weights.safetensors").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
