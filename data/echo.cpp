@@ -1,6 +1,7 @@
 // Format "echo": a synthetic source with a known entropy. A block of L symbols, uniform over k, is
 // followed by its copy, in which each symbol is drawn anew (uniform over all k) with probability e.
 // To predict a copy one must look L positions back. Every symbol is a pure function of its place.
+#include <algorithm>
 #include <cmath>
 
 #include "lacuna/base/error.h"
@@ -22,16 +23,23 @@ class Echo : public Dataset {
   int64_t alignment() const override { return 2 * config_.block; }
 
   // A fresh symbol has log2 k bits. A copied one is the original with p = 1 - e + e/k, each of the
-  // k - 1 others with e/k.
-  std::optional<double> floor_bits() const override {
+  // k - 1 others with e/k. A part may end within a block.
+  std::optional<double> floor_bits(Split split) const override {
+    const int64_t all = size(split), pair = 2 * config_.block;
+    if (all == 0) return std::nullopt;
+    const int64_t fresh = all / pair * config_.block + std::min(all % pair, config_.block);
+    const double share = static_cast<double>(fresh) / static_cast<double>(all);
     const auto k = static_cast<double>(config_.symbols);
     const double other = config_.redraw / k, same = 1 - config_.redraw + other;
     double copy = -same * std::log2(same);
     if (other > 0) copy -= (k - 1) * other * std::log2(other);
-    return (std::log2(k) + copy) / 2;
+    return share * std::log2(k) + (1 - share) * copy;
   }
 
-  std::string identity() const override { return describe(); }
+  std::string identity() const override {
+    return str("echo:", config_.symbols, ':', config_.block, ':', exact(config_.redraw), ':',
+               config_.seed, ':', config_.size);
+  }
 
   std::string describe() const override {
     return str("echo: ", config_.symbols, " symbols, blocks of ", config_.block, ", redrawn with ",

@@ -1,20 +1,19 @@
 #include "lacuna/base/error.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace lacuna {
 
-Error::Error(ErrorKind kind, std::string place, std::string message, std::string hint)
-    : kind_(kind), place_(std::move(place)) {
-  paragraph_ = place_ + ": " + message;
+Error::Error(ErrorKind kind, const std::string& place, const std::string& message,
+             const std::string& hint)
+    : kind_(kind), paragraph_(place + ": " + message) {
   if (paragraph_.back() != '.' && paragraph_.back() != '?') paragraph_ += '.';
   if (!hint.empty()) {
     paragraph_ += ' ' + hint;
     if (paragraph_.back() != '.' && paragraph_.back() != '?') paragraph_ += '.';
   }
-  std::replace(paragraph_.begin(), paragraph_.end(), '\n',
-               ' ');  // one paragraph, whatever was quoted
+  // One paragraph, whatever was quoted in it.
+  std::replace(paragraph_.begin(), paragraph_.end(), '\n', ' ');
 }
 
 int Error::exit_code() const {

@@ -166,7 +166,10 @@ FolderLock::FolderLock(const std::string& folder) {
   descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw unwritable(path, "open the file");
   if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const Error refused = unwritable(path, "lock the file");
+  const bool taken = errno == EWOULDBLOCK;
   close(descriptor_);
+  if (!taken) throw refused;
   throw Error(ErrorKind::kUsage, folder, "another lacuna is at work in this folder",
               "Wait for it or stop it");
 }

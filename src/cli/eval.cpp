@@ -68,9 +68,9 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
     std::fprintf(stderr, "stopped after %s positions\n", grouped(result.positions).c_str());
     return;
   }
-  const std::optional<double> floor = data->floor_bits();
+  const std::optional<double> floor = data->floor_bits(split);
   std::printf("%.6f bits per symbol%s\n", result.bits,
-              floor ? str(" (no model can go below ", fixed(*floor, 6), ")").c_str() : "");
+              floor ? str(" (the source has ", fixed(*floor, 6), ")").c_str() : "");
   std::printf("part %s of %s\n", split_name(split), data->describe().c_str());
   std::printf("identity %s, %s positions each scored once, %s windows of %s, minimum context %s\n",
               data->identity().c_str(), grouped(result.positions).c_str(),

@@ -25,7 +25,9 @@ int main(int argc, char** argv) {
   std::signal(SIGUSR1, request_stop);  // how schedulers announce the end of a job
   try {
     lacuna::cli::run_command_line(argc, argv, [] { return stop_requested != 0; });
-    return 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    std::fprintf(stderr, "lacuna: cannot write to the standard output.\n");
+    return 1;
   } catch (const lacuna::Error& error) {
     std::fprintf(stderr, "lacuna: %s\n", error.what());
     return error.exit_code();

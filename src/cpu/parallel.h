@@ -4,16 +4,27 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 
 #include "lacuna/tensor/runtime.h"
 
 namespace lacuna::cpu {
 
-/// Calls body(item) for every item in [0, items), on the queue's threads. body must not throw.
+/// Calls body(item) for every item in [0, items), on the queue's threads. When bodies throw, one of
+/// the exceptions is thrown on after all items.
 template <class Body>
 void parallel_for(const Queue& queue, int64_t items, const Body& body) {
+  std::exception_ptr failure;
 #pragma omp parallel for num_threads(queue.threads()) schedule(dynamic, 1)
-  for (int64_t item = 0; item < items; ++item) body(item);
+  for (int64_t item = 0; item < items; ++item) {
+    try {
+      body(item);
+    } catch (...) {
+#pragma omp critical
+      failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 /// Rows of [0, rows) in chunks of a fixed size: body(chunk, begin, end).

@@ -54,6 +54,15 @@ void move_folder(const std::string& from, const std::string& to) {
   if (failure) throw Error(ErrorKind::kIo, to, "cannot rename: " + failure.message());
 }
 
+// Under its name a checkpoint is whole or gone, even if the process is killed half-way.
+void discard(const std::string& place) {
+  std::error_code ignored;  // what cannot be removed now is removed with the next discard_after()
+  const std::string going = place + ".removing";
+  fs::remove_all(going, ignored);
+  fs::rename(place, going, ignored);
+  fs::remove_all(going, ignored);
+}
+
 }  // namespace
 
 void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retention) const {
@@ -61,6 +70,7 @@ void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retentio
   std::error_code ignored;
   fs::remove_all(making, ignored);  // of a run that was killed
   make_folder(making);
+  sync_folder(std::filesystem::path(path_).parent_path().string());
   try {
     write_files(making, snapshot);
     verify_checkpoint(making);
@@ -68,7 +78,7 @@ void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retentio
     fs::remove_all(making, ignored);
     throw;
   }
-  fs::remove_all(place, ignored);  // the same step, of a run that was resumed before it
+  discard(place);  // the same step, written before the validation part made it the best
   move_folder(making, place);
   sync_folder(path_);
   if (snapshot.best) write_atomic(path_ + "/" + kBestMark, std::to_string(snapshot.state.step));
@@ -126,8 +136,19 @@ void CheckpointFolder::prune(const Retention& retention) const {
   for (int64_t i = 0; i < old; ++i) {
     const int64_t step = all[static_cast<size_t>(i)];
     if (step == best || (retention.every > 0 && step % retention.every == 0)) continue;
-    std::error_code ignored;  // what cannot be removed now is tried again next time
-    fs::remove_all(at(step), ignored);
+    discard(at(step));
+  }
+}
+
+void CheckpointFolder::discard_after(int64_t step) const {
+  for (const int64_t later : steps()) {
+    if (later > step) discard(at(later));
+  }
+  std::error_code ignored;
+  if (best_step().value_or(0) > step) fs::remove(path_ + "/" + kBestMark, ignored);
+  for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+    const std::string ending = entry.path().extension().string();
+    if (ending == ".making" || ending == ".removing") fs::remove_all(entry.path(), ignored);
   }
 }
 

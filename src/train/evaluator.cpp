@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
 #include "lacuna/data/evaluation_windows.h"
 
 namespace lacuna::train {
@@ -12,6 +14,11 @@ Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model
                     const Dataset& data, Split split, int64_t min_context,
                     const std::function<bool()>& stop) {
   const int64_t context = model.config().context, batch = program.batch();
+  if (min_context % data.alignment() != 0) {
+    throw Error(ErrorKind::kConfig, "minimum context",
+                str(min_context, " is not a multiple of ", data.alignment(),
+                    ", where the windows of this data set begin"));
+  }
   const auto windows = evaluation_windows(data.size(split), context, min_context);
   Evaluation result{.split = split};
   double nats = 0;

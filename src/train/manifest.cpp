@@ -13,6 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
+constexpr int kDeepest = 8;
 constexpr const char* kHint = "Resume from another checkpoint";
 
 std::string checksum_of(const void* bytes, size_t size) {
@@ -33,7 +34,9 @@ std::string checksum_of(const Json& json) {
 // The file must be exactly what we would write: then no byte of it can be another.
 Json parse_exact(const std::string& path) {
   const std::string text = read_text(path);
-  const Json json = Json::parse(text, nullptr, false);
+  // Nothing of ours is nested deeper; without a bound a hostile file could exhaust the stack.
+  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= kDeepest; };
+  const Json json = Json::parse(text, shallow, false);
   if (json.is_discarded() || !json.is_object() || json.dump(1) + "\n" != text) {
     damaged(path, "is damaged: it is not the JSON that lacuna writes");
   }
@@ -89,6 +92,7 @@ std::string state_text(const TrainingState& state) {
             {"step", state.step},
             {"updates", state.updates},
             {"best_bits", nullptr},
+            {"evaluation_due", state.evaluation_due},
             {"data", state.data}};
   if (state.best_bits) json["best_bits"] = *state.best_bits;
   return json.dump(1) + "\n";
@@ -100,6 +104,7 @@ TrainingState read_state(const std::string& folder) {
   try {
     TrainingState state{.step = json.at("step"), .updates = json.at("updates")};
     if (!json.at("best_bits").is_null()) state.best_bits = json.at("best_bits").get<double>();
+    state.evaluation_due = json.at("evaluation_due");
     state.data = json.at("data");
     return state;
   } catch (const Json::exception& failure) {

@@ -75,13 +75,21 @@ bool read_value(const toml::node& node, const OptionPointer& target) {
       target);
 }
 
+// All digits, and whole numbers without a point.
+std::string bound_text(double bound) {
+  const bool whole = std::abs(bound) < 1e18 && bound == std::floor(bound);
+  return whole ? std::to_string(static_cast<int64_t>(bound)) : exact(bound);
+}
+
 void check_range(const OptionEntry& entry, const OptionPointer& value, const std::string& place) {
   const Check& check = entry.check;
   const auto in_range = [&](double number) {
     if (check.low == 0 && check.high == 0 && std::isfinite(number)) return;
     if (number >= check.low && number <= check.high) return;
     fail(place, entry.name,
-         str("must lie between ", check.low, " and ", check.high, ", not ", number), "");
+         str("must lie between ", bound_text(check.low), " and ", bound_text(check.high), ", not ",
+             bound_text(number)),
+         "");
   };
   std::visit(Overloaded{[&](const int64_t* v) { in_range(static_cast<double>(*v)); },
                         [&](const double* v) { in_range(*v); },
@@ -246,7 +254,7 @@ std::string options_markdown() {
     const OptionPointer value = entry.at(defaults);
     std::string allowed = type_text(value);
     if (entry.check.low != 0 || entry.check.high != 0) {
-      allowed += str(", ", entry.check.low, " to ", entry.check.high);
+      allowed += str(", ", bound_text(entry.check.low), " to ", bound_text(entry.check.high));
     }
     if (entry.check.words[0] != '\0') allowed = join(split(entry.check.words, '|'), " or ");
     text += "| `" + entry.name + "` | `" + value_text(value) + "` | " + allowed + " | " +

@@ -11,11 +11,14 @@
 #include "lacuna/io/json_line.h"
 #include "lacuna/train/progress.h"
 #include "lacuna/train/run_folder.h"
+#include "lacuna/train/saved_run.h"
 #include "lacuna/train/trainer.h"
 #include "lacuna/train/weights.h"
 
 namespace lacuna::train {
 namespace {
+
+namespace fs = std::filesystem;
 
 using Clock = std::chrono::steady_clock;
 
@@ -58,6 +61,8 @@ class Run {
     }
     trainer_.restore(checkpoint);
     best_bits_ = state.best_bits;
+    evaluation_due_ = state.evaluation_due;
+    saved_step_ = state.step;
   }
 
   // The folder exists by now, and config.toml in it.
@@ -65,6 +70,7 @@ class Run {
     metrics_.emplace(folder_.metrics());
     introduce();
     start_ = Clock::now();
+    if (evaluation_due_ && evaluate()) checkpoint(true);
     bool evaluated = trainer_.steps_done() >= trainer_.steps_total();  // resumed at its end
     int64_t skipped_in_a_row = 0;
     while (trainer_.steps_done() < trainer_.steps_total() && !stop_()) {
@@ -77,13 +83,13 @@ class Run {
       const bool best = evaluated && evaluate();
       if (best || is_due(checkpoint_every_)) checkpoint(best);
     }
-    const bool best = !evaluated && !stop_() && evaluate();
-    finish(best);
+    const bool at_end = trainer_.steps_done() >= trainer_.steps_total();
+    finish(at_end && !evaluated && evaluate());
   }
 
  private:
-  std::string floor_text() const {
-    const std::optional<double> floor = data_.floor_bits();
+  std::string floor_text(Split split) const {
+    const std::optional<double> floor = data_.floor_bits(split);
     return floor ? ", floor " + fixed(*floor, 4) : "";
   }
 
@@ -112,7 +118,7 @@ class Run {
   void report(const StepResult& result, double seconds) {
     const auto tokens = static_cast<double>(step_size_.tokens);
     // The first step also touches all memory for the first time: the mean starts at the second.
-    step_seconds_ = result.step <= 2 ? seconds : 0.9 * step_seconds_ + 0.1 * seconds;
+    step_seconds_ = ++reported_ <= 2 ? seconds : 0.9 * step_seconds_ + 0.1 * seconds;
     progress_.show(
         {.step = result.step,
          .total = trainer_.steps_total(),
@@ -125,16 +131,16 @@ class Run {
                          " was skipped: the loss or a gradient is not finite (",
                          trainer_.steps_skipped(), " skipped so far)"));
     }
-    metrics_->append(JsonLine()
-                         .add("kind", "train")
-                         .add("step", result.step)
-                         .add("tokens", result.step * step_size_.tokens)
-                         .add("bits", result.bits)
-                         .add("gradient_norm", result.gradient_norm)
-                         .add("learning_rate", result.learning_rate)
-                         .add("skipped", result.skipped)
-                         .add("seconds", seconds_since(start_))
-                         .add("tokens_per_second", tokens / seconds));
+    record(JsonLine()
+               .add("kind", "train")
+               .add("step", result.step)
+               .add("tokens", result.step * step_size_.tokens)
+               .add("bits", result.bits)
+               .add("gradient_norm", result.gradient_norm)
+               .add("learning_rate", result.learning_rate)
+               .add("skipped", result.skipped)
+               .add("seconds", seconds_since(start_))
+               .add("tokens_per_second", tokens / seconds));
   }
 
   [[noreturn]] void diverged(int64_t step) {
@@ -144,41 +150,59 @@ class Run {
                 "The weights before them are saved; lower optim.learning_rate or optim.clip");
   }
 
-  // Whether the weights are the best so far.
+  // Whether the weights are the best so far. An evaluation that is stopped leaves no trace but that
+  // it is due.
   bool evaluate() {
+    evaluation_due_ = false;
     if (data_.size(Split::kValid) == 0) return false;
-    std::optional<double> bits = evaluate(Weights::kRaw);
-    if (trainer_.has_average()) bits = evaluate(Weights::kAverage);
-    if (!bits || (best_bits_ && *bits >= *best_bits_)) return false;
+    std::vector<std::pair<Weights, Evaluation>> results;
+    for (const Weights weights : {Weights::kRaw, Weights::kAverage}) {
+      if (weights == Weights::kAverage && !trainer_.has_average()) continue;
+      results.emplace_back(weights, trainer_.evaluate(Split::kValid, weights, stop_));
+      evaluation_due_ = evaluation_due_ || !results.back().second.complete;
+    }
+    if (evaluation_due_) return false;
+    for (const auto& [weights, result] : results) report(weights, result);
+    const double bits = results.back().second.bits;
+    if (best_bits_ && bits >= *best_bits_) return false;
     best_bits_ = bits;
     return true;
   }
 
-  // Nothing when it was stopped.
-  std::optional<double> evaluate(Weights weights) {
-    const Evaluation result = trainer_.evaluate(Split::kValid, weights, stop_);
-    if (!result.complete) return std::nullopt;
+  void report(Weights weights, const Evaluation& result) {
     progress_.say(str("step ", trainer_.steps_done(), "  valid ", fixed(result.bits, 4),
                       " bits per symbol (", name_of(weights), " weights, ",
-                      grouped(result.positions), " positions, minimum context 0", floor_text(),
-                      ")"));
-    metrics_->append(JsonLine()
-                         .add("kind", "evaluation")
-                         .add("step", trainer_.steps_done())
-                         .add("split", split_name(result.split))
-                         .add("weights", name_of(weights))
-                         .add("bits", result.bits)
-                         .add("positions", result.positions)
-                         .add("windows", result.windows)
-                         .add("min_context", 0)
-                         .add("seconds", seconds_since(start_)));
-    return result.bits;
+                      grouped(result.positions), " positions, minimum context 0",
+                      floor_text(result.split), ")"));
+    record(JsonLine()
+               .add("kind", "evaluation")
+               .add("step", trainer_.steps_done())
+               .add("split", split_name(result.split))
+               .add("weights", name_of(weights))
+               .add("bits", result.bits)
+               .add("positions", result.positions)
+               .add("windows", result.windows)
+               .add("min_context", 0)
+               .add("seconds", seconds_since(start_)));
+  }
+
+  // A full disk must not end a run: it is said once, and again at the end.
+  void record(const JsonLine& line) {
+    try {
+      metrics_->append(line);
+    } catch (const Error& failure) {
+      if (metrics_failure_.empty()) progress_.warn(str("metrics are lost: ", failure.what()));
+      metrics_failure_ = failure.what();
+    }
   }
 
   // Training waits for the copy only.
   void checkpoint(bool best) {
+    writer_.wait();  // so that there is one copy at a time
+    saved_step_ = trainer_.steps_done();
     Snapshot snapshot = trainer_.snapshot();
     snapshot.state.best_bits = best_bits_;
+    snapshot.state.evaluation_due = evaluation_due_;
     snapshot.state.data = data_identity_;
     snapshot.config = config_;
     snapshot.best = best;
@@ -186,13 +210,20 @@ class Run {
   }
 
   void finish(bool best) {
-    checkpoint(best);
+    writer_.wait();
+    const bool saved = saved_step_ == trainer_.steps_done() && writer_.failure().empty();
+    if (best || !saved) checkpoint(best);
     writer_.wait();
     save_final_weights();
-    if (writer_.failure().empty()) return;
-    throw Error(ErrorKind::kIo, folder_.checkpoints(),
-                "the last checkpoint could not be written: " + writer_.failure(),
-                "The weights are saved, but the run cannot be resumed from here");
+    if (!writer_.failure().empty()) {
+      throw Error(ErrorKind::kIo, folder_.checkpoints(),
+                  "the last checkpoint could not be written: " + writer_.failure(),
+                  "The weights are saved, but the run cannot be resumed from here");
+    }
+    if (!metrics_failure_.empty()) {
+      throw Error(ErrorKind::kIo, folder_.metrics(), "lines were lost: " + metrics_failure_,
+                  "The weights and the checkpoint are saved");
+    }
   }
 
   void save_final_weights() {
@@ -222,15 +253,12 @@ class Run {
   std::optional<JsonlFile> metrics_;
   Clock::time_point start_;
   double step_seconds_ = 0;
+  int64_t reported_ = 0;     // steps of this process
+  int64_t saved_step_ = -1;  // of the last checkpoint that was begun
+  bool evaluation_due_ = false;
+  std::string metrics_failure_;
   size_t memory_ = 0;
 };
-
-// The folder of a run has its weights at hand, and so has a checkpoint.
-std::string weights_in(const std::string& folder) {
-  const RunFolder run(folder);
-  std::error_code ignored;
-  return std::filesystem::exists(run.average(), ignored) ? run.average() : run.weights();
-}
 
 // The checkpoint to go on from; empty when the run begins at the start.
 std::string checkpoint_for(const RunRequest& request, const RunFolder& folder) {
@@ -239,9 +267,28 @@ std::string checkpoint_for(const RunRequest& request, const RunFolder& folder) {
     throw Error(ErrorKind::kUsage, "--resume",
                 "contradicts --overwrite and --init-from: a resumed run goes on as it was");
   }
-  if (request.resume == "auto") return CheckpointFolder(folder.checkpoints()).newest_complete();
-  verify_checkpoint(request.resume);
-  return request.resume;
+  if (request.resume != "auto") {
+    verify_checkpoint(request.resume);
+    return request.resume;
+  }
+  const CheckpointFolder checkpoints(folder.checkpoints());
+  const std::string newest = checkpoints.newest_complete();
+  if (newest.empty() && (!checkpoints.steps().empty() || fs::exists(folder.weights()))) {
+    throw Error(ErrorKind::kData, folder.checkpoints(), "none of the run's checkpoints is complete",
+                "Use --overwrite to begin again, or --init-from for its weights alone");
+  }
+  return newest;
+}
+
+// A resumed run may go on in its own folder; any other must be free.
+void check_folder(const RunRequest& request, const RunFolder& folder,
+                  const std::string& checkpoint) {
+  std::error_code ignored;
+  const bool own = request.resume == "auto"
+                       ? folder.has_run()
+                       : !checkpoint.empty() &&
+                             fs::equivalent(checkpoint + "/..", folder.checkpoints(), ignored);
+  if (!own) folder.check_free(request.overwrite);
 }
 
 }  // namespace
@@ -249,9 +296,10 @@ std::string checkpoint_for(const RunRequest& request, const RunFolder& folder) {
 void run_training(const RunRequest& request, const std::function<bool()>& stop) {
   Options options = request.options;
   const RunFolder folder(options.train.run);
+  std::optional<FolderLock> lock;  // from before the checkpoint is chosen
+  if (folder.has_run()) lock.emplace(folder.path());
   const std::string checkpoint = checkpoint_for(request, folder);
-  // With --resume auto a run that was killed before its first checkpoint begins again.
-  if (request.resume.empty() || !folder.has_run()) folder.check_free(request.overwrite);
+  check_folder(request, folder, checkpoint);
   const std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
   const nn::ModelConfig model = model_config(options, data->vocabulary());
   options.model.qk_width = model.qk_width;
@@ -263,13 +311,16 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
 
   Run run(options, *data, folder, stop);
   if (!checkpoint.empty()) run.restore(checkpoint);
-  if (!request.init_from.empty()) run.trainer().start_from(weights_in(request.init_from));
+  if (!request.init_from.empty()) {
+    run.trainer().start_from(weights_in(request.init_from, false));
+  }
   folder.make();
-  const FolderLock lock(folder.path());
+  if (!lock) lock.emplace(folder.path());
   if (checkpoint.empty()) {
     folder.begin(options);
   } else {
     folder.continue_after(run.trainer().steps_done(), options);
+    CheckpointFolder(folder.checkpoints()).discard_after(run.trainer().steps_done());
   }
   open_log_file(folder.log());
   if (!checkpoint.empty()) log_info("resumed from " + checkpoint);

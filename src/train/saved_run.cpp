@@ -4,16 +4,23 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/io/safetensors.h"
+#include "lacuna/train/checkpoint.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/weights.h"
 
 namespace lacuna::train {
 
+std::string weights_in(const std::string& folder, bool raw) {
+  const RunFolder run(folder);
+  std::error_code ignored;
+  if (std::filesystem::exists(folder + "/state.json", ignored)) verify_checkpoint(folder);
+  return !raw && std::filesystem::exists(run.average(), ignored) ? run.average() : run.weights();
+}
+
 SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides)
     : options_(read_options(RunFolder(folder).config(), overrides)),
       queue_(Queue::cpu(threads(options_))) {
-  const RunFolder run(folder);
-  weights_file_ = !raw && std::filesystem::exists(run.average()) ? run.average() : run.weights();
+  weights_file_ = weights_in(folder, raw);
   // The vocabulary is not an option: the token table has a row for every symbol.
   const SafetensorsFile file(weights_file_);
   const TensorRecord& table = file.find("embedding.token");

@@ -23,10 +23,13 @@ std::vector<int32_t> all_of(const Dataset& data, Split split) {
 TEST_CASE("the floor of echo is the entropy of its two halves") {
   // k=16, e=0.1: 4 bits for a fresh symbol; for a copy 0.90625 and 15 times 0.00625.
   const double copy = -(0.90625 * std::log2(0.90625) + 15 * 0.00625 * std::log2(0.00625));
-  CHECK(open_dataset(echo({}))->floor_bits() == Approx((4 + copy) / 2).epsilon(1e-12));
-  CHECK(*open_dataset(echo({}))->floor_bits() == Approx(2.41).margin(0.005));
-  CHECK(open_dataset(echo({.symbols = 4, .redraw = 0}))->floor_bits() == Approx(1));
-  CHECK(open_dataset(echo({.symbols = 4, .redraw = 1}))->floor_bits() == Approx(2));
+  CHECK(open_dataset(echo({}))->floor_bits(Split::kTrain) == Approx((4 + copy) / 2).epsilon(1e-12));
+  CHECK(*open_dataset(echo({}))->floor_bits(Split::kTrain) == Approx(2.41).margin(0.005));
+  CHECK(open_dataset(echo({.symbols = 4, .redraw = 0}))->floor_bits(Split::kTrain) == Approx(1));
+  // 40 symbols of blocks of 16: a whole pair and 8 fresh ones.
+  const auto ragged = open_dataset(echo({.symbols = 4, .block = 16, .redraw = 0, .size = 80}));
+  CHECK(ragged->floor_bits(Split::kTrain) == Approx(2 * 24 / 40.0));
+  CHECK(open_dataset(echo({.symbols = 4, .redraw = 1}))->floor_bits(Split::kTrain) == Approx(2));
 }
 
 TEST_CASE("a block of echo is uniform, and its copy repeats it but for the redrawn symbols") {

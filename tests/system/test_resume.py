@@ -120,21 +120,83 @@ class Resume(unittest.TestCase):
                     process.send_signal(signal.SIGKILL)
             if process.returncode == 0:
                 break
+            self.all_complete()
         self.assertEqual(process.returncode, 0)
         self.same_results("whole", "run")
 
     def test_a_signal_saves_a_checkpoint_and_the_run_goes_on(self):
-        self.train("--train.run=whole", "--train.length=400 steps")
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            with subprocess.Popen(
-                    [BINARY, "train", "c.toml", "--train.length=400 steps", "--resume=auto"],
-                    cwd=self.path, stderr=subprocess.DEVNULL) as process:
-                time.sleep(0.3)
+        # Evaluation takes most of the time here, so that signals also arrive in it.
+        options = ["--train.length=60 steps", "--train.evaluate_every=2 steps",
+                   "--checkpoint.every=0 steps"]
+        self.train("--train.run=whole", *options)
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+            with subprocess.Popen([BINARY, "train", "c.toml", "--resume=auto", *options],
+                                  cwd=self.path, stderr=subprocess.PIPE, text=True) as process:
+                process.stderr.readline()  # the handlers are in place
+                while '"train"' not in self.metrics():
+                    time.sleep(0.001)
+                time.sleep(random.uniform(0, 0.05))
                 process.send_signal(number)
-                self.assertEqual(process.wait(30), 0)
-        self.train("--train.length=400 steps", "--resume=auto")
-        self.assertTrue((self.path / "run/weights.safetensors").read_bytes() ==
-                        (self.path / "whole/weights.safetensors").read_bytes())
+                text = process.stderr.read()
+            self.assertEqual(process.returncode, 0, text)
+            self.assertIn("stopped after", text)
+        self.train("--resume=auto", *options)
+        self.assertEqual(self.results("run")[1], self.results("whole")[1])
+        for name in ("weights.safetensors", "average.safetensors"):
+            self.assertTrue((self.path / "run" / name).read_bytes() ==
+                            (self.path / "whole" / name).read_bytes())
+
+    def metrics(self):
+        file = self.path / "run/metrics.jsonl"
+        return file.read_text() if file.exists() else ""
+
+    def all_complete(self):
+        """Whatever has the name of a checkpoint evaluates, which verifies it first."""
+        for checkpoint in (self.path / "run/checkpoints").glob("step-*"):
+            if checkpoint.suffix not in (".making", ".removing"):
+                run = self.lacuna("eval", str(checkpoint))
+                self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_a_run_without_a_complete_checkpoint_is_not_replaced_unasked(self):
+        self.train()
+        for file in (self.path / "run/checkpoints").rglob("manifest.json"):
+            file.unlink()
+        self.refused("--overwrite", "train", "c.toml", "--resume=auto")
+        shutil.rmtree(self.path / "run/checkpoints")
+        self.refused("--overwrite", "train", "c.toml", "--resume=auto")
+
+    def test_resuming_into_the_folder_of_another_run_is_refused(self):
+        self.train()
+        self.train("--train.run=other", "--train.seed=7")
+        self.refused("--overwrite", "train", "c.toml", "--train.run=other",
+                     "--resume=run/checkpoints/step-10/")
+        self.train("--resume=run/checkpoints/step-10/")
+
+    def test_going_back_discards_the_checkpoints_of_the_abandoned_way(self):
+        self.train()
+        (self.path / "run/checkpoints/step-7.making").mkdir()
+        with (self.path / "c.toml").open("a") as config:
+            config.write("keep_last = 1\n")
+        self.train("--resume=run/checkpoints/step-5", "--train.length=9 steps",
+                   "--checkpoint.keep_every=0 steps", "--train.evaluate_every=0 steps")
+        names = {file.name for file in (self.path / "run/checkpoints").iterdir()}
+        self.assertEqual(names - {"step-5"}, {"step-9", "best"})  # step-5 may be the best
+
+    def test_damage_is_noticed_by_eval_and_sample_too(self):
+        self.train()
+        file = self.path / "run/checkpoints/step-20/average.safetensors"
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+        self.refused("average.safetensors", "eval", "run/checkpoints/step-20")
+        self.refused("average.safetensors", "sample", "run/checkpoints/step-20")
+        self.refused("average.safetensors", "train", "c.toml", "--train.run=new",
+                     "--init-from=run/checkpoints/step-20")
+
+    def test_a_minimum_context_must_fit_the_blocks_of_echo(self):
+        self.train(*ECHO)
+        self.assertEqual(self.lacuna("eval", "run", "--min-context=20").returncode, 0)
+        self.refused("minimum context", "eval", "run", "--min-context=10")
+        self.refused("min-context", "eval", "run", "--min-context=x")
 
     def test_old_checkpoints_go_but_the_last_the_best_and_the_multiples_stay(self):
         self.train("--checkpoint.every=2 steps", "--checkpoint.keep_every=8 steps",

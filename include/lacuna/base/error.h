@@ -20,18 +20,17 @@ class Error : public std::exception {
  public:
   /// place: file, option or function; message: what was expected and what came; hint: what to do
   /// (may be empty). All are kept as given.
-  Error(ErrorKind kind, std::string place, std::string message, std::string hint = "");
+  Error(ErrorKind kind, const std::string& place, const std::string& message,
+        const std::string& hint = "");
 
   const char* what() const noexcept override { return paragraph_.c_str(); }
   ErrorKind kind() const { return kind_; }
-  const std::string& place() const { return place_; }
 
   /// 2 for usage, config and data (the user can fix it), 1 for everything else.
   int exit_code() const;
 
  private:
   ErrorKind kind_;
-  std::string place_;
   std::string paragraph_;
 };
 

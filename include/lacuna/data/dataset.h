@@ -45,14 +45,13 @@ class Dataset {
   virtual int64_t size(Split split) const = 0;
   /// Windows begin at multiples of it; 1: anywhere.
   virtual int64_t alignment() const { return 1; }
-  /// Bits per symbol that no model can beat on average, where that is known.
-  virtual std::optional<double> floor_bits() const { return std::nullopt; }
+  /// Entropy of a part in bits per symbol, where that is known: no model can be better on average.
+  virtual std::optional<double> floor_bits(Split) const { return std::nullopt; }
   /// Copies symbols [begin, begin + count) of a part to out; throws Error(kInternal) when they are
   /// not all there.
   void read(Split split, int64_t begin, int64_t count, int32_t* out) const;
-  /// Same text, same data: a 64-bit hash of all symbols of all parts as 16 hex digits, ':' and
-  /// their number. Does not depend on names of files or on the split. Reads everything at each
-  /// call.
+  /// Same text, same data, whatever the split. Of files: a 64-bit hash of all symbols as 16 hex
+  /// digits, ':' and their number, independent of the files' names; reads everything at each call.
   virtual std::string identity() const = 0;
   /// One line for humans.
   virtual std::string describe() const = 0;

@@ -1,6 +1,7 @@
 // Planned memory. A dry run records every allocation of a step with its lifetime; a pure function
 // packs the lifetimes into one block; later runs of the same step take the k-th slot for their k-th
-// allocation. So the peak is known before the first step and no step allocates anything.
+// allocation. So the peak of all tensors is known before the first step, and no step allocates one.
+// (CPU kernels take scratch buffers of their own, which are not counted.)
 #pragma once
 
 #include <array>

@@ -5,8 +5,6 @@
 
 namespace lacuna {
 
-enum class DeviceKind : uint8_t { kCpu };
-
 /// An ordered stream of work on one device. Not thread-safe: one thread launches on a queue.
 class Queue {
  public:
@@ -15,7 +13,6 @@ class Queue {
   /// Runs nothing: launches return at once. For dry runs over shapes.
   static Queue dry();
 
-  DeviceKind device() const { return DeviceKind::kCpu; }
   int threads() const { return threads_; }
   bool is_dry() const { return threads_ == 0; }
 

@@ -20,6 +20,7 @@ struct TrainingState {
   int64_t step = 0;                 // batches consumed
   int64_t updates = 0;              // of them not skipped
   std::optional<double> best_bits;  // of the validation part so far
+  bool evaluation_due = false;      // the evaluation at this step was stopped
   std::string data;                 // Dataset::identity()
 };
 
@@ -46,6 +47,10 @@ class CheckpointFolder {
   /// Writes a checkpoint, reads it back and verifies it, then removes what `retention` does not
   /// keep. Throws Error(kIo) and leaves the older ones as they are when anything fails.
   void write(const Snapshot& snapshot, const Retention& retention) const;
+
+  /// Removes the checkpoints after `step`, which a run that goes on from `step` will write again,
+  /// and what killed processes left.
+  void discard_after(int64_t step) const;
 
   /// Steps of all checkpoints, ascending.
   std::vector<int64_t> steps() const;

@@ -9,6 +9,10 @@
 
 namespace lacuna::train {
 
+/// The weights in the folder of a run or of a checkpoint: the averaged ones where there are some
+/// and `raw` is false. A checkpoint is verified first. Throws Error(kData).
+std::string weights_in(const std::string& folder, bool raw);
+
 class SavedRun {
  public:
   /// Reads the averaged weights where the run has them and `raw` is false. Throws Error(kData) and

@@ -51,7 +51,7 @@ class Trainer {
   const nn::ParameterStore& weights(Weights which) const;
   const nn::Transformer& model() const { return model_; }
   Queue& queue() { return queue_; }
-  /// Everything that training and evaluation will hold at once, by tag.
+  /// All tensors that training and evaluation will hold, by tag.
   MemoryUse memory() const;
 
  private:
