@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "lacuna/base/error.h"
+#include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
 #include "version.h"
 
@@ -159,9 +159,7 @@ void run_command_line(int argc, const char* const* argv, const Stop& stop) {
     const std::string nearest = argc > 1 ? nearest_name(argv[1], names) : "";
     const bool known = argc > 1 && nearest == argv[1];
     if (argc > 1 && !known && argv[1][0] != '-') {
-      throw Error(
-          ErrorKind::kUsage, "command line", str("there is no command '", argv[1], "'"),
-          nearest.empty() ? "Known: " + join(names, ", ") : "Did you mean '" + nearest + "'?");
+      throw unknown_name(ErrorKind::kUsage, "command line", "command", argv[1], names);
     }
     throw Error(
         ErrorKind::kUsage, known ? nearest : "command line", failure.what(),

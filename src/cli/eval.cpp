@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <numbers>
 
-#include "lacuna/base/error.h"
+#include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
 #include "lacuna/io/safetensors.h"
@@ -18,8 +18,7 @@ Split split_called(const std::string& name) {
     if (name == split_name(split)) return split;
     names.emplace_back(split_name(split));
   }
-  throw Error(ErrorKind::kUsage, "--split", "there is no part '" + name + "'",
-              "Known: " + join(names, ", "));
+  throw unknown_name(ErrorKind::kUsage, "--split", "part", name, names);
 }
 
 // Tokens, logits and bits of the first windows of the part, for tools outside lacuna.

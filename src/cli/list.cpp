@@ -1,7 +1,6 @@
 #include <cstdio>
 
-#include "lacuna/base/error.h"
-#include "lacuna/base/text.h"
+#include "lacuna/base/names.h"
 #include "lacuna/cli/command.h"
 #include "lacuna/data/dataset.h"
 #include "lacuna/optim/optimizer.h"
@@ -47,8 +46,7 @@ void run_list(const Parsed& parsed, const Stop&) {
     if (name == known) return print();
     names.emplace_back(known);
   }
-  throw Error(ErrorKind::kUsage, "list", "there is no table '" + name + "'",
-              "Known: " + join(names, ", "));
+  throw unknown_name(ErrorKind::kUsage, "list", "table", name, names);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "lacuna/data/dataset.h"
 
-#include "lacuna/base/error.h"
+#include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
 
 namespace lacuna {
@@ -54,10 +54,7 @@ std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config) {
     if (config.format == entry.name) return entry.make(config);
     names.emplace_back(entry.name);
   }
-  const std::string nearest = nearest_name(config.format, names);
-  throw Error(ErrorKind::kConfig, "data.format",
-              "there is no dataset format '" + config.format + "'; known: " + join(names, ", "),
-              nearest.empty() ? "" : "Did you mean '" + nearest + "'?");
+  throw unknown_name(ErrorKind::kConfig, "data.format", "dataset format", config.format, names);
 }
 
 std::vector<DatasetFormat> dataset_formats() {

@@ -1,4 +1,4 @@
-#include "lacuna/base/text.h"
+#include "lacuna/base/names.h"
 #include "lacuna/optim/optimizer.h"
 
 namespace lacuna::optim {
@@ -25,9 +25,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
 #undef LACUNA_OPTIMIZER
   std::vector<std::string> names;
   for (const OptimizerEntry& entry : known_optimizers()) names.emplace_back(entry.name);
-  const std::string nearest = nearest_name(config.name, names);
-  throw Error(ErrorKind::kConfig, "optim.name", "there is no optimizer '" + config.name + "'",
-              nearest.empty() ? "Known: " + join(names, ", ") : "Did you mean '" + nearest + "'?");
+  throw unknown_name(ErrorKind::kConfig, "optim.name", "optimizer", config.name, names);
 }
 
 }  // namespace lacuna::optim

@@ -1,6 +1,5 @@
 #include "compose.h"
-#include "lacuna/base/error.h"
-#include "lacuna/base/text.h"
+#include "lacuna/base/names.h"
 
 namespace lacuna::sparse {
 
@@ -35,10 +34,7 @@ PatternPtr make_pattern(const PatternArguments& arguments) {
     if (arguments.pattern == maker.entry.name) return maker.make(arguments);
     names.emplace_back(maker.entry.name);
   }
-  const std::string nearest = nearest_name(arguments.pattern, names);
-  throw Error(ErrorKind::kConfig, "attention",
-              "there is no pattern \"" + arguments.pattern + "\", only " + join(names, ", "),
-              nearest.empty() ? "" : "Did you mean " + nearest + "?");
+  throw unknown_name(ErrorKind::kConfig, "attention", "pattern", arguments.pattern, names);
 }
 
 }  // namespace lacuna::sparse

@@ -44,10 +44,10 @@ TEST_CASE("Blanks, defaults and empty parentheses do not matter") {
 }
 
 TEST_CASE("An unknown pattern is answered with the nearest name and the known ones") {
-  check_refused("locl(8)", "Did you mean local?");
-  check_refused("Strided(8)", "Did you mean strided?");
-  check_refused("dense() | colunm(8)", "Did you mean column?");
-  check_refused("zzzzzzzzzzzz(8)", "only dense, local, column, block, summary, strided, fixed");
+  check_refused("locl(8)", "Did you mean 'local'?");
+  check_refused("Strided(8)", "Did you mean 'strided'?");
+  check_refused("dense() | colunm(8)", "Did you mean 'column'?");
+  check_refused("zzzzzzzzzzzz(8)", "Known: dense, local, column, block, summary, strided, fixed");
 }
 
 TEST_CASE("A wrong number of arguments is answered with the form") {
@@ -90,7 +90,7 @@ TEST_CASE("Garbage is refused") {
   check_refused("| local(8)", "expected the name of a pattern");
   check_refused("local(8) || dense()", "expected the name of a pattern");
   check_refused("local(8", "parentheses");
-  check_refused("local 8)", "there is no pattern \"local 8)\"");
+  check_refused("local 8)", "there is no pattern 'local 8)'");
   check_refused("local(8))", "parentheses");
   check_refused("local((8)", "parentheses");
   check_refused("local(8) column(8)", "parentheses");

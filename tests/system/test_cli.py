@@ -463,7 +463,8 @@ class Refusals(Case):
         self.refused(["train"], "CONFIG")
         self.refused(["eval"], "RUN")
         self.refused(["list"], "NAME")
-        self.refused(["list", "pattern"], "'pattern'", "patterns, datasets, optimizers")
+        self.refused(["list", "pattern"], "'pattern'", "Did you mean 'patterns'?")
+        self.refused(["list", "zzzzzzz"], "'zzzzzzz'", "Known: patterns, datasets, optimizers")
         self.refused(["bench", "gpu"], "'gpu'", "cpu")
         self.refused(["bench", "cpu", "--repeats", "0"], "--repeats", "at least 1")
         self.refused(train + ["--overwrit"], "'--overwrit'", "Did you mean '--overwrite'?")
@@ -488,7 +489,7 @@ class Refusals(Case):
                 ("sample", "--temperature", "hot", "a number", "'hot'"),
                 ("sample", "--temperature", "-1", "at least 0", "'-1'"),
                 ("sample", "--temperature", "nan", "a number", "'nan'"),
-                ("eval", "--split", "training", "'training'", "train, valid, test"),
+                ("eval", "--split", "training", "'training'", "Did you mean 'train'?"),
                 ("eval", "--train.batch", "0", "1", "65536")):
             self.refused([command, "run", flag, value], flag, *fragments)
         for flag in ("--seed", "--length", "--temperature", "--prompt"):
@@ -527,13 +528,13 @@ class Refusals(Case):
     def test_options_that_mean_nothing_are_refused(self):
         for option, value, *fragments in (
                 ("data.format", "byte", "data.format", "'byte'", "Did you mean 'bytes'?"),
-                ("data.format", "spectrograms", "'spectrograms'", "known: bytes"),
+                ("data.format", "spectrograms", "'spectrograms'", "Known: bytes, echo"),
                 ("data.split", "0.9 / x", "data.split", "'x'"),
                 ("data.split", "0.9", "data.split", "two or three"),
                 ("data.split", "0.9 / 0.2", "data.split", "1.1"),
                 ("data.split", "90M / 5M / 5M", "data.split", "100,000,000", "5,003"),
                 ("data.split", "0.5 / 100", "data.split", "mixed"),
-                ("model.attention", "fixd(8, 2)", '"fixd(8, 2)"', "Did you mean fixed?"),
+                ("model.attention", "fixd(8, 2)", '"fixd(8, 2)"', "Did you mean 'fixed'?"),
                 ("model.attention", "spiral(8)", '"spiral(8)"', "strided"),
                 ("model.attention", "fixed(8)", '"fixed(8)"', "fixed(l, c[, n])"),
                 ("model.attention", "fixed(8, 9)", "c <= l"),

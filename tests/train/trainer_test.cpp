@@ -247,7 +247,7 @@ TEST_CASE("what cannot be trained is refused when the trainer is made") {
          [](Options& o) { o.model.context = 1501; });
   refuse(ErrorKind::kConfig, "model.width", [](Options& o) { o.model.width = 15; });
   refuse(ErrorKind::kConfig, "model.qk_width", [](Options& o) { o.model.qk_width = 15; });
-  refuse(ErrorKind::kConfig, "\"fixd\"", [](Options& o) { o.model.attention = {"fixd(4, 1)"}; });
+  refuse(ErrorKind::kConfig, "fixd", [](Options& o) { o.model.attention = {"fixd(4, 1)"}; });
   refuse(ErrorKind::kConfig, "merge", [](Options& o) {
     o.model.attention = {"fixed(4, 1)", "column(4) + summary(4, 1)"};
   });
