@@ -17,7 +17,8 @@ template <class T>
 void tile_gradients(const Lane& lane, const Tile& tile, const T* lse, const T* delta, T scale,
                     T* logits, T* dp) {
   for (int64_t i = 0; i < tile.rows; ++i) {
-    const auto [begin, end] = tile.seen(lane, i);
+    const auto seen = tile.seen(lane, i);
+    const int64_t begin = seen.first, end = seen.second;
     T *p = logits + i * kKeyTile, *ds = dp + i * kKeyTile;
     std::fill(p, p + begin, T(0));
     std::fill(ds, ds + begin, T(0));

@@ -24,7 +24,7 @@ struct RunningSoftmax {
 template <class T>
 void soften_row(T* row, int64_t columns, std::pair<int64_t, int64_t> seen, T* top, T* sum, T* out,
                 int64_t width) {
-  const auto [begin, end] = seen;
+  const int64_t begin = seen.first, end = seen.second;
   if (begin == end) {
     std::fill(row, row + columns, T(0));
     return;

@@ -34,7 +34,8 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
   const Variable y =
       tape.variable(tape.allocate({batch, length, v_width}, dtype, MemoryTag::kActivations));
   const Tensor lse = tape.allocate({batch, heads, length}, dtype, MemoryTag::kActivations);
-  const double scale = 1 / std::sqrt(static_cast<double>(qk_width / heads));
+  const int64_t head_width = qk_width / heads;
+  const double scale = 1 / std::sqrt(static_cast<double>(head_width));
   const Parts in(qkv.value, qk_width, heads);
   launch(tape.queue(), AttentionForward{.q = in.q,
                                         .k = in.k,

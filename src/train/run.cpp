@@ -272,7 +272,7 @@ std::string checkpoint_for(const RunRequest& request, const RunFolder& folder) {
     return request.resume;
   }
   const CheckpointFolder checkpoints(folder.checkpoints());
-  const std::string newest = checkpoints.newest_complete();
+  std::string newest = checkpoints.newest_complete();
   if (newest.empty() && (!checkpoints.steps().empty() || fs::exists(folder.weights()))) {
     throw Error(ErrorKind::kData, folder.checkpoints(), "none of the run's checkpoints is complete",
                 "Use --overwrite to begin again, or --init-from for its weights alone");
