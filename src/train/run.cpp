@@ -70,7 +70,10 @@ class Run {
     metrics_.emplace(folder_.metrics());
     introduce();
     start_ = Clock::now();
-    if (evaluation_due_ && evaluate()) checkpoint(true);
+    if (evaluation_due_) {
+      const bool best = evaluate();
+      checkpoint(best);  // in any case, so that it is not made up for twice
+    }
     bool evaluated = trainer_.steps_done() >= trainer_.steps_total();  // resumed at its end
     int64_t skipped_in_a_row = 0;
     while (trainer_.steps_done() < trainer_.steps_total() && !stop_()) {
