@@ -52,26 +52,26 @@ T* row_at(const View& x, int64_t batch, int64_t position, int64_t head) {
   return x.data<T>() + batch * x.stride(0) + position * x.stride(1) + head * x.stride(2);
 }
 
-template <class T>
-std::vector<T> gather_queries(const View& x, const Lane& lane) {
+/// `count` rows of the lane's head, row i from position(i).
+template <class T, class Position>
+std::vector<T> gather(const View& x, const Lane& lane, int64_t count, const Position& position) {
   const int64_t width = x.size(3);
-  std::vector<T> rows(static_cast<size_t>(lane.queries * width));
-  for (int64_t i = 0; i < lane.queries; ++i) {
-    const T* row = row_at<T>(x, lane.batch, lane.query_position(i), lane.head);
+  std::vector<T> rows(static_cast<size_t>(count * width));
+  for (int64_t i = 0; i < count; ++i) {
+    const T* row = row_at<T>(x, lane.batch, position(i), lane.head);
     std::copy(row, row + width, rows.data() + i * width);
   }
   return rows;
 }
 
 template <class T>
+std::vector<T> gather_queries(const View& x, const Lane& lane) {
+  return gather<T>(x, lane, lane.queries, [&](int64_t i) { return lane.query_position(i); });
+}
+
+template <class T>
 std::vector<T> gather_keys(const View& x, const Lane& lane) {
-  const int64_t width = x.size(3);
-  std::vector<T> rows(static_cast<size_t>(lane.keys * width));
-  for (int64_t i = 0; i < lane.keys; ++i) {
-    const T* row = row_at<T>(x, lane.batch, lane.key_position(i), lane.head);
-    std::copy(row, row + width, rows.data() + i * width);
-  }
-  return rows;
+  return gather<T>(x, lane, lane.keys, [&](int64_t i) { return lane.key_position(i); });
 }
 
 /// A block of logits: dense queries [query, query + rows) against dense keys [key, key + columns).
