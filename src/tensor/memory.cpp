@@ -139,10 +139,6 @@ Tensor Arena::allocate(const Shape& shape, DType dtype, MemoryTag tag) {
   return {View(nullptr, dtype, shape), owner};
 }
 
-bool Arena::recording() const {
-  return state_->recording;
-}
-
 void Arena::rewind() {
   state_->next = 0;
 }

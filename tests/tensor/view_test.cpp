@@ -109,14 +109,14 @@ TEST_CASE("A view of planned memory has a shape and no address, whatever is cut 
   CHECK(planned.slice(0, 1, 2).slice(1, 3, 3).split_last(3, 1).raw() == nullptr);
 }
 
-TEST_CASE("The memory of a tensor is zero, aligned, and lives as long as any view that shares it") {
-  Tensor part;
+TEST_CASE("The memory of a tensor is zero, aligned, and lives as long as any copy of it") {
+  Tensor copy;
   {
     const Tensor whole = Tensor::zeros({5, 7}, DType::kF64);
     CHECK(reinterpret_cast<uintptr_t>(whole.view().raw()) % 64 == 0);
     for (int i = 0; i < 35; ++i) CHECK(whole.view().data<double>()[i] == 0);
     whole.view().data<double>()[34] = 3;
-    part = whole.with_view(whole.view().slice(0, 4, 1));
+    copy = whole;
   }
-  CHECK(part.view().data<double>()[6] == 3);
+  CHECK(copy.view().data<double>()[34] == 3);
 }

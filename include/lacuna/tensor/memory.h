@@ -71,7 +71,6 @@ class Arena {
   /// differs from the recorded one.
   Tensor allocate(const Shape& shape, DType dtype, MemoryTag tag);
 
-  bool recording() const;
   /// Back to the first allocation, for the next run of the same step.
   void rewind();
   /// Recording only: the plan of everything allocated so far.

@@ -24,9 +24,6 @@ class Tensor {
   const Shape& shape() const { return view_.shape(); }
   DType dtype() const { return view_.dtype(); }
 
-  /// Another view of the same memory, sharing its ownership.
-  Tensor with_view(const View& view) const { return {view, owner_}; }
-
  private:
   View view_;
   std::shared_ptr<const void> owner_;
