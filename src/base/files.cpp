@@ -61,6 +61,17 @@ class OpenFile {
   struct stat facts_ {};
 };
 
+void write_all(int descriptor, const std::string& path, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+    if (count >= 0) {
+      bytes.remove_prefix(static_cast<size_t>(count));
+    } else if (errno != EINTR) {
+      throw unwritable(path, "write the file");
+    }
+  }
+}
+
 std::string folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
@@ -128,16 +139,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* bytes, size_t size) {
-  const char* at = static_cast<const char*>(bytes);
-  while (size > 0) {
-    const ssize_t count = ::write(descriptor_, at, size);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      throw unwritable(path_, "write the file");
-    }
-    at += count;
-    size -= static_cast<size_t>(count);
-  }
+  write_all(descriptor_, path_, {static_cast<const char*>(bytes), size});
 }
 
 void AtomicFile::commit() {
@@ -147,6 +149,20 @@ void AtomicFile::commit() {
   if (rename(temporary_.c_str(), path_.c_str()) != 0) throw unwritable(path_, "replace the file");
   temporary_.clear();
   sync_folder(folder_of(path_));
+}
+
+AppendFile::AppendFile(std::string path)
+    : path_(std::move(path)),
+      descriptor_(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+  if (descriptor_ < 0) throw unwritable(path_, "open the file");
+}
+
+AppendFile::~AppendFile() {
+  close(descriptor_);
+}
+
+void AppendFile::append(std::string_view bytes) {
+  write_all(descriptor_, path_, bytes);
 }
 
 void sync_folder(const std::string& path) {

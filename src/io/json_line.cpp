@@ -1,15 +1,12 @@
 #include "lacuna/io/json_line.h"
 
-#include <cerrno>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <system_error>
-#include <utility>
 
-#include "lacuna/base/error.h"
-#include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 
 namespace lacuna {
@@ -17,11 +14,6 @@ namespace {
 
 std::string quoted(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-Error refused(const std::string& path, const char* action) {
-  return Error(ErrorKind::kIo, path,
-               str("cannot ", action, ": ", std::generic_category().message(errno)));
 }
 
 }  // namespace
@@ -61,25 +53,15 @@ void cut_jsonl(const std::string& path, const std::string& key, int64_t most) {
   write_atomic(path, kept);
 }
 
-JsonlFile::JsonlFile(std::string path)
-    : path_(std::move(path)), file_(std::fopen(path_.c_str(), "a+e")) {
-  if (file_ == nullptr) throw refused(path_, "open the file");
-  // Fails on an empty file, and where there is nothing to seek in (a pipe): nothing to end then.
-  if (std::fseek(file_.get(), -1, SEEK_END) != 0) return;
-  const int last = std::fgetc(file_.get());
-  std::fseek(file_.get(), 0, SEEK_END);
-  if (last != EOF && last != '\n') put("\n");
+JsonlFile::JsonlFile(const std::string& path) : file_(path) {
+  std::ifstream there(path, std::ios::binary);
+  there.seekg(-1, std::ios::end);  // fails on an empty file: nothing to end then
+  const int last = there.get();
+  if (there && last != '\n') file_.append("\n");
 }
 
 void JsonlFile::append(const JsonLine& line) {
-  put(line.text() + '\n');
-}
-
-void JsonlFile::put(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() ||
-      std::fflush(file_.get()) != 0) {
-    throw refused(path_, "append to the file");
-  }
+  file_.append(line.text() + '\n');
 }
 
 }  // namespace lacuna

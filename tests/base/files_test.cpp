@@ -157,3 +157,18 @@ TEST_CASE("two atomic files for one path do not share their temporary") {
   CHECK(read_text(path) == "1");
   CHECK(folder.names() == Names{"state"});
 }
+
+TEST_CASE("a growing file keeps what was there, and its bytes are in the system at once") {
+  const TempFolder folder;
+  const std::string path = folder.put("f", "one ");
+  AppendFile file(path);
+  file.append("two ");
+  CHECK(read_text(path) == "one two ");
+  file.append("");
+  AppendFile(path).append(std::string("\0three", 6));
+  file.append("!");
+  CHECK(read_text(path) == std::string("one two \0three!", 15));
+  expect_error(ErrorKind::kIo, "Is a directory", [&] { AppendFile{folder.path()}; });
+  const FileSizeLimit limit(20);
+  expect_error(ErrorKind::kIo, "cannot write the file", [&] { file.append("longer than that"); });
+}

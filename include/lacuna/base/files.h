@@ -51,6 +51,24 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// A file that grows at its end: what append() was given has been handed to the system when it
+/// returns. Not for use by several threads at once.
+class AppendFile {
+ public:
+  /// Creates the file or continues it; throws Error(kIo).
+  explicit AppendFile(std::string path);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  /// Throws Error(kIo).
+  void append(std::string_view bytes);
+
+ private:
+  std::string path_;
+  int descriptor_;
+};
+
 /// Flushes the names in a folder to the disk; throws Error(kIo).
 void sync_folder(const std::string& path);
 

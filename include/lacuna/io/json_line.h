@@ -3,10 +3,10 @@
 
 #include <concepts>
 #include <cstdint>
-#include <cstdio>
-#include <memory>
 #include <string>
 #include <string_view>
+
+#include "lacuna/base/files.h"
 
 namespace lacuna {
 
@@ -50,18 +50,12 @@ class JsonlFile {
  public:
   /// Creates the file or continues it; a last line without an end (a crash) is ended first. Throws
   /// Error(kIo).
-  explicit JsonlFile(std::string path);
+  explicit JsonlFile(const std::string& path);
   /// Throws Error(kIo).
   void append(const JsonLine& line);
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  void put(const std::string& text);
-
-  std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  AppendFile file_;
 };
 
 }  // namespace lacuna
