@@ -3,7 +3,7 @@
 # Sourced or run by the other scripts; needs root (or sudo) only when something has to be installed.
 set -eu
 
-packages=(g++ cmake ninja-build python3 python3-numpy catch2 libdnnl-dev libspdlog-dev libfmt-dev
+packages=(g++ cmake ninja-build python3 python3-numpy python3-venv catch2 libdnnl-dev libspdlog-dev libfmt-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev xz-utils)
 
 missing=()

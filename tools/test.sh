@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 preset=${1:-ci}
 
 bash tools/packages.sh
+bash tools/python.sh
 cmake --preset "$preset"
 cmake --build --preset "$preset"
 ctest --test-dir "build/$preset" --output-on-failure

@@ -92,6 +92,7 @@ std::string state_text(const TrainingState& state) {
             {"step", state.step},
             {"updates", state.updates},
             {"best_bits", nullptr},
+            {"since_best", state.since_best},
             {"evaluation_due", state.evaluation_due},
             {"data", state.data}};
   if (state.best_bits) json["best_bits"] = *state.best_bits;
@@ -104,6 +105,7 @@ TrainingState read_state(const std::string& folder) {
   try {
     TrainingState state{.step = json.at("step"), .updates = json.at("updates")};
     if (!json.at("best_bits").is_null()) state.best_bits = json.at("best_bits").get<double>();
+    state.since_best = json.value("since_best", int64_t{0});  // version 0.1.0 did not count
     state.evaluation_due = json.at("evaluation_due");
     state.data = json.at("data");
     return state;

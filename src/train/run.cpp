@@ -2,31 +2,27 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
+#include <cmath>
 
+#include "introduction.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
-#include "lacuna/io/json_line.h"
 #include "lacuna/train/progress.h"
 #include "lacuna/train/run_folder.h"
+#include "lacuna/train/run_metrics.h"
 #include "lacuna/train/saved_run.h"
 #include "lacuna/train/trainer.h"
 #include "lacuna/train/weights.h"
+#include "resume.h"
 
 namespace lacuna::train {
 namespace {
 
-namespace fs = std::filesystem;
-
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kMostSkips = 20;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class Run {
  public:
@@ -45,9 +41,14 @@ class Run {
         writer_(CheckpointFolder(folder.checkpoints()),
                 {options.checkpoint.keep_last,
                  parse_length(options.checkpoint.keep_every, step_size_, "checkpoint.keep_every")}),
-        progress_(options.train.log_every) {}
-
-  const nn::ModelConfig& model_config() const { return trainer_.model().config(); }
+        patience_(options.train.patience),
+        progress_(options.train.log_every) {
+    if (patience_ > 0 && (evaluate_every_ == 0 || data.size(Split::kValid) == 0)) {
+      throw Error(ErrorKind::kConfig, "train.patience",
+                  "waits for evaluations, but the run makes none on its way",
+                  "Set train.evaluate_every and give the validation part of data.split a share");
+    }
+  }
 
   Trainer& trainer() { return trainer_; }
 
@@ -61,33 +62,33 @@ class Run {
     }
     trainer_.restore(checkpoint);
     best_bits_ = state.best_bits;
+    since_best_ = state.since_best;
     evaluation_due_ = state.evaluation_due;
     saved_step_ = state.step;
   }
 
   // The folder exists by now, and config.toml in it.
   void train() {
-    metrics_.emplace(folder_.metrics());
-    introduce();
-    start_ = Clock::now();
+    for (const std::string& line : introduction(data_, trainer_, folder_.path())) {
+      progress_.say(line);
+    }
+    metrics_.emplace(folder_, progress_);
     if (evaluation_due_) {
       const bool best = evaluate();
       checkpoint(best);  // in any case, so that it is not made up for twice
     }
-    bool evaluated = trainer_.steps_done() >= trainer_.steps_total();  // resumed at its end
+    if (out_of_patience()) progress_.say("the run has ended early: train.patience is used up");
     int64_t skipped_in_a_row = 0;
-    while (trainer_.steps_done() < trainer_.steps_total() && !stop_()) {
+    while (!at_end() && !stop_()) {
       const Clock::time_point began = Clock::now();
       const StepResult result = trainer_.step();
-      report(result, seconds_since(began));
+      report(result, std::chrono::duration<double>(Clock::now() - began).count());
       skipped_in_a_row = result.skipped ? skipped_in_a_row + 1 : 0;
       if (skipped_in_a_row == kMostSkips) diverged(result.step);
-      evaluated = is_due(evaluate_every_);
-      const bool best = evaluated && evaluate();
+      const bool best = (is_due(evaluate_every_) || at_end()) && evaluate();
       if (best || is_due(checkpoint_every_)) checkpoint(best);
     }
-    const bool at_end = trainer_.steps_done() >= trainer_.steps_total();
-    finish(at_end && !evaluated && evaluate());
+    finish();
   }
 
  private:
@@ -96,27 +97,11 @@ class Run {
     return floor ? ", floor " + fixed(*floor, 4) : "";
   }
 
-  bool is_due(int64_t every) const { return every > 0 && trainer_.steps_done() % every == 0; }
-
-  void introduce() {
-    const nn::ModelConfig& model = model_config();
-    const int64_t parameters = nn::parameter_count(nn::parameter_specs(model));
-    progress_.say(str("data    ", data_.describe()));
-    progress_.say(str("model   ", grouped(parameters), " parameters, ", model.layers,
-                      " layers, width ", model.width, ", ", model.heads, " heads, context ",
-                      model.context, ", attention ", join(model.attention, ", ")));
-    progress_.say(str("run     ", folder_.path(), ": ", grouped(trainer_.steps_total()),
-                      " steps of ", grouped(step_size_.tokens), " tokens on ",
-                      trainer_.queue().threads(), " CPU threads"));
-    const MemoryUse use = trainer_.memory();
-    std::vector<std::string> parts;
-    for (size_t tag = 0; tag < kMemoryTags; ++tag) {
-      if (use.bytes[tag] == 0) continue;
-      parts.push_back(str(name_of(static_cast<MemoryTag>(tag)), " ", human_bytes(use.bytes[tag])));
-    }
-    progress_.say(str("memory  ", human_bytes(use.total()), ": ", join(parts, ", ")));
-    memory_ = use.total();
+  bool out_of_patience() const { return patience_ > 0 && since_best_ >= patience_; }
+  bool at_end() const {
+    return trainer_.steps_done() >= trainer_.steps_total() || out_of_patience();
   }
+  bool is_due(int64_t every) const { return every > 0 && trainer_.steps_done() % every == 0; }
 
   void report(const StepResult& result, double seconds) {
     const auto tokens = static_cast<double>(step_size_.tokens);
@@ -128,26 +113,17 @@ class Run {
          .bits = result.bits,
          .tokens_per_second = tokens / step_seconds_,
          .seconds_left = step_seconds_ * static_cast<double>(trainer_.steps_total() - result.step),
-         .memory = memory_});
+         .memory = trainer_.memory().total()});
     if (result.skipped) {
       progress_.warn(str("step ", result.step,
                          " was skipped: the loss or a gradient is not finite (",
                          trainer_.steps_skipped(), " skipped so far)"));
     }
-    record(JsonLine()
-               .add("kind", "train")
-               .add("step", result.step)
-               .add("tokens", result.step * step_size_.tokens)
-               .add("bits", result.bits)
-               .add("gradient_norm", result.gradient_norm)
-               .add("learning_rate", result.learning_rate)
-               .add("skipped", result.skipped)
-               .add("seconds", seconds_since(start_))
-               .add("tokens_per_second", tokens / seconds));
+    metrics_->add_step(result, result.step * step_size_.tokens, tokens / seconds);
   }
 
   [[noreturn]] void diverged(int64_t step) {
-    finish(false);
+    finish();
     throw Error(ErrorKind::kNumeric, str("step ", step),
                 str("training has diverged: ", kMostSkips, " steps in a row were not finite"),
                 "The weights before them are saved; lower optim.learning_rate or optim.clip");
@@ -166,10 +142,21 @@ class Run {
     }
     if (evaluation_due_) return false;
     for (const auto& [weights, result] : results) report(weights, result);
-    const double bits = results.back().second.bits;
-    if (best_bits_ && bits >= *best_bits_) return false;
-    best_bits_ = bits;
-    return true;
+    return judge(results.back().second.bits);
+  }
+
+  // Whether these bits are the best so far; counts how long none were.
+  bool judge(double bits) {
+    const bool best = std::isfinite(bits) && (!best_bits_ || bits < *best_bits_);
+    since_best_ = best ? 0 : since_best_ + 1;
+    if (best) best_bits_ = bits;
+    if (out_of_patience()) {
+      progress_.say(str("step ", trainer_.steps_done(), "  ends early: ", since_best_,
+                        " evaluations in a row brought no new best; the best checkpoint is kept"));
+      metrics_->add_early_stop(trainer_.steps_done(), since_best_,
+                               best_bits_.value_or(std::nan("")));
+    }
+    return best;
   }
 
   void report(Weights weights, const Evaluation& result) {
@@ -177,26 +164,7 @@ class Run {
                       " bits per symbol (", name_of(weights), " weights, ",
                       grouped(result.positions), " positions, minimum context 0",
                       floor_text(result.split), ")"));
-    record(JsonLine()
-               .add("kind", "evaluation")
-               .add("step", trainer_.steps_done())
-               .add("split", split_name(result.split))
-               .add("weights", name_of(weights))
-               .add("bits", result.bits)
-               .add("positions", result.positions)
-               .add("windows", result.windows)
-               .add("min_context", 0)
-               .add("seconds", seconds_since(start_)));
-  }
-
-  // A full disk must not end a run: it is said once, and again at the end.
-  void record(const JsonLine& line) {
-    try {
-      metrics_->append(line);
-    } catch (const Error& failure) {
-      if (metrics_failure_.empty()) progress_.warn(str("metrics are lost: ", failure.what()));
-      metrics_failure_ = failure.what();
-    }
+    metrics_->add_evaluation(trainer_.steps_done(), weights, result, data_identity_);
   }
 
   // Training waits for the copy only.
@@ -205,17 +173,19 @@ class Run {
     saved_step_ = trainer_.steps_done();
     Snapshot snapshot = trainer_.snapshot();
     snapshot.state.best_bits = best_bits_;
+    snapshot.state.since_best = since_best_;
     snapshot.state.evaluation_due = evaluation_due_;
     snapshot.state.data = data_identity_;
     snapshot.config = config_;
     snapshot.best = best;
+    log_quiet(RunFolder::log_mark(saved_step_));
     writer_.start(std::move(snapshot));
   }
 
-  void finish(bool best) {
+  void finish() {
     writer_.wait();
     const bool saved = saved_step_ == trainer_.steps_done() && writer_.failure().empty();
-    if (best || !saved) checkpoint(best);
+    if (!saved) checkpoint(false);
     writer_.wait();
     save_final_weights();
     if (!writer_.failure().empty()) {
@@ -223,8 +193,8 @@ class Run {
                   "the last checkpoint could not be written: " + writer_.failure(),
                   "The weights are saved, but the run cannot be resumed from here");
     }
-    if (!metrics_failure_.empty()) {
-      throw Error(ErrorKind::kIo, folder_.metrics(), "lines were lost: " + metrics_failure_,
+    if (!metrics_->failure().empty()) {
+      throw Error(ErrorKind::kIo, folder_.metrics(), "lines were lost: " + metrics_->failure(),
                   "The weights and the checkpoint are saved");
     }
   }
@@ -236,9 +206,9 @@ class Run {
     if (trainer_.has_average()) {
       save_weights(folder_.average(), trainer_.weights(Weights::kAverage), facts);
     }
-    const bool stopped = trainer_.steps_done() < trainer_.steps_total();
-    progress_.say(str(stopped ? "stopped" : "done", " after ", trainer_.steps_done(), " steps and ",
-                      human_seconds(seconds_since(start_)), "; weights in ", folder_.path()));
+    progress_.say(str(at_end() ? "done" : "stopped", " after ", trainer_.steps_done(),
+                      " steps and ", human_seconds(metrics_->seconds()), "; weights in ",
+                      folder_.path()));
   }
 
   const Dataset& data_;
@@ -252,47 +222,15 @@ class Run {
   int64_t checkpoint_every_;
   CheckpointWriter writer_;
   std::optional<double> best_bits_;  // of the weights that evaluation prefers
+  int64_t since_best_ = 0;           // evaluations after that
+  int64_t patience_;                 // evaluations; 0: endless
   Progress progress_;
-  std::optional<JsonlFile> metrics_;
-  Clock::time_point start_;
+  std::optional<RunMetrics> metrics_;
   double step_seconds_ = 0;
   int64_t reported_ = 0;     // steps of this process
   int64_t saved_step_ = -1;  // of the last checkpoint that was begun
   bool evaluation_due_ = false;
-  std::string metrics_failure_;
-  size_t memory_ = 0;
 };
-
-// The checkpoint to go on from; empty when the run begins at the start.
-std::string checkpoint_for(const RunRequest& request, const RunFolder& folder) {
-  if (request.resume.empty()) return "";
-  if (request.overwrite || !request.init_from.empty()) {
-    throw Error(ErrorKind::kUsage, "--resume",
-                "contradicts --overwrite and --init-from: a resumed run goes on as it was");
-  }
-  if (request.resume != "auto") {
-    verify_checkpoint(request.resume);
-    return request.resume;
-  }
-  const CheckpointFolder checkpoints(folder.checkpoints());
-  std::string newest = checkpoints.newest_complete();
-  if (newest.empty() && (!checkpoints.steps().empty() || fs::exists(folder.weights()))) {
-    throw Error(ErrorKind::kData, folder.checkpoints(), "none of the run's checkpoints is complete",
-                "Use --overwrite to begin again, or --init-from for its weights alone");
-  }
-  return newest;
-}
-
-// A resumed run may go on in its own folder; any other must be free.
-void check_folder(const RunRequest& request, const RunFolder& folder,
-                  const std::string& checkpoint) {
-  std::error_code ignored;
-  const bool own = request.resume == "auto"
-                       ? folder.has_run()
-                       : !checkpoint.empty() &&
-                             fs::equivalent(checkpoint + "/..", folder.checkpoints(), ignored);
-  if (!own) folder.check_free(request.overwrite);
-}
 
 }  // namespace
 

@@ -1,14 +1,25 @@
 #include "lacuna/train/run_folder.h"
 
+#include <chrono>
 #include <filesystem>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
+#include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
 
 namespace lacuna::train {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// TensorBoard looks for "tfevents" in a name and reads the files of a folder in their order; the
+// ending tells ours from those of other programs.
+constexpr const char* kEventPrefix = "events.out.tfevents.";
+constexpr const char* kEventSuffix = ".lacuna";
+
+}  // namespace
 
 void RunFolder::check_free(bool overwrite) const {
   std::error_code ignored;
@@ -17,8 +28,9 @@ void RunFolder::check_free(bool overwrite) const {
                 "Choose another folder with --train.run");
   }
   if (overwrite) return;
-  for (const std::string& file :
-       {config(), metrics(), log(), weights(), average(), checkpoints()}) {
+  std::vector<std::string> files = event_files();
+  files.insert(files.end(), {config(), metrics(), log(), weights(), average(), checkpoints()});
+  for (const std::string& file : files) {
     if (!fs::exists(file, ignored)) continue;
     throw Error(ErrorKind::kUsage, file, "the folder holds a run already, or files of its names",
                 "Use --resume auto to go on with it, --overwrite to replace it, or choose another "
@@ -41,13 +53,60 @@ void RunFolder::begin(const Options& resolved) const {
   for (const std::string& file : {metrics(), log(), weights(), average(), checkpoints()}) {
     remove(file);
   }
+  for (const std::string& file : event_files()) remove(file);
   write_atomic(config(), to_toml(resolved));
 }
 
 void RunFolder::continue_after(int64_t step, const Options& resolved) const {
   for (const std::string& file : {weights(), average()}) remove(file);
+  empty_event_files();
   cut_jsonl(metrics(), "step", step);
+  cut_log(step);
   write_atomic(config(), to_toml(resolved));
+}
+
+std::string RunFolder::new_event_file() const {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  const int64_t time = std::chrono::duration_cast<std::chrono::microseconds>(since).count();
+  const std::string fraction = std::to_string(1'000'000 + time % 1'000'000).substr(1);
+  return str(path_, "/", kEventPrefix, time / 1'000'000, ".", fraction, kEventSuffix);
+}
+
+std::vector<std::string> RunFolder::event_files() const {
+  std::vector<std::string> files;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kEventPrefix) && name.ends_with(kEventSuffix)) {
+      files.push_back(path_ + "/" + name);
+    }
+  }
+  return files;
+}
+
+void RunFolder::empty_event_files() const {
+  for (const std::string& file : event_files()) {
+    std::error_code failure;
+    if (fs::file_size(file, failure) == 0) {
+      remove(file);
+    } else {
+      fs::resize_file(file, 0, failure);
+    }
+    if (failure) throw Error(ErrorKind::kIo, file, "cannot empty: " + failure.message());
+  }
+}
+
+std::string RunFolder::log_mark(int64_t step) {
+  return str("step ", step, "  checkpoint");
+}
+
+// A log without the mark stays as it is.
+void RunFolder::cut_log(int64_t step) const {
+  std::error_code ignored;
+  if (!fs::exists(log(), ignored)) return;
+  const std::string text = read_text(log()), mark = log_mark(step) + '\n';
+  const size_t found = text.rfind(' ' + mark);
+  if (found != std::string::npos) write_atomic(log(), text.substr(0, found + 1 + mark.size()));
 }
 
 void RunFolder::remove(const std::string& file) const {

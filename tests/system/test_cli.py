@@ -22,7 +22,7 @@ from pathlib import Path
 BINARY = os.environ.get("LACUNA_BINARY", "")
 # Threads that wait without spinning: a busy machine would make two of them crawl.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-FILES = ["average.safetensors", "checkpoints", "config.toml", "lock", "log.txt", "metrics.jsonl",
+FILES = ["average.safetensors", "checkpoints", "config.toml", "events", "lock", "log.txt", "metrics.jsonl",
          "weights.safetensors"]
 CONFIG = """[data]
 paths = ["text"]
@@ -51,6 +51,11 @@ threads = 1
 def text_bytes():
     words = ["lo ", "gap ", "sparse ", "a ", "stride\n"]
     return "".join(random.Random(1).choices(words, k=1500)).encode()[:5003]
+
+
+def files_of(run):
+    """What a run folder holds, but for the event file's name, which has the time in it."""
+    return sorted("events" if "tfevents" in name else name for name in os.listdir(run))
 
 
 def lacuna(folder, *arguments):
@@ -140,9 +145,9 @@ class Training(Case):
     def test_a_run_folder_holds_its_files_and_nothing_else(self):
         self.assertEqual(Case.training.returncode, 0, Case.training.stderr.decode())
         self.assertEqual(Case.training.stdout, b"")
-        self.assertEqual(sorted(os.listdir(self.run_folder)), FILES)
+        self.assertEqual(files_of(self.run_folder), FILES)
         run = self.train("plain", "--optim.average", "0", "--train.length", "2 steps")
-        self.assertEqual(sorted(os.listdir(run)), FILES[1:])
+        self.assertEqual(files_of(run), FILES[1:])
 
     def test_metrics_are_json_lines_and_the_loss_goes_down(self):
         lines = read_metrics(self.run_folder)
@@ -153,7 +158,7 @@ class Training(Case):
         for line in steps:
             self.assertEqual(sorted(line), sorted([
                 "kind", "step", "tokens", "bits", "gradient_norm", "learning_rate", "skipped",
-                "seconds", "tokens_per_second"]))
+                "seconds", "time", "tokens_per_second"]))
             self.assertEqual(line["tokens"], line["step"] * 4 * 32)
             self.assertIs(line["skipped"], False)
         self.assertAlmostEqual(steps[0]["bits"], 8, delta=1e-5)
@@ -166,12 +171,16 @@ class Training(Case):
         for line in checks:
             self.assertEqual(sorted(line), sorted([
                 "kind", "step", "split", "weights", "bits", "positions", "windows", "min_context",
-                "seconds"]))
+                "data", "seconds", "time"]))
+            self.assertRegex(line["data"], "^[0-9a-f]{16}:5003$")
             self.assertEqual((line["split"], line["positions"], line["windows"]),
                              ("valid", 4752 - 4002, math.ceil(750 / 32)))
         self.assertLess(checks[-2]["bits"], checks[0]["bits"])
         times = [line["seconds"] for line in lines]
         self.assertEqual(times, sorted(times))
+        for line in lines:  # one clock starts with the run, the other in 1970
+            self.assertAlmostEqual(line["time"] - line["seconds"],
+                                   lines[0]["time"] - lines[0]["seconds"], delta=0.1)
 
     def test_tokens_per_second_tell_how_long_a_step_took(self):
         run = self.train("timed", "--model.width", "64", "--train.evaluate_every", "0 steps")
@@ -219,10 +228,10 @@ class Training(Case):
         before = snapshot(self.run_folder)
         self.refused(["train", "c.toml", "--train.run", "run"], "run", "--overwrite", "--train.run")
         self.train("run", "--overwrite", "--optim.average", "0", "--train.length", "3 steps")
-        self.assertEqual(sorted(os.listdir(self.run_folder)), sorted(FILES[1:] + ["notes"]))
+        self.assertEqual(files_of(self.run_folder), sorted(FILES[1:] + ["notes"]))
         self.assertEqual(len(read_metrics(self.run_folder)), 4)
         self.assertIn("length = '3 steps'", (self.run_folder / "config.toml").read_text())
-        for name in set(FILES[1:]) - {"checkpoints", "lock"}:
+        for name in set(FILES[1:]) - {"checkpoints", "events", "lock"}:
             path = self.run_folder / name
             self.assertNotEqual(path.read_bytes(), before[str(path)][2], name)
         self.assertEqual((self.run_folder / "notes").read_text(), "mine")
@@ -230,7 +239,8 @@ class Training(Case):
         self.assertNotIn("25 steps", (self.run_folder / "log.txt").read_text())
 
     def test_files_that_are_no_run_are_not_replaced_unasked(self):
-        for name in ("weights.safetensors", "average.safetensors", "metrics.jsonl", "log.txt"):
+        for name in ("weights.safetensors", "average.safetensors", "metrics.jsonl", "log.txt",
+                     "events.out.tfevents.1.2.lacuna"):
             folder = self.path / ("own-" + name)
             folder.mkdir()
             (folder / name).write_text("precious")
@@ -238,7 +248,7 @@ class Training(Case):
 
     def test_without_a_name_the_run_is_named_after_its_configuration(self):
         self.ok("train", "c.toml", "--train.length", "1 steps")
-        self.assertEqual(sorted(os.listdir(self.path / "runs/c")), FILES)
+        self.assertEqual(files_of(self.path / "runs/c"), FILES)
 
     def test_options_may_stand_before_the_configuration(self):
         self.ok("train", "--train.length", "1 steps", "--train.run=early", "c.toml")
@@ -295,7 +305,7 @@ class Terminal(Case):
                     process.send_signal(number)
                     _, error = process.communicate(timeout=20)
                 self.assertEqual(process.returncode, 0, error.decode())
-                self.assertEqual(sorted(os.listdir(run)), FILES)
+                self.assertEqual(files_of(run), FILES)
                 last = max(line["step"] for line in read_metrics(run))
                 self.assertIn(f"stopped after {last} steps", error.decode())
                 header, _ = read_safetensors(run / "weights.safetensors")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -38,7 +39,9 @@ every = "5 steps"
 keep_every = "5 steps"
 """
 ECHO = ["--data.format=echo", "--data.echo_block=10", "--data.echo_size=20000"]
-TIMES = ("seconds", "tokens_per_second")
+TIMES = ("seconds", "time", "tokens_per_second")
+# Of log.txt, what a step says: its bits, an evaluation, a checkpoint, the end.
+LOGGED = re.compile(r"info (step \d+/\d+  \S+ bits|step \d+  .*|done after \d+ steps)")
 
 
 class Resume(unittest.TestCase):
@@ -81,10 +84,14 @@ class Resume(unittest.TestCase):
             lines.append({key: value for key, value in entry.items() if key not in TIMES})
         return files, lines
 
+    def log(self, run):
+        return LOGGED.findall((self.path / run / "log.txt").read_text())
+
     def same_results(self, first, second):
         files, lines = self.results(first)
         other_files, other_lines = self.results(second)
         self.assertEqual(lines, other_lines)
+        self.assertEqual(self.log(first), self.log(second))
         self.assertEqual(files.keys(), other_files.keys())
         for name, content in files.items():
             self.assertTrue(content == other_files[name], name)
@@ -101,6 +108,50 @@ class Resume(unittest.TestCase):
                 self.assertIn("resumed from again/checkpoints/step-10", text)
                 self.same_results("run", "again")
 
+    def test_the_log_is_cut_back_to_the_restored_step_and_says_where_it_goes_on(self):
+        self.train()
+        log = self.path / "run/log.txt"
+        before = log.read_text()
+        mark = "step 10  checkpoint\n"
+        self.train("--resume=run/checkpoints/step-10", "--train.length=12 steps")
+        kept = before[:before.index(mark) + len(mark)]
+        self.assertTrue(log.read_text().startswith(kept))
+        self.assertRegex(log.read_text()[len(kept):].splitlines()[0],
+                         "info resumed from run/checkpoints/step-10$")
+        self.assertEqual(self.log("run")[-1], "done after 12 steps")
+        log.write_text("somebody else's\n")
+        self.train("--resume=run/checkpoints/step-10", "--train.length=12 steps")
+        self.assertTrue(log.read_text().startswith("somebody else's\n"))
+
+    def test_a_run_out_of_patience_ends_and_a_resumed_one_ends_at_the_same_step(self):
+        # Nothing is learned, so that the first evaluation stays the best.
+        options = ["--optim.learning_rate=0", "--optim.average=0", "--train.length=60 steps",
+                   "--train.patience=3"]
+        text = self.train(*options)
+        self.assertIn("step 20  ends early: 3 evaluations", text)
+        self.assertIn("done after 20 steps", text)
+        lines = self.results("run")[1]
+        self.assertEqual(lines[-1], {"kind": "early_stop", "step": 20, "evaluations": 3,
+                                     "best_bits": lines[-2]["bits"]})
+        self.assertEqual((self.path / "run/checkpoints/best").read_text(), "5")
+        for step in (5, 10, 15):  # after none, one and two evaluations without a best
+            with self.subTest(step=step):
+                shutil.rmtree(self.path / "again", ignore_errors=True)
+                shutil.copytree(self.path / "run", self.path / "again")
+                self.train("--train.run=again", f"--resume=again/checkpoints/step-{step}", *options)
+                self.same_results("run", "again")
+        self.assertIn("has ended early", self.train("--resume=auto", *options))
+        self.assertEqual(self.results("run")[1], lines)
+        self.train("--resume=auto", *options, "--train.patience=5")
+        self.assertEqual([(line["step"], line["evaluations"])
+                          for line in self.results("run")[1] if line["kind"] == "early_stop"],
+                         [(20, 3), (30, 5)])
+        self.assertIn("done after 60", self.train("--resume=auto", *options, "--train.patience=0"))
+
+    def test_patience_without_evaluations_on_the_way_is_refused(self):
+        for option in ("--train.evaluate_every=0 steps", "--data.split=1 / 0"):
+            self.refused("train.patience", "train", "c.toml", "--train.patience=1", option)
+
     def test_a_named_checkpoint_can_be_resumed_into_another_folder(self):
         self.train()
         self.train("--train.run=other", "--resume=run/checkpoints/step-15")
@@ -109,11 +160,13 @@ class Resume(unittest.TestCase):
                             (self.path / "other" / name).read_bytes())
 
     def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(self):
-        self.train("--train.run=whole")
+        # A last evaluation of its own, so that the process is also killed between the two.
+        options = ["--train.evaluate_every=7 steps"]
+        self.train("--train.run=whole", *options)
         moments = random.Random(time.time_ns())
         for attempt in range(30):
-            with subprocess.Popen([BINARY, "train", "c.toml", "--resume=auto"], cwd=self.path,
-                                  stderr=subprocess.DEVNULL) as process:
+            with subprocess.Popen([BINARY, "train", "c.toml", "--resume=auto", *options],
+                                  cwd=self.path, stderr=subprocess.DEVNULL) as process:
                 try:
                     process.wait(moments.uniform(0.01, 0.25) if attempt < 8 else 60)
                 except subprocess.TimeoutExpired:

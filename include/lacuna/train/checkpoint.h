@@ -20,6 +20,7 @@ struct TrainingState {
   int64_t step = 0;                 // batches consumed
   int64_t updates = 0;              // of them not skipped
   std::optional<double> best_bits;  // of the validation part so far
+  int64_t since_best = 0;           // evaluations after the best one
   bool evaluation_due = false;      // the evaluation at this step was stopped
   std::string data;                 // Dataset::identity()
 };

@@ -1,8 +1,10 @@
-// The folder of a run: config.toml (resolved), metrics.jsonl, log.txt, checkpoints/ and, at the
-// end, weights.safetensors and (with weight averaging) average.safetensors.
+// The folder of a run: config.toml (resolved), metrics.jsonl, a TensorBoard event file, log.txt,
+// checkpoints/ and, at the end, weights.safetensors and (with weight averaging)
+// average.safetensors.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "lacuna/train/options.h"
 
@@ -20,8 +22,8 @@ class RunFolder {
   void make() const;
   /// Removes the files of an older run and writes config.toml. Throws Error(kIo).
   void begin(const Options& resolved) const;
-  /// For a run that goes on after `step`: removes final weights, cuts the metrics back and writes
-  /// config.toml. Throws Error(kIo) and Error(kData).
+  /// For a run that goes on after `step`: removes final weights, empties event files, cuts the
+  /// metrics and the log back and writes config.toml. Throws Error(kIo) and Error(kData).
   void continue_after(int64_t step, const Options& resolved) const;
 
   const std::string& path() const { return path_; }
@@ -31,8 +33,19 @@ class RunFolder {
   std::string weights() const { return path_ + "/weights.safetensors"; }
   std::string checkpoints() const { return path_ + "/checkpoints"; }
   std::string average() const { return path_ + "/average.safetensors"; }
+  /// A name that TensorBoard and we recognise, later in the alphabet than all before it.
+  std::string new_event_file() const;
+
+  /// What the log says when the checkpoint of `step` is taken; continue_after() cuts behind it.
+  static std::string log_mark(int64_t step);
 
  private:
+  /// Event files that lacuna has written here.
+  std::vector<std::string> event_files() const;
+  /// A TensorBoard that watches the folder goes on to a newer file from an empty one, but not from
+  /// one that is gone. Those that are empty already have been left by now and are removed.
+  void empty_event_files() const;
+  void cut_log(int64_t step) const;
   void remove(const std::string& file) const;
 
   std::string path_;

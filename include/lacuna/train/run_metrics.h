@@ -1,0 +1,48 @@
+// What a run records of itself for programs to read: metrics.jsonl, and a TensorBoard event file
+// that shows the same. docs/metrics.md explains every member and tag.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "lacuna/io/event_file.h"
+#include "lacuna/io/json_line.h"
+#include "lacuna/train/progress.h"
+#include "lacuna/train/run_folder.h"
+#include "lacuna/train/trainer.h"
+
+namespace lacuna::train {
+
+class RunMetrics {
+ public:
+  /// Continues the folder's metrics.jsonl and starts a new event file with what is in it and with
+  /// config.toml. `progress` must outlive this object. The run's clock starts here. Throws
+  /// Error(kIo) and Error(kData).
+  RunMetrics(const RunFolder& folder, Progress& progress);
+
+  // A line that cannot be written must not end a run: it is a warning once, and failure() has it.
+
+  /// `tokens` were consumed since the start of the run.
+  void add_step(const StepResult& result, int64_t tokens, double tokens_per_second);
+  /// `data` is Dataset::identity().
+  void add_evaluation(int64_t step, Weights weights, const Evaluation& result,
+                      const std::string& data);
+  /// The run ends because `evaluations` in a row were not better than `best_bits`.
+  void add_early_stop(int64_t step, int64_t evaluations, double best_bits);
+
+  /// Since construction.
+  double seconds() const;
+  /// Of the last line that was lost; empty: none was.
+  const std::string& failure() const { return failure_; }
+
+ private:
+  void record(JsonLine& line);
+
+  Progress& progress_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  JsonlFile lines_;
+  EventFile events_;
+  std::string failure_;
+};
+
+}  // namespace lacuna::train

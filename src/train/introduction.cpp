@@ -1,0 +1,33 @@
+#include "introduction.h"
+
+#include "lacuna/base/text.h"
+
+namespace lacuna::train {
+namespace {
+
+std::string memory_text(const MemoryUse& use) {
+  std::vector<std::string> parts;
+  for (size_t tag = 0; tag < kMemoryTags; ++tag) {
+    if (use.bytes[tag] == 0) continue;
+    parts.push_back(str(name_of(static_cast<MemoryTag>(tag)), " ", human_bytes(use.bytes[tag])));
+  }
+  return str("memory  ", human_bytes(use.total()), ": ", join(parts, ", "));
+}
+
+}  // namespace
+
+std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
+                                      const std::string& folder) {
+  const nn::ModelConfig& model = trainer.model().config();
+  const int64_t parameters = nn::parameter_count(nn::parameter_specs(model));
+  return {str("data    ", data.describe()),
+          str("model   ", grouped(parameters), " parameters, ", model.layers, " layers, width ",
+              model.width, ", ", model.heads, " heads, context ", model.context, ", attention ",
+              join(model.attention, ", ")),
+          str("run     ", folder, ": ", grouped(trainer.steps_total()), " steps of ",
+              grouped(trainer.step_size().tokens), " tokens on ", trainer.queue().threads(),
+              " CPU threads"),
+          memory_text(trainer.memory())};
+}
+
+}  // namespace lacuna::train
