@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <numbers>
 
+#include "eval_report.h"
+#include "lacuna/base/files.h"
 #include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
@@ -46,52 +48,99 @@ void write_logits(const std::string& path, train::SavedRun& run, const Dataset& 
               path.c_str());
 }
 
-void run_eval(const Parsed& parsed, const Stop& stop) {
-  const Split split = split_called(parsed.text("split"));
-  train::SavedRun run(parsed.text("RUN"), parsed.is_set("raw"), parsed.overrides);
-  const std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(run.options()));
+// Both sets of weights where there are both, unless one was asked for. All are loaded before the
+// first is evaluated: a damaged one is noticed at once.
+std::vector<EvalResult> wanted(const Parsed& parsed) {
+  const std::string& folder = parsed.text("RUN");
+  const bool raw = parsed.is_set("raw"), average = parsed.is_set("average");
+  if (raw && average) {
+    throw Error(ErrorKind::kUsage, "--raw", "contradicts --average",
+                "Without either, both are evaluated");
+  }
+  std::vector<EvalResult> results;
+  const auto load = [&](train::Weights weights) {
+    results.push_back({weights, std::make_unique<train::SavedRun>(
+                                    folder, weights == train::Weights::kRaw, parsed.overrides)});
+  };
+  if (!average) load(train::Weights::kRaw);
+  const bool averaged = train::has_average(folder);
+  if (average && !averaged) {
+    throw Error(ErrorKind::kUsage, "--average", folder + " has no averaged weights",
+                "Leave it out for the weights themselves");
+  }
+  if (!raw && averaged) load(train::Weights::kAverage);
+  return results;
+}
+
+std::unique_ptr<Dataset> data_of(const train::SavedRun& run) {
+  std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(run.options()));
   if (data->vocabulary() != run.model().config().vocabulary) {
     throw Error(ErrorKind::kConfig, "data.format",
                 str("the data has ", data->vocabulary(), " symbols, the model ",
                     run.model().config().vocabulary));
   }
-  if (parsed.is_set("logits")) return write_logits(parsed.text("logits"), run, *data, split);
-  if (data->size(split) == 0) {
-    throw Error(ErrorKind::kData, "data.split", str("the part '", split_name(split), "' is empty"),
+  return data;
+}
+
+// False when it was stopped; the results that are there by then stay.
+bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
+  train::SavedRun& first = *report.results.front().run;
+  train::Program program(first.model(), first.options().train.batch, Tape::Mode::kEvaluate);
+  for (size_t i = 0; i < report.results.size(); ++i) {
+    auto& [weights, run, evaluation] = report.results[i];
+    evaluation = evaluate(first.queue(), program, run->model(), data, report.split,
+                          report.min_context, stop);
+    if (evaluation.complete) continue;
+    std::fprintf(stderr, "stopped after %s of %s positions (%s weights)\n",
+                 grouped(evaluation.positions).c_str(), grouped(data.size(report.split)).c_str(),
+                 name_of(weights));
+    report.results.resize(i);
+    return false;
+  }
+  return true;
+}
+
+void run_eval(const Parsed& parsed, const Stop& stop) {
+  EvalReport report{.folder = parsed.text("RUN"),
+                    .split = split_called(parsed.text("split")),
+                    .min_context = parsed.whole("min-context", 0)};
+  report.results = wanted(parsed);
+  train::SavedRun& preferred = *report.results.back().run;
+  const std::unique_ptr<Dataset> data = data_of(preferred);
+  if (parsed.is_set("logits")) {
+    return write_logits(parsed.text("logits"), preferred, *data, report.split);
+  }
+  if (data->size(report.split) == 0) {
+    throw Error(ErrorKind::kData, "data.split",
+                str("the part '", split_name(report.split), "' is empty"),
                 "Choose another with --split");
   }
-  train::Program program(run.model(), run.options().train.batch, Tape::Mode::kEvaluate);
-  const train::Evaluation result = train::evaluate(run.queue(), program, run.model(), *data, split,
-                                                   parsed.whole("min-context", 0), stop);
-  if (!result.complete) {
-    std::fprintf(stderr, "stopped after %s positions\n", grouped(result.positions).c_str());
-    return;
-  }
-  const std::optional<double> floor = data->floor_bits(split);
-  std::printf("%.6f bits per symbol%s\n", result.bits,
-              floor ? str(" (the source has ", fixed(*floor, 6), ")").c_str() : "");
-  std::printf("part %s of %s\n", split_name(split), data->describe().c_str());
-  std::printf("identity %s, %s positions each scored once, %s windows of %s, minimum context %s\n",
-              data->identity().c_str(), grouped(result.positions).c_str(),
-              grouped(result.windows).c_str(), grouped(run.model().config().context).c_str(),
-              parsed.text("min-context").c_str());
-  std::printf("weights %s\n", run.weights_file().c_str());
+  if (!evaluate_all(report, *data, stop) && report.results.empty()) return;
+  const std::string& file = parsed.text("json");
+  const std::string json = file.empty() ? "" : report_json(report, *data);
+  std::fputs(file == "-" ? json.c_str() : report_text(report, *data).c_str(), stdout);
+  if (!file.empty() && file != "-") write_atomic(file, json);
 }
 
 }  // namespace
 
 Command make_eval_command() {
-  return {.name = "eval",
-          .summary = "Bits per symbol of a saved run on one part of its data",
-          .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
-          .flags = {{"--split", "PART", "valid", "train, valid or test"},
-                    {"--min-context", "M", "0",
-                     "Score each position with at least M before it in its window"},
-                    {"--raw", "", "", "Use the weights themselves, not their average"},
-                    {"--logits", "FILE", "",
-                     "Instead write tokens, logits and bits of the first batch as safetensors"}},
-          .takes_options = true,
-          .run = run_eval};
+  return {
+      .name = "eval",
+      .summary =
+          "Bits per symbol of a saved run, its weights and their average, on one part of its data",
+      .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
+      .flags = {{"--split", "PART", "valid", "train, valid or test"},
+                {"--min-context", "M", "0",
+                 "Score each position with at least M before it in its window"},
+                {"--raw", "", "", "Only the weights themselves, not their average"},
+                {"--average", "", "", "Only the averaged weights"},
+                {"--json", "FILE", "",
+                 "Also write the report as JSON; - prints it instead of the text"},
+                {"--logits", "FILE", "",
+                 "Instead write tokens, logits and bits of the first batch as safetensors"}},
+      .takes_options = true,
+      .run = run_eval};
 }
 
 }  // namespace lacuna::cli

@@ -6,9 +6,13 @@
 
 namespace lacuna::cli {
 
+std::string version_number() {
+  return LACUNA_VERSION;
+}
+
 std::string version_text() {
   std::string text =
-      str("lacuna ", LACUNA_VERSION, "\n", LACUNA_BUILD, " build by ", LACUNA_COMPILER,
+      str("lacuna ", version_number(), "\n", LACUNA_BUILD, " build by ", LACUNA_COMPILER,
           ", CPU code for ", LACUNA_CPU_ARCH, "\n", available_threads(), " CPU threads\n");
 #ifdef LACUNA_CUDA_TOOLKIT
   text += str("CUDA toolkit ", LACUNA_CUDA_TOOLKIT, "; training runs on the CPU in this version\n");

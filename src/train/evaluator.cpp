@@ -21,7 +21,6 @@ Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model
   }
   const auto windows = evaluation_windows(data.size(split), context, min_context);
   Evaluation result{.split = split};
-  double nats = 0;
   for (size_t first = 0; first < windows.size(); first += static_cast<size_t>(batch)) {
     if (stop()) {
       result.complete = false;
@@ -38,13 +37,13 @@ Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model
     for (size_t row = 0; row < count; ++row) {
       const EvaluationWindow& window = windows[first + row];
       const double* losses = program.losses() + static_cast<int64_t>(row) * context;
-      for (int64_t t = window.score_begin; t < window.length; ++t) nats += losses[t];
+      for (int64_t t = window.score_begin; t < window.length; ++t) result.nats += losses[t];
       result.positions += window.length - window.score_begin;
       ++result.windows;
     }
   }
   if (result.positions > 0) {
-    result.bits = nats / static_cast<double>(result.positions) / std::numbers::ln2;
+    result.bits = result.nats / static_cast<double>(result.positions) / std::numbers::ln2;
   }
   return result;
 }

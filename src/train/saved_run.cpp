@@ -1,8 +1,10 @@
 #include "lacuna/train/saved_run.h"
 
 #include <filesystem>
+#include <stdexcept>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
 #include "lacuna/io/safetensors.h"
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/run_folder.h"
@@ -10,11 +12,31 @@
 
 namespace lacuna::train {
 
+namespace {
+
+// Other programs may have written the file: what is no number is no step.
+std::optional<int64_t> step_of(const SafetensorsFile& file) {
+  const auto found = file.metadata().find("step");
+  if (found == file.metadata().end()) return std::nullopt;
+  try {
+    return parse_count(found->second);
+  } catch (const std::invalid_argument&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+bool has_average(const std::string& folder) {
+  std::error_code ignored;
+  return std::filesystem::exists(RunFolder(folder).average(), ignored);
+}
+
 std::string weights_in(const std::string& folder, bool raw) {
   const RunFolder run(folder);
   std::error_code ignored;
   if (std::filesystem::exists(folder + "/state.json", ignored)) verify_checkpoint(folder);
-  return !raw && std::filesystem::exists(run.average(), ignored) ? run.average() : run.weights();
+  return !raw && has_average(folder) ? run.average() : run.weights();
 }
 
 SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides)
@@ -28,6 +50,7 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
     throw Error(ErrorKind::kData, weights_file_, "'embedding.token' is no table of symbols",
                 "The weights are of another model than the configuration");
   }
+  step_ = step_of(file);
   const int64_t vocabulary = table.shape[0];
   const nn::ModelConfig config = model_config(options_, vocabulary);
   parameters_ =

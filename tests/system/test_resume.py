@@ -262,8 +262,8 @@ class Resume(unittest.TestCase):
     def test_a_checkpoint_evaluates_and_samples_like_a_run(self):
         self.train()
         checkpoint = "run/checkpoints/step-20"
-        self.assertEqual(self.lacuna("eval", checkpoint).stdout.splitlines()[:3],
-                         self.lacuna("eval", "run").stdout.splitlines()[:3])
+        self.assertEqual(self.lacuna("eval", checkpoint).stdout.replace(checkpoint, "run"),
+                         self.lacuna("eval", "run").stdout)
         self.assertEqual(self.lacuna("sample", checkpoint, "--length=9").stdout,
                          self.lacuna("sample", "run", "--length=9").stdout)
 

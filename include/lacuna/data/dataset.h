@@ -50,8 +50,9 @@ class Dataset {
   /// Copies symbols [begin, begin + count) of a part to out; throws Error(kInternal) when they are
   /// not all there.
   void read(Split split, int64_t begin, int64_t count, int32_t* out) const;
-  /// Same text, same data, whatever the split. Of files: a 64-bit hash of all symbols as 16 hex
-  /// digits, ':' and their number, independent of the files' names; reads everything at each call.
+  /// Same text, same data, whatever the split; ends in ':' and the number of all symbols. Of files
+  /// a 64-bit hash of all symbols comes before, as 16 hex digits, independent of the files' names;
+  /// reads everything at each call.
   virtual std::string identity() const = 0;
   /// One line for humans.
   virtual std::string describe() const = 0;

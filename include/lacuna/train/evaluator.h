@@ -11,6 +11,7 @@ namespace lacuna::train {
 
 struct Evaluation {
   Split split = Split::kValid;
+  double nats = 0;  // sum over all positions, -ln p
   double bits = 0;  // mean over all positions, -log2 p
   int64_t positions = 0;
   int64_t windows = 0;

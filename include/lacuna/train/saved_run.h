@@ -3,11 +3,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lacuna/train/setup.h"
 
 namespace lacuna::train {
+
+/// Whether the folder of a run or of a checkpoint has averaged weights.
+bool has_average(const std::string& folder);
 
 /// The weights in the folder of a run or of a checkpoint: the averaged ones where there are some
 /// and `raw` is false. A checkpoint is verified first. Throws Error(kData).
@@ -22,12 +26,15 @@ class SavedRun {
   const Options& options() const { return options_; }
   const nn::Transformer& model() const { return *model_; }
   const std::string& weights_file() const { return weights_file_; }
+  /// After which the weights were taken, where their file says so.
+  std::optional<int64_t> step() const { return step_; }
   Queue& queue() { return queue_; }
 
  private:
   Options options_;
   Queue queue_;
   std::string weights_file_;
+  std::optional<int64_t> step_;
   std::unique_ptr<nn::ParameterStore> parameters_;
   std::unique_ptr<nn::Transformer> model_;
 };
