@@ -29,12 +29,21 @@ function(lacuna_add_cuda target)
   if(NOT LACUNA_WITH_CUDA)
     return()
   endif()
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/*.cu)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/*.cu
+    ${CMAKE_SOURCE_DIR}/cuda/*.cpp)
   add_library(lacuna_cuda STATIC ${sources})
-  target_include_directories(lacuna_cuda PUBLIC include)
+  target_include_directories(lacuna_cuda PUBLIC include PRIVATE cuda)
+  set(cuda_warnings -Xcompiler=-Wall,-Wextra,-Wno-missing-field-initializers
+    $<$<BOOL:${LACUNA_WERROR}>:-Werror=all-warnings>)
+  set(cpp_warnings -Wall -Wextra -Wno-missing-field-initializers
+    $<$<BOOL:${LACUNA_WERROR}>:-Werror>)
   target_compile_options(lacuna_cuda PRIVATE
-    -Xcompiler=-Wall,-Wextra $<$<BOOL:${LACUNA_WERROR}>:-Werror=all-warnings>)
+    "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;${cuda_warnings}>"
+    "$<$<COMPILE_LANGUAGE:CXX>:${cpp_warnings}>")
   target_compile_definitions(${target} PRIVATE
     LACUNA_CUDA_TOOLKIT="${CMAKE_CUDA_COMPILER_VERSION}")
+  find_package(CUDAToolkit REQUIRED)
+  target_link_libraries(lacuna_cuda PUBLIC CUDA::cublasLt CUDA::cudart_static)
+  target_link_libraries(lacuna_cuda PRIVATE ${target})  # errors, texts: the two need each other
   target_link_libraries(${target} PRIVATE lacuna_cuda)
 endfunction()

@@ -32,10 +32,11 @@ void write_logits(const std::string& path, train::SavedRun& run, const Dataset& 
                 str("the part '", split_name(split), "' is shorter than one window of ",
                     model.context, " symbols"));
   }
-  train::Program program(run.model(), rows, Tape::Mode::kEvaluate);
+  train::Program program = run.program(rows);
   data.read(split, 0, rows * model.context, program.tokens());
-  program.run(run.queue(), run.model());
-  std::vector<double> bits(program.losses(), program.losses() + rows * model.context);
+  program.run(run.model());
+  const double* losses = program.losses();
+  std::vector<double> bits(losses, losses + rows * model.context);
   for (double& value : bits) value /= std::numbers::ln2;
   const View& logits = program.logits();
   write_safetensors(path,
@@ -85,11 +86,10 @@ std::unique_ptr<Dataset> data_of(const train::SavedRun& run) {
 // False when it was stopped; the results that are there by then stay.
 bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
   train::SavedRun& first = *report.results.front().run;
-  train::Program program(first.model(), first.options().train.batch, Tape::Mode::kEvaluate);
+  train::Program program = first.program(first.options().train.batch);
   for (size_t i = 0; i < report.results.size(); ++i) {
     auto& [weights, run, evaluation] = report.results[i];
-    evaluation = evaluate(first.queue(), program, run->model(), data, report.split,
-                          report.min_context, stop);
+    evaluation = evaluate(program, run->model(), data, report.split, report.min_context, stop);
     if (evaluation.complete) continue;
     std::fprintf(stderr, "stopped after %s of %s positions (%s weights)\n",
                  grouped(evaluation.positions).c_str(), grouped(data.size(report.split)).c_str(),

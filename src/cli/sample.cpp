@@ -21,9 +21,9 @@ void run_sample(const Parsed& parsed, const Stop& stop) {
       throw Error(ErrorKind::kUsage, "--prompt", "has a byte that is no symbol of the model");
     }
   }
-  train::Program program(run.model(), 1, Tape::Mode::kEvaluate);
+  train::Program program = run.program(1);
   std::fputs(text.c_str(), stdout);
-  train::sample(run.queue(), program, run.model(), prompt, config, [&](int32_t symbol) {
+  train::sample(program, run.model(), prompt, config, [&](int32_t symbol) {
     std::putchar(symbol);
     std::fflush(stdout);
     return !stop();

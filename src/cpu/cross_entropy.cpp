@@ -16,6 +16,8 @@ void rows_of(Queue& queue, const CrossEntropy& op) {
   const int32_t* targets = op.targets.data<int32_t>();
   double* losses = op.losses.data<double>();
   T* dlogits = op.dlogits.present() ? op.dlogits.data<T>() : nullptr;
+  const double gradient_scale =
+      op.gradient_scale * (op.state != nullptr ? op.state->loss_scale : 1);
   parallel_chunks(queue, rows, 64, [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const T* row = logits + i * classes;
@@ -28,9 +30,9 @@ void rows_of(Queue& queue, const CrossEntropy& op) {
       losses[i] = std::log(sum) - double(row[target] - top);
       if (dlogits == nullptr) continue;
       T* gradient = dlogits + i * classes;
-      const T scale = T(op.gradient_scale / sum);
+      const T scale = T(gradient_scale / sum);
       for (int64_t j = 0; j < classes; ++j) gradient[j] = scale * exponential(row[j] - top);
-      gradient[target] -= T(op.gradient_scale);
+      gradient[target] -= T(gradient_scale);
     }
   });
 }

@@ -12,8 +12,8 @@ void drop(const Dropout& dropout, uint64_t sample, int64_t first, int64_t count,
   const auto threshold = static_cast<uint64_t>(dropout.rate * 0x1p32);
   const T scale = T(1 / (1 - dropout.rate));
   for (int64_t at = first; at < first + count;) {
-    const PhiloxCounter words = random_words(dropout.state->dropout_key, sample, dropout.site,
-                                             static_cast<uint32_t>(at / 4));
+    const PhiloxCounter words = random_words(dropout.state->inputs.dropout_key, sample,
+                                             dropout.site, static_cast<uint32_t>(at / 4));
     for (auto lane = static_cast<size_t>(at % 4); lane < 4 && at < first + count; ++lane, ++at) {
       y[at - first] = words[lane] >= threshold ? x[at - first] * scale : T(0);
     }
@@ -32,7 +32,8 @@ void forward(Queue& queue, const ResidualNormForward& op) {
       const int64_t at = i * width;
       const T* added = branch + at;
       if (op.dropout.rate > 0) {
-        const uint64_t sample = op.dropout.state->first_sample + static_cast<uint64_t>(i / steps);
+        const uint64_t sample =
+            op.dropout.state->inputs.first_sample + static_cast<uint64_t>(i / steps);
         drop(op.dropout, sample, i % steps * width, width, branch + at, sum + at);
         added = sum + at;
       }
@@ -59,7 +60,8 @@ void backward(Queue& queue, const ResidualNormBackward& op) {
           for (int64_t j = 0; j < width; ++j) out[j] += dsum[at + j];
         }
         if (op.dropout.rate > 0) {
-          const uint64_t sample = op.dropout.state->first_sample + static_cast<uint64_t>(i / steps);
+          const uint64_t sample =
+              op.dropout.state->inputs.first_sample + static_cast<uint64_t>(i / steps);
           drop(op.dropout, sample, i % steps * width, width, out, dbranch + at);
         } else {
           std::copy(out, out + width, dbranch + at);

@@ -65,15 +65,18 @@ std::vector<ParameterSpec> parameter_specs(const ModelConfig& config) {
     specs.push_back({name + ".bias", {out}});
   };
   const auto norm = [&](const std::string& name) {
-    specs.push_back({name + ".gain", {config.width}, 0, 1});
-    specs.push_back({name + ".bias", {config.width}});
+    specs.push_back({name + ".gain", {config.width}, 0, 1, true});
+    specs.push_back({name + ".bias", {config.width}, 0, 0, true});
   };
-  specs.push_back({"embedding.token", {config.vocabulary, config.width}, token_std});
+  specs.push_back({"embedding.token", {config.vocabulary, config.width}, token_std, 0, true});
   for (size_t k = 0; k < config.position_tables.size(); ++k) {
-    specs.push_back(
-        {str("embedding.position.", k), {config.position_tables[k], config.width}, position_std});
+    specs.push_back({str("embedding.position.", k),
+                     {config.position_tables[k], config.width},
+                     position_std,
+                     0,
+                     true});
   }
-  specs.push_back({"embedding.start", {config.width}, token_std});
+  specs.push_back({"embedding.start", {config.width}, token_std, 0, true});
   for (int64_t layer = 0; layer < config.layers; ++layer) {
     const std::string block = str("blocks.", layer);
     norm(block + ".attention.norm");

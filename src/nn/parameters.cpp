@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "lacuna/base/rng.h"
+#include "lacuna/kernels/elementwise.h"
 
 namespace lacuna::nn {
 namespace {
-
-constexpr int64_t kAlignElements = 16;  // 64 bytes of f32
 
 template <class T>
 void draw(const ParameterSpec& spec, PhiloxKey key, uint64_t index, T* values) {
@@ -25,31 +24,41 @@ void draw(const ParameterSpec& spec, PhiloxKey key, uint64_t index, T* values) {
 
 }  // namespace
 
-ParameterStore::ParameterStore(const std::vector<ParameterSpec>& specs, DType dtype,
-                               bool with_gradients) {
+ParameterStore::ParameterStore(const Queue& queue, const std::vector<ParameterSpec>& specs,
+                               DType dtype, bool with_gradients)
+    : queue_(queue) {
   for (const ParameterSpec& spec : specs) {
     const bool fresh = index_.emplace(spec.name, slices_.size()).second;
     require(fresh, "ParameterStore", "two parameters of one name");
-    slices_.push_back({spec.name, spec.shape, 0, spec.shape.count()});
+    slices_.push_back({spec.name, spec.shape, 0, spec.shape.count(), spec.precise});
   }
   for (auto slice = slices_.rbegin(); slice != slices_.rend(); ++slice) {
     slice->offset = flat_count_;
     flat_count_ += (slice->count + kAlignElements - 1) / kAlignElements * kAlignElements;
   }
-  values_ = Tensor::zeros({flat_count_}, dtype);
-  if (with_gradients) gradients_ = Tensor::zeros({flat_count_}, dtype);
+  const bool low = dtype == DType::kBF16 || dtype == DType::kF16;
+  values_ = queue.zeros({flat_count_}, low ? DType::kF32 : dtype);
+  if (low) rounded_ = queue.zeros({flat_count_}, dtype);
+  if (with_gradients) gradients_ = queue.zeros({flat_count_}, values_.dtype());
 }
 
 void ParameterStore::initialise(const std::vector<ParameterSpec>& specs, uint64_t seed) {
   const PhiloxKey key = random_key(seed, RandomUse::kInit, 0);
+  const Tensor drawn = Tensor::zeros(values_.shape(), values_.dtype());
   for (size_t k = 0; k < specs.size(); ++k) {
-    const View values = at(specs[k].name).value;
-    if (values.dtype() == DType::kF64) {
-      draw(specs[k], key, k, values.data<double>());
+    const View slice = slice_of(drawn, slices_[index_.at(specs[k].name)]);
+    if (drawn.dtype() == DType::kF64) {
+      draw(specs[k], key, k, slice.data<double>());
     } else {
-      draw(specs[k], key, k, values.data<float>());
+      draw(specs[k], key, k, slice.data<float>());
     }
   }
+  queue_.upload(values_, drawn.view().raw());
+  round();
+}
+
+void ParameterStore::round() {
+  if (rounded_.present()) launch(queue_, Convert{.x = values_, .y = rounded_});
 }
 
 Parameter ParameterStore::at(const std::string& name) const {
@@ -58,7 +67,8 @@ Parameter ParameterStore::at(const std::string& name) const {
     throw Error(ErrorKind::kInternal, "ParameterStore::at", "no parameter called " + name);
   }
   const ParameterSlice& slice = slices_[found->second];
-  return {slice_of(values_, slice), gradients_.present() ? slice_of(gradients_, slice) : View()};
+  const Tensor& read = rounded_.present() && !slice.precise ? rounded_ : values_;
+  return {slice_of(read, slice), gradients_.present() ? slice_of(gradients_, slice) : View()};
 }
 
 View ParameterStore::slice_of(const View& flat, const ParameterSlice& slice) {

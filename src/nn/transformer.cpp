@@ -27,7 +27,7 @@ Transformer::Transformer(ModelConfig config, const ParameterStore& parameters)
   }
 }
 
-Variable Transformer::logits(Tape& tape, const View& tokens, const StepState& state) const {
+Variable Transformer::logits(Tape& tape, const View& tokens, const StepState* state) const {
   require(tokens.size(1) == config_.context, "Transformer::logits",
           "the tokens have another length than the context");
   ops::EmbeddingTables tables{
@@ -35,7 +35,7 @@ Variable Transformer::logits(Tape& tape, const View& tokens, const StepState& st
   for (size_t k = 0; k < config_.position_tables.size(); ++k) {
     tables.position.push_back(parameters_.at(str("embedding.position.", k)));
   }
-  Stream stream{ops::embedding(tape, tokens, tables), {}};
+  Stream stream{ops::embedding(tape, tokens, tables, dtype()), {}};
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     const std::string attention = str("blocks.", layer, ".attention");
     const std::string feedforward = str("blocks.", layer, ".feedforward");
@@ -50,7 +50,7 @@ Variable Transformer::logits(Tape& tape, const View& tokens, const StepState& st
     stream.branch = linear(tape, x, feedforward + ".down");
   }
   const Variable x = enter(tape, stream, norm("norm", kLastEps), state);
-  return ops::linear(tape, x, parameters_.at("head.weight"), {});
+  return ops::linear(tape, x, parameters_.at("head.weight"), {}, Activation::kNone, wide(dtype()));
 }
 
 int64_t Transformer::attended_pairs() const {
@@ -80,9 +80,9 @@ ops::Norm Transformer::norm(const std::string& name, double eps) const {
 
 // Adds the open branch, if there is one, and normalises the sum.
 Variable Transformer::enter(Tape& tape, Stream& stream, const ops::Norm& norm,
-                            const StepState& state) const {
+                            const StepState* state) const {
   if (!stream.branch.present()) return ops::layer_norm(tape, stream.residual, norm);
-  const Dropout dropout{tape.training() ? config_.dropout : 0, stream.next_site++, &state};
+  const Dropout dropout{tape.training() ? config_.dropout : 0, stream.next_site++, state};
   auto [sum, normed] = ops::residual_norm(tape, stream.residual, stream.branch, norm, dropout);
   stream.residual = std::move(sum);
   stream.branch = {};

@@ -33,7 +33,7 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
   const DType dtype = qkv.value.dtype();
   const Variable y =
       tape.variable(tape.allocate({batch, length, v_width}, dtype, MemoryTag::kActivations));
-  const Tensor lse = tape.allocate({batch, heads, length}, dtype, MemoryTag::kActivations);
+  const Tensor lse = tape.allocate({batch, heads, length}, wide(dtype), MemoryTag::kActivations);
   const int64_t head_width = qk_width / heads;
   const double scale = 1 / std::sqrt(static_cast<double>(head_width));
   const Parts in(qkv.value, qk_width, heads);
@@ -50,7 +50,7 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
     const Tensor dy = tape.take_gradient(y);
     const DType type = qkv.value.dtype();
     const Tensor dqkv = tape.allocate(qkv.shape(), type, MemoryTag::kActivationGradients);
-    const Tensor delta = tape.allocate(lse.shape(), type, MemoryTag::kWorkspace);
+    const Tensor delta = tape.allocate(lse.shape(), lse.dtype(), MemoryTag::kWorkspace);
     const Parts out(dqkv, qk_width, heads);
     launch(tape.queue(), AttentionBackward{.q = in.q,
                                            .k = in.k,

@@ -4,19 +4,27 @@
 
 namespace lacuna::ops {
 
-Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets,
-                     double gradient_scale) {
+Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets, double gradient_scale,
+                     const StepState* state, std::optional<DType> gradient) {
   const int64_t rows = targets.count();
   require(targets.dtype() == DType::kI32, "ops::cross_entropy", "targets must be i32");
   require(logits.value.view().count() == rows * logits.shape().back(), "ops::cross_entropy",
           "logits and targets do not fit together");
   const Tensor losses = tape.allocate({rows}, DType::kF64, MemoryTag::kActivations);
+  Tensor dlogits;
+  if (tape.training()) {
+    const DType type = gradient.value_or(logits.value.dtype());
+    dlogits = type == logits.value.dtype()
+                  ? logits.value
+                  : tape.allocate(logits.shape(), type, MemoryTag::kActivationGradients);
+  }
   launch(tape.queue(), CrossEntropy{.logits = logits.value,
                                     .targets = targets,
                                     .losses = losses,
-                                    .dlogits = tape.training() ? logits.value.view() : View(),
-                                    .gradient_scale = gradient_scale});
-  tape.add_gradient(logits, logits.value);
+                                    .dlogits = dlogits,
+                                    .gradient_scale = gradient_scale,
+                                    .state = state});
+  tape.add_gradient(logits, dlogits);
   return losses;
 }
 

@@ -4,7 +4,8 @@
 
 namespace lacuna::ops {
 
-Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables) {
+Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables,
+                   std::optional<DType> result) {
   const int64_t batch = tokens.size(0), length = tokens.size(1);
   const int64_t width = tables.start.value.size(0);
   require(!tables.position.empty() && tables.position.size() <= kMaxPositionTables,
@@ -20,7 +21,7 @@ Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables
   require(tables.token.value.size(1) == width, "ops::embedding", "tables of different widths");
   require(positions >= length - 1, "ops::embedding", "more positions than the tables have");
 
-  const DType dtype = tables.start.value.dtype();
+  const DType dtype = result.value_or(tables.start.value.dtype());
   const Variable y =
       tape.variable(tape.allocate({batch, length, width}, dtype, MemoryTag::kActivations));
   launch(tape.queue(), EmbeddingForward{.tokens = tokens,

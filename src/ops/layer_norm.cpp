@@ -9,8 +9,8 @@ Variable layer_norm(Tape& tape, const Variable& x, const Norm& norm) {
           "the norm has another width than x");
   const DType dtype = x.value.dtype();
   const Variable y = tape.variable(tape.allocate(x.shape(), dtype, MemoryTag::kActivations));
-  const Tensor mean = tape.allocate({rows}, dtype, MemoryTag::kActivations);
-  const Tensor rstd = tape.allocate({rows}, dtype, MemoryTag::kActivations);
+  const Tensor mean = tape.allocate({rows}, wide(dtype), MemoryTag::kActivations);
+  const Tensor rstd = tape.allocate({rows}, wide(dtype), MemoryTag::kActivations);
   launch(tape.queue(), LayerNormForward{.x = x.value,
                                         .gain = norm.gain.value,
                                         .bias = norm.bias.value,

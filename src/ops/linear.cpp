@@ -3,13 +3,13 @@
 namespace lacuna::ops {
 
 Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Parameter& bias,
-                Activation activation) {
+                Activation activation, std::optional<DType> result) {
   const int64_t in = weight.value.size(1), out = weight.value.size(0);
   require(x.shape().rank() == 3 && x.shape().back() == in &&
               (!bias.value.present() || bias.value.size(0) == out),
           "ops::linear", "x, weight and bias do not fit together");
   const Shape shape{x.shape()[0], x.shape()[1], out};
-  const DType dtype = x.value.dtype();
+  const DType dtype = result.value_or(x.value.dtype());
   Tensor preactivation;
   if (tape.training() && activation != Activation::kNone) {
     preactivation = tape.allocate(shape, dtype, MemoryTag::kActivations);

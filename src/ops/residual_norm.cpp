@@ -15,8 +15,8 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
   const Variable sum = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
   const Variable y = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
   const int64_t rows = shape[0] * shape[1];
-  const Tensor mean = tape.allocate({rows}, dtype, MemoryTag::kActivations);
-  const Tensor rstd = tape.allocate({rows}, dtype, MemoryTag::kActivations);
+  const Tensor mean = tape.allocate({rows}, wide(dtype), MemoryTag::kActivations);
+  const Tensor rstd = tape.allocate({rows}, wide(dtype), MemoryTag::kActivations);
   launch(tape.queue(), ResidualNormForward{.residual = residual.value,
                                            .branch = branch.value,
                                            .gain = norm.gain.value,

@@ -1,4 +1,4 @@
-// AdamW over the flat buffers, one launch per run of neighbouring tensors with the same decay.
+// AdamW over the flat buffers in one launch.
 #include "lacuna/kernels/adamw.h"
 
 #include <cmath>
@@ -8,34 +8,28 @@
 namespace lacuna::optim {
 namespace {
 
-struct Range {
-  int64_t begin, end;
-  bool decays;
-};
+static_assert(nn::kAlignElements == kDecayGroup, "slices begin where a group begins");
 
-// Slices lie in the flat buffer in reverse order of execution, each followed by its padding.
-std::vector<Range> ranges_of(const nn::ParameterStore& parameters) {
-  std::vector<Range> ranges;
-  const auto& slices = parameters.slices();
-  for (auto slice = slices.rbegin(); slice != slices.rend(); ++slice) {
-    const auto next = std::next(slice);
-    const int64_t end = next == slices.rend() ? parameters.flat_count() : next->offset;
-    if (!ranges.empty() && ranges.back().decays == slice->decays()) {
-      ranges.back().end = end;
-    } else {
-      ranges.push_back({slice->offset, end, slice->decays()});
-    }
+// [n / 16] u8 on the device of the weights: whether the groups decay.
+Tensor decays_of(const Queue& queue, const nn::ParameterStore& parameters) {
+  std::vector<uint8_t> decays(static_cast<size_t>(parameters.flat_count() / kDecayGroup), 0);
+  for (const nn::ParameterSlice& slice : parameters.slices()) {
+    if (!slice.decays()) continue;
+    const int64_t groups = (slice.count + kDecayGroup - 1) / kDecayGroup;
+    std::fill_n(decays.begin() + slice.offset / kDecayGroup, groups, uint8_t{1});
   }
-  return ranges;
+  const Tensor made = queue.zeros({static_cast<int64_t>(decays.size())}, DType::kU8);
+  queue.upload(made, decays.data());
+  return made;
 }
 
 class AdamWOptimizer : public Optimizer {
  public:
-  AdamWOptimizer(const OptimizerConfig& config, const nn::ParameterStore& parameters)
+  AdamWOptimizer(Queue& queue, const OptimizerConfig& config, const nn::ParameterStore& parameters)
       : config_(config),
-        ranges_(ranges_of(parameters)),
-        mean_(Tensor::zeros({parameters.flat_count()}, parameters.dtype())),
-        variance_(Tensor::zeros({parameters.flat_count()}, parameters.dtype())) {}
+        decays_(decays_of(queue, parameters)),
+        mean_(queue.zeros({parameters.flat_count()}, parameters.dtype())),
+        variance_(queue.zeros({parameters.flat_count()}, parameters.dtype())) {}
 
   double step_size(double learning_rate, int64_t update) const override {
     const auto t = static_cast<double>(update);
@@ -44,22 +38,19 @@ class AdamWOptimizer : public Optimizer {
   }
 
   void update(Queue& queue, const nn::ParameterStore& parameters, const View& averages,
-              const StepState& state) override {
-    for (const Range& range : ranges_) {
-      const auto part = [&](const View& flat) {
-        return flat.present() ? flat.slice(0, range.begin, range.end - range.begin) : View();
-      };
-      launch(queue, AdamW{.weight = part(parameters.values()),
-                          .gradient = part(parameters.gradients()),
-                          .mean = part(mean_),
-                          .variance = part(variance_),
-                          .average = part(averages),
-                          .beta1 = config_.beta1,
-                          .beta2 = config_.beta2,
-                          .eps = config_.eps,
-                          .decay = range.decays ? config_.weight_decay : 0,
-                          .state = &state});
-    }
+              const StepState* state) override {
+    launch(queue, AdamW{.weight = parameters.values(),
+                        .gradient = parameters.gradients(),
+                        .mean = mean_,
+                        .variance = variance_,
+                        .average = averages,
+                        .rounded = parameters.rounded(),
+                        .decays = decays_,
+                        .beta1 = config_.beta1,
+                        .beta2 = config_.beta2,
+                        .eps = config_.eps,
+                        .decay = config_.weight_decay,
+                        .state = state});
   }
 
   std::vector<std::pair<std::string, View>> buffers() const override {
@@ -68,15 +59,15 @@ class AdamWOptimizer : public Optimizer {
 
  private:
   OptimizerConfig config_;
-  std::vector<Range> ranges_;
+  Tensor decays_;
   Tensor mean_, variance_;
 };
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_adamw(const OptimizerConfig& config,
+std::unique_ptr<Optimizer> make_adamw(Queue& queue, const OptimizerConfig& config,
                                       const nn::ParameterStore& parameters) {
-  return std::make_unique<AdamWOptimizer>(config, parameters);
+  return std::make_unique<AdamWOptimizer>(queue, config, parameters);
 }
 
 }  // namespace lacuna::optim

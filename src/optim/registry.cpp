@@ -3,7 +3,7 @@
 
 namespace lacuna::optim {
 
-using Maker = std::unique_ptr<Optimizer>(const OptimizerConfig&, const nn::ParameterStore&);
+using Maker = std::unique_ptr<Optimizer>(Queue&, const OptimizerConfig&, const nn::ParameterStore&);
 
 #define LACUNA_OPTIMIZER(id, description) Maker make_##id;
 #include "optimizers.def"
@@ -17,10 +17,10 @@ std::vector<OptimizerEntry> known_optimizers() {
   };
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
+std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
                                           const nn::ParameterStore& parameters) {
 #define LACUNA_OPTIMIZER(id, description) \
-  if (config.name == #id) return make_##id(config, parameters);
+  if (config.name == #id) return make_##id(queue, config, parameters);
 #include "optimizers.def"
 #undef LACUNA_OPTIMIZER
   std::vector<std::string> names;

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "lacuna/kernels/elementwise.h"
-
 namespace lacuna::optim {
 
 double Schedule::rate(int64_t update) const {
@@ -19,16 +17,6 @@ double Schedule::rate(int64_t update) const {
 double Schedule::decay(int64_t update) const {
   const auto at = static_cast<double>(update);
   return std::min(average_decay, (1 + at) / (10 + at));
-}
-
-double gradient_norm(Queue& queue, const nn::ParameterStore& parameters) {
-  double part = 0, sum = 0;
-  for (const nn::ParameterSlice& slice : parameters.slices()) {
-    launch(queue, SquaredNorm{.x = nn::ParameterStore::slice_of(parameters.gradients(), slice),
-                              .sum = View(&part, DType::kF64, {1})});
-    sum += part;
-  }
-  return std::sqrt(sum);
 }
 
 }  // namespace lacuna::optim

@@ -1,7 +1,6 @@
 #include "lacuna/tensor/memory.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -49,6 +48,8 @@ const char* name_of(MemoryTag tag) {
   switch (tag) {
     case MemoryTag::kParameters:
       return "parameters";
+    case MemoryTag::kRounded:
+      return "rounded parameters";
     case MemoryTag::kGradients:
       return "gradients";
     case MemoryTag::kOptimizer:
@@ -111,11 +112,11 @@ struct Arena::State {
 
 Arena::Arena() : state_(std::make_shared<State>()) {}
 
-Arena::Arena(const MemoryPlan& plan) : Arena() {
+Arena::Arena(const Queue& queue, const MemoryPlan& plan) : Arena() {
   state_->recording = false;
   state_->plan = plan;
-  state_->block = Tensor::zeros({static_cast<int64_t>(plan.total)}, DType::kU8);
-  std::memset(state_->block.view().raw(), 0xFF, plan.total);
+  state_->block = queue.zeros({static_cast<int64_t>(plan.total)}, DType::kU8);
+  queue.fill(state_->block, 0xFF);
 }
 
 Arena::~Arena() = default;

@@ -2,9 +2,34 @@
 
 #include <sched.h>
 
+#include <cstring>
+
 #include "lacuna/base/error.h"
 
 namespace lacuna {
+namespace {
+
+class HostGraph : public Graph {
+ public:
+  explicit HostGraph(std::function<void()> work) : work_(std::move(work)) {}
+  void run() const { work_(); }
+
+ private:
+  std::function<void()> work_;
+};
+
+class HostCopy : public Download {
+ public:
+  explicit HostCopy(const View& from) : copy_(Tensor::zeros(from.shape(), from.dtype())) {
+    std::memcpy(copy_.view().raw(), from.raw(), from.bytes());
+  }
+  const void* wait() override { return copy_.view().raw(); }
+
+ private:
+  Tensor copy_;
+};
+
+}  // namespace
 
 Queue Queue::cpu(int threads) {
   require(threads >= 1, "Queue::cpu", "fewer than one thread");
@@ -13,6 +38,48 @@ Queue Queue::cpu(int threads) {
 
 Queue Queue::dry() {
   return Queue(0);
+}
+
+Tensor Queue::zeros(const Shape& shape, DType dtype) const {
+  return on_gpu() ? stream_->allocate(shape, dtype) : Tensor::zeros(shape, dtype);
+}
+
+void Queue::fill(const View& to, int byte) const {
+  require(to.contiguous(), "Queue::fill", "the view is not contiguous");
+  if (on_gpu()) return stream_->fill(to.raw(), byte, to.bytes());
+  std::memset(to.raw(), byte, to.bytes());
+}
+
+void Queue::upload(const View& to, const void* from) const {
+  require(to.contiguous(), "Queue::upload", "the view is not contiguous");
+  if (on_gpu()) return stream_->upload(to.raw(), from, to.bytes());
+  std::memcpy(to.raw(), from, to.bytes());
+}
+
+std::unique_ptr<Download> Queue::download(const View& from) const {
+  require(from.contiguous(), "Queue::download", "the view is not contiguous");
+  if (on_gpu()) return stream_->download(from.raw(), from.bytes());
+  return std::make_unique<HostCopy>(from);
+}
+
+Tensor Queue::to_host(const View& from) const {
+  Tensor copy = Tensor::zeros(from.shape(), from.dtype());
+  std::memcpy(copy.view().raw(), download(from)->wait(), from.bytes());
+  return copy;
+}
+
+void Queue::wait() const {
+  if (on_gpu()) stream_->wait();
+}
+
+std::unique_ptr<Graph> Queue::capture(std::function<void()> work) const {
+  if (on_gpu()) return stream_->capture(work);
+  return std::make_unique<HostGraph>(std::move(work));
+}
+
+void Queue::replay(Graph& graph) const {
+  if (on_gpu()) return stream_->replay(graph);
+  dynamic_cast<HostGraph&>(graph).run();
 }
 
 int available_threads() {

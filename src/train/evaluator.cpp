@@ -10,9 +10,8 @@
 
 namespace lacuna::train {
 
-Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model,
-                    const Dataset& data, Split split, int64_t min_context,
-                    const std::function<bool()>& stop) {
+Evaluation evaluate(Program& program, const nn::Transformer& model, const Dataset& data,
+                    Split split, int64_t min_context, const std::function<bool()>& stop) {
   const int64_t context = model.config().context, batch = program.batch();
   if (min_context % data.alignment() != 0) {
     throw Error(ErrorKind::kConfig, "minimum context",
@@ -33,10 +32,11 @@ Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model
       data.read(split, window.begin, window.length,
                 program.tokens() + static_cast<int64_t>(row) * context);
     }
-    program.run(queue, model);
+    program.run(model);
+    const double* all = program.losses();
     for (size_t row = 0; row < count; ++row) {
       const EvaluationWindow& window = windows[first + row];
-      const double* losses = program.losses() + static_cast<int64_t>(row) * context;
+      const double* losses = all + static_cast<int64_t>(row) * context;
       for (int64_t t = window.score_begin; t < window.length; ++t) result.nats += losses[t];
       result.positions += window.length - window.score_begin;
       ++result.windows;

@@ -1,6 +1,8 @@
 #include "introduction.h"
 
 #include "lacuna/base/text.h"
+#include "lacuna/kernels/launch.h"
+#include "lacuna/tensor/gpus.h"
 
 namespace lacuna::train {
 namespace {
@@ -14,6 +16,13 @@ std::string memory_text(const MemoryUse& use) {
   return str("memory  ", human_bytes(use.total()), ": ", join(parts, ", "));
 }
 
+std::string place_of(const Queue& queue) {
+  if constexpr (kWithCuda) {
+    if (queue.on_gpu()) return cuda::device_name(queue);
+  }
+  return str(queue.threads(), " CPU threads");
+}
+
 }  // namespace
 
 std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
@@ -25,8 +34,8 @@ std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
               model.width, ", ", model.heads, " heads, context ", model.context, ", attention ",
               join(model.attention, ", ")),
           str("run     ", folder, ": ", grouped(trainer.steps_total()), " steps of ",
-              grouped(trainer.step_size().tokens), " tokens on ", trainer.queue().threads(),
-              " CPU threads"),
+              grouped(trainer.step_size().tokens), " tokens on ", place_of(trainer.queue()), " in ",
+              name_of(trainer.model().dtype())),
           memory_text(trainer.memory())};
 }
 

@@ -91,6 +91,8 @@ std::string state_text(const TrainingState& state) {
   Json json{{"version", kVersion},
             {"step", state.step},
             {"updates", state.updates},
+            {"loss_scale", state.loss_scale},
+            {"good_steps", state.good_steps},
             {"best_bits", nullptr},
             {"since_best", state.since_best},
             {"evaluation_due", state.evaluation_due},
@@ -105,7 +107,10 @@ TrainingState read_state(const std::string& folder) {
   try {
     TrainingState state{.step = json.at("step"), .updates = json.at("updates")};
     if (!json.at("best_bits").is_null()) state.best_bits = json.at("best_bits").get<double>();
-    state.since_best = json.value("since_best", int64_t{0});  // version 0.1.0 did not count
+    // The first checkpoints of version 0.1.0 lack these three.
+    state.since_best = json.value("since_best", int64_t{0});
+    state.loss_scale = json.value("loss_scale", 1.0);
+    state.good_steps = json.value("good_steps", int64_t{0});
     state.evaluation_due = json.at("evaluation_due");
     state.data = json.at("data");
     return state;

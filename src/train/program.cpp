@@ -2,11 +2,25 @@
 
 namespace lacuna::train {
 
-Program::Program(const nn::Transformer& model, int64_t batch, Tape::Mode mode,
-                 double gradient_scale)
-    : mode_(mode),
+Program Program::evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch,
+                            bool captured) {
+  return {queue, model, batch, Tape::Mode::kEvaluate, captured, 1, nullptr};
+}
+
+Program Program::training(const Queue& queue, const nn::Transformer& model, int64_t batch,
+                          bool captured, double gradient_scale, StepState* state) {
+  return {queue, model, batch, Tape::Mode::kTrain, captured, gradient_scale, state};
+}
+
+Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
+                 bool captured, double gradient_scale, StepState* state)
+    : queue_(queue),
+      mode_(mode),
+      captured_(captured),
       gradient_scale_(gradient_scale),
-      tokens_(Tensor::zeros({batch, model.config().context}, DType::kI32)) {
+      state_(state),
+      tokens_(Tensor::zeros({batch, model.config().context}, DType::kI32)),
+      device_tokens_(queue.on_gpu() ? queue.zeros(tokens_.shape(), DType::kI32) : tokens_) {
   Queue dry = Queue::dry();
   Arena recorder;
   pass(dry, recorder, model);
@@ -15,10 +29,23 @@ Program::Program(const nn::Transformer& model, int64_t batch, Tape::Mode mode,
   logits_ = {};
 }
 
-void Program::run(Queue& queue, const nn::Transformer& model) {
-  if (!arena_) arena_.emplace(plan_);
-  arena_->rewind();
-  pass(queue, *arena_, model);
+void Program::run(const nn::Transformer& model) {
+  if (!arena_) arena_.emplace(queue_, plan_);
+  if (queue_.on_gpu()) queue_.upload(device_tokens_, tokens_.view().raw());
+  passes_.try_emplace(&model, captured_).first->second.run(queue_, [&] {
+    arena_->rewind();
+    pass(queue_, *arena_, model);
+  });
+}
+
+const double* Program::losses() {
+  host_losses_ = queue_.on_gpu() ? queue_.to_host(losses_) : losses_;
+  return host_losses_.view().data<double>();
+}
+
+const View& Program::logits() {
+  host_logits_ = queue_.on_gpu() ? queue_.to_host(logits_.value) : logits_.value;
+  return host_logits_.view();
 }
 
 MemoryUse Program::memory() const {
@@ -31,12 +58,13 @@ MemoryUse Program::memory() const {
 // Results stay in members, so that the plan keeps their memory free of anything else.
 void Program::pass(Queue& queue, Arena& arena, const nn::Transformer& model) {
   Tape tape(queue, arena, mode_);
-  logits_ = model.logits(tape, tokens_, state_);
-  losses_ = ops::cross_entropy(tape, logits_, tokens_, gradient_scale_);
-  if (tape.training()) {
-    logits_ = {};
-    tape.backward();
-  }
+  logits_ = model.logits(tape, device_tokens_, state_);
+  losses_ =
+      ops::cross_entropy(tape, logits_, device_tokens_, gradient_scale_, state_, model.dtype());
+  if (!tape.training()) return;
+  logits_ = {};
+  launch(queue, AddLosses{.losses = losses_, .state = state_});
+  tape.backward();
 }
 
 }  // namespace lacuna::train

@@ -78,16 +78,20 @@ class Run {
       checkpoint(best);  // in any case, so that it is not made up for twice
     }
     if (out_of_patience()) progress_.say("the run has ended early: train.patience is used up");
-    int64_t skipped_in_a_row = 0;
+    last_finish_ = Clock::now();
     while (!at_end() && !stop_()) {
-      const Clock::time_point began = Clock::now();
-      const StepResult result = trainer_.step();
-      report(result, std::chrono::duration<double>(Clock::now() - began).count());
-      skipped_in_a_row = result.skipped ? skipped_in_a_row + 1 : 0;
-      if (skipped_in_a_row == kMostSkips) diverged(result.step);
-      const bool best = (is_due(evaluate_every_) || at_end()) && evaluate();
-      if (best || is_due(checkpoint_every_)) checkpoint(best);
+      trainer_.begin_step();
+      // What looks at the weights wants the step finished; otherwise the next one is begun first.
+      const int64_t begun = trainer_.steps_done() + trainer_.unfinished();
+      const bool pause = stop_() || is_due(evaluate_every_, begun) ||
+                         is_due(checkpoint_every_, begun) || begun >= trainer_.steps_total();
+      while (trainer_.unfinished() > (pause ? 0 : trainer_.steps_ahead())) finish_step();
+      if (!pause) continue;
+      const bool best = (is_due(evaluate_every_, begun) || at_end()) && evaluate();
+      if (best || is_due(checkpoint_every_, begun)) checkpoint(best);
+      last_finish_ = Clock::now();
     }
+    while (trainer_.unfinished() > 0) finish_step();
     finish();
   }
 
@@ -101,7 +105,18 @@ class Run {
   bool at_end() const {
     return trainer_.steps_done() >= trainer_.steps_total() || out_of_patience();
   }
-  bool is_due(int64_t every) const { return every > 0 && trainer_.steps_done() % every == 0; }
+  static bool is_due(int64_t every, int64_t step) { return every > 0 && step % every == 0; }
+
+  void finish_step() {
+    const StepResult result = trainer_.finish_step();
+    const Clock::time_point now = Clock::now();
+    report(result, std::chrono::duration<double>(now - last_finish_).count());
+    last_finish_ = now;
+    skipped_in_a_row_ = result.skipped ? skipped_in_a_row_ + 1 : 0;
+    if (skipped_in_a_row_ < kMostSkips) return;
+    while (trainer_.unfinished() > 0) trainer_.finish_step();
+    diverged(result.step);
+  }
 
   void report(const StepResult& result, double seconds) {
     const auto tokens = static_cast<double>(step_size_.tokens);
@@ -226,6 +241,8 @@ class Run {
   int64_t patience_;                 // evaluations; 0: endless
   Progress progress_;
   std::optional<RunMetrics> metrics_;
+  Clock::time_point last_finish_;  // of a step, or of what was done between two
+  int64_t skipped_in_a_row_ = 0;
   double step_seconds_ = 0;
   int64_t reported_ = 0;     // steps of this process
   int64_t saved_step_ = -1;  // of the last checkpoint that was begun
@@ -241,6 +258,7 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   if (folder.has_run()) lock.emplace(folder.path());
   const std::string checkpoint = checkpoint_for(request, folder);
   check_folder(request, folder, checkpoint);
+  options.train.precision = precision(options);
   const std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
   const nn::ModelConfig model = model_config(options, data->vocabulary());
   options.model.qk_width = model.qk_width;

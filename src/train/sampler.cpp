@@ -40,9 +40,8 @@ int32_t draw(const std::vector<double>& logits, double temperature, double unifo
   return last;
 }
 
-void sample(Queue& queue, Program& program, const nn::Transformer& model,
-            const std::vector<int32_t>& prompt, const SampleConfig& config,
-            const std::function<bool(int32_t)>& emit) {
+void sample(Program& program, const nn::Transformer& model, const std::vector<int32_t>& prompt,
+            const SampleConfig& config, const std::function<bool(int32_t)>& emit) {
   const int64_t context = model.config().context;
   const PhiloxKey key = random_key(config.seed, RandomUse::kSample, 0);
   std::vector<int32_t> text = prompt;
@@ -51,7 +50,7 @@ void sample(Queue& queue, Program& program, const nn::Transformer& model,
     if (size >= context) text.erase(text.begin(), text.end() - context / 2);
     std::fill(program.tokens(), program.tokens() + context, 0);
     std::copy(text.begin(), text.end(), program.tokens());
-    program.run(queue, model);
+    program.run(model);
     const PhiloxCounter words = random_words(key, static_cast<uint64_t>(n), 0, 0);
     const auto row = static_cast<int64_t>(text.size());
     const int32_t symbol =

@@ -40,8 +40,7 @@ std::string weights_in(const std::string& folder, bool raw) {
 }
 
 SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides)
-    : options_(read_options(RunFolder(folder).config(), overrides)),
-      queue_(Queue::cpu(threads(options_))) {
+    : options_(read_options(RunFolder(folder).config(), overrides)), queue_(make_queue(options_)) {
   weights_file_ = weights_in(folder, raw);
   // The vocabulary is not an option: the token table has a row for every symbol.
   const SafetensorsFile file(weights_file_);
@@ -53,9 +52,9 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
   step_ = step_of(file);
   const int64_t vocabulary = table.shape[0];
   const nn::ModelConfig config = model_config(options_, vocabulary);
-  parameters_ =
-      std::make_unique<nn::ParameterStore>(parameter_specs(config), precision(options_), false);
-  load_weights(queue_, weights_file_, *parameters_);
+  parameters_ = std::make_unique<nn::ParameterStore>(queue_, parameter_specs(config),
+                                                     storage_type(options_, queue_), false);
+  load_weights(weights_file_, *parameters_);
   model_ = std::make_unique<nn::Transformer>(config, *parameters_);
 }
 

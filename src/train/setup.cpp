@@ -2,6 +2,8 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
+#include "lacuna/kernels/launch.h"
+#include "lacuna/tensor/gpus.h"
 
 namespace lacuna::train {
 
@@ -41,12 +43,47 @@ optim::OptimizerConfig optimizer_config(const Options& options) {
   return {optim.name, optim.beta1, optim.beta2, optim.eps, optim.weight_decay};
 }
 
-DType precision(const Options& options) {
-  return options.train.precision == "f64" ? DType::kF64 : DType::kF32;
+bool on_gpu(const Options& options) {
+  const std::string& device = options.train.device;
+  if constexpr (kWithCuda) {
+    return device == "gpu" || (device == "auto" && cuda::why_unusable(0).empty());
+  }
+  if (device != "gpu") return false;
+  throw Error(ErrorKind::kConfig, "train.device", "this program was built without CUDA",
+              "Build it where nvcc is found, or use --train.device cpu");
 }
 
-int threads(const Options& options) {
-  return options.train.threads > 0 ? static_cast<int>(options.train.threads) : available_threads();
+Queue make_queue(const Options& options) {
+  if (on_gpu(options)) {
+    if constexpr (kWithCuda) {
+      const bool tf32 = options.train.f32_products == "tf32";
+      return cuda::make_queue({.f32_products = tf32 ? cuda::MatrixPrecision::kTF32
+                                                    : cuda::MatrixPrecision::kF32});
+    }
+  }
+  const int64_t threads = options.train.threads;
+  return Queue::cpu(threads > 0 ? static_cast<int>(threads) : available_threads());
+}
+
+std::string precision(const Options& options) {
+  const std::string& wanted = options.train.precision;
+  const bool gpu = on_gpu(options);
+  if (wanted == "auto") return gpu ? "bf16" : "f32";
+  if (wanted == "f32" || (wanted == "f64") != gpu) return wanted;
+  throw Error(ErrorKind::kConfig, "train.precision",
+              str(gpu ? "a GPU" : "the CPU", " does not train in ", wanted),
+              gpu ? "Use bf16, f16 or f32, or --train.device cpu" : "Use f32 or f64");
+}
+
+DType storage_type(const Options& options, const Queue& queue) {
+  const std::string& wanted = options.train.precision;
+  if (!queue.on_gpu()) return wanted == "f64" ? DType::kF64 : DType::kF32;
+  if (wanted == "f32" || wanted == "f64") return DType::kF32;
+  return wanted == "f16" ? DType::kF16 : DType::kBF16;
+}
+
+bool captured(const Options& options) {
+  return options.train.launches == "graph";
 }
 
 SampleOrder sample_order(const Options& options, const Dataset& data) {

@@ -14,94 +14,149 @@ const char* name_of(Weights weights) {
   return weights == Weights::kRaw ? "raw" : "average";
 }
 
+namespace {
+
+// Where fp16 training starts, and how its loss scale moves (Micikevicius et al. 2018, section 3.2).
+constexpr double kFirstLossScale = 65536;
+constexpr LossScaling kDynamicScaling{.growth = 2, .patience = 1000};
+
+StepState* state_in(const Tensor& memory) {
+  return static_cast<StepState*>(memory.view().raw());
+}
+
+}  // namespace
+
 Trainer::Trainer(const Options& options, const Dataset& data)
     : options_(options),
       data_(data),
-      queue_(Queue::cpu(threads(options))),
+      queue_(make_queue(options)),
       config_(model_config(options, data.vocabulary())),
-      parameters_(parameter_specs(config_), precision(options), true),
+      parameters_(queue_, parameter_specs(config_), storage_type(options, queue_), true),
       model_(config_, parameters_),
-      optimizer_(make_optimizer(optimizer_config(options), parameters_)),
+      optimizer_(make_optimizer(queue_, optimizer_config(options), parameters_)),
       step_size_(train::step_size(options, data)),
       schedule_(schedule(options, step_size_)),
       order_(sample_order(options, data)),
-      training_(model_, options.train.batch, Tape::Mode::kTrain,
-                1 / static_cast<double>(step_size_.tokens)),
-      evaluation_(model_, options.train.batch, Tape::Mode::kEvaluate) {
+      state_(queue_.zeros({sizeof(StepState)}, DType::kU8)),
+      squared_norm_(queue_.zeros({1}, DType::kF64)),
+      training_(Program::training(queue_, model_, options.train.batch, captured(options),
+                                  1 / static_cast<double>(step_size_.tokens), state_in(state_))),
+      evaluation_(Program::evaluation(queue_, model_, options.train.batch, captured(options))),
+      update_(captured(options)) {
   parameters_.initialise(parameter_specs(config_), static_cast<uint64_t>(options.train.seed));
+  StepState start;
+  if (model_.dtype() == DType::kF16) start.loss_scale = kFirstLossScale;
+  queue_.upload(state_, &start);
   if (schedule_.average_decay > 0) {
-    averages_.emplace(parameter_specs(config_), parameters_.dtype(), false);
+    averages_.emplace(queue_, parameter_specs(config_), model_.dtype(), false);
     launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
     average_model_.emplace(config_, *averages_);
   }
 }
 
-StepResult Trainer::step() {
-  StepState& state = training_.state();
+StepInputs Trainer::inputs_of(int64_t step) const {
   const auto seed = static_cast<uint64_t>(options_.train.seed);
-  state.dropout_key = random_key(seed, RandomUse::kDropout, static_cast<uint64_t>(steps_));
-  launch(queue_, Zero{.y = parameters_.gradients()});
-  double nats = 0;
-  for (int64_t pass = 0; pass < options_.train.accumulation; ++pass) {
-    state.first_sample =
-        static_cast<uint64_t>(steps_ * step_size_.samples + pass * options_.train.batch);
-    read_samples(data_, Split::kTrain, order_, state.first_sample, options_.train.batch,
-                 training_.tokens());
-    training_.run(queue_, model_);
-    const int64_t tokens = options_.train.batch * config_.context;
-    for (int64_t i = 0; i < tokens; ++i) nats += training_.losses()[i];
+  StepInputs inputs;
+  inputs.dropout_key = random_key(seed, RandomUse::kDropout, static_cast<uint64_t>(step));
+  inputs.first_update = updates_ + 1;
+  for (int64_t entry = 0; entry < 2; ++entry) {
+    const int64_t update = inputs.first_update + entry;
+    inputs.learning_rate[entry] = optimizer_->step_size(schedule_.rate(update), update);
+    inputs.average_decay[entry] = schedule_.decay(update);
   }
+  return inputs;
+}
 
+void Trainer::begin_step() {
+  const int64_t step = steps_ + unfinished();
+  require(unfinished() <= 1, "Trainer::begin_step", "two steps are unfinished");
+  StepInputs inputs = inputs_of(step);
+  for (int64_t pass = 0; pass < options_.train.accumulation; ++pass) {
+    inputs.first_sample =
+        static_cast<uint64_t>(step * step_size_.samples + pass * options_.train.batch);
+    queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
+    read_samples(data_, Split::kTrain, order_, inputs.first_sample, options_.train.batch,
+                 training_.tokens());
+    training_.run(model_);
+  }
+  update_.run(queue_, [&] { begin_update(); });
+  reports_.push_back(queue_.download(state_));
+}
+
+void Trainer::begin_update() {
+  launch(queue_, SquaredNorm{.x = parameters_.gradients(), .sum = squared_norm_});
+  launch(queue_, FinishGradients{
+                     .squared_norm = squared_norm_,
+                     .state = state_in(state_),
+                     .clip = options_.optim.clip,
+                     .scaling = model_.dtype() == DType::kF16 ? kDynamicScaling : LossScaling{}});
+  optimizer_->update(queue_, parameters_, averages_ ? averages_->values() : View(),
+                     state_in(state_));
+  launch(queue_, Zero{.y = parameters_.gradients()});
+}
+
+StepResult Trainer::finish_step() {
+  require(unfinished() > 0, "Trainer::finish_step", "no step is unfinished");
+  StepState state;
+  std::memcpy(&state, reports_.front()->wait(), sizeof state);
+  reports_.pop_front();
   StepResult result{.step = ++steps_};
-  result.bits = nats / static_cast<double>(step_size_.tokens) / std::numbers::ln2;
-  result.gradient_norm = optim::gradient_norm(queue_, parameters_);
+  result.bits = state.nats / static_cast<double>(step_size_.tokens) / std::numbers::ln2;
+  result.gradient_norm = state.gradient_norm;
   result.learning_rate = schedule_.rate(updates_ + 1);
-  result.skipped = !std::isfinite(result.bits) || !std::isfinite(result.gradient_norm);
-  if (result.skipped) return result;
-
-  ++updates_;
-  const double clip = options_.optim.clip;
-  state.learning_rate = optimizer_->step_size(result.learning_rate, updates_);
-  state.gradient_scale = clip > 0 && result.gradient_norm > clip ? clip / result.gradient_norm : 1;
-  state.average_decay = schedule_.decay(updates_);
-  optimizer_->update(queue_, parameters_, averages_ ? averages_->values() : View(), state);
+  result.loss_scale = state.loss_scale;
+  result.skipped = state.skipped != 0;
+  if (!result.skipped) ++updates_;
   return result;
 }
 
+StepResult Trainer::step() {
+  begin_step();
+  return finish_step();
+}
+
 Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<bool()>& stop) {
-  const nn::Transformer& model = weights == Weights::kAverage ? *average_model_ : model_;
-  return train::evaluate(queue_, evaluation_, model, data_, split, 0, stop);
+  if (weights == Weights::kRaw) {
+    return train::evaluate(evaluation_, model_, data_, split, 0, stop);
+  }
+  averages_->round();
+  return train::evaluate(evaluation_, *average_model_, data_, split, 0, stop);
 }
 
 Snapshot Trainer::snapshot() const {
-  const auto copy = [](const View& flat) {
-    const Tensor held = Tensor::zeros(flat.shape(), flat.dtype());
-    std::memcpy(held.view().raw(), flat.raw(), flat.bytes());
-    return held;
-  };
-  Snapshot snapshot{.slices = parameters_.slices(), .weights = copy(parameters_.values())};
+  Snapshot snapshot{.slices = parameters_.slices(),
+                    .weights = queue_.to_host(parameters_.values())};
   snapshot.state.step = steps_;
   snapshot.state.updates = updates_;
-  if (averages_) snapshot.average = copy(averages_->values());
+  StepState state;
+  std::memcpy(&state, queue_.to_host(state_).view().raw(), sizeof state);
+  snapshot.state.loss_scale = state.loss_scale;
+  snapshot.state.good_steps = state.good_steps;
+  if (averages_) snapshot.average = queue_.to_host(averages_->values());
   for (const auto& [name, flat] : optimizer_->buffers()) {
-    snapshot.optimizer.emplace_back(name, copy(flat));
+    snapshot.optimizer.emplace_back(name, queue_.to_host(flat));
   }
   return snapshot;
 }
 
 void Trainer::restore(const std::string& checkpoint) {
-  load_weights(queue_, checkpoint + "/weights.safetensors", parameters_);
-  if (averages_) load_weights(queue_, checkpoint + "/average.safetensors", *averages_);
+  load_weights(checkpoint + "/weights.safetensors", parameters_);
+  if (averages_) load_weights(checkpoint + "/average.safetensors", *averages_);
   std::vector<FlatBuffer> buffers;
   for (const auto& [name, flat] : optimizer_->buffers()) buffers.push_back({name + ".", flat});
   load_buffers(queue_, checkpoint + "/optimizer.safetensors", parameters_.slices(), buffers);
-  const TrainingState state = read_state(checkpoint);
-  steps_ = state.step;
-  updates_ = state.updates;
+  const TrainingState saved = read_state(checkpoint);
+  steps_ = saved.step;
+  updates_ = saved.updates;
+  StepState state;
+  state.updates = saved.updates;
+  state.loss_scale = saved.loss_scale;
+  state.good_steps = saved.good_steps;
+  queue_.upload(state_, &state);
 }
 
 void Trainer::start_from(const std::string& weights_file) {
-  load_weights(queue_, weights_file, parameters_);
+  load_weights(weights_file, parameters_);
   if (averages_) launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
 }
 
@@ -113,6 +168,11 @@ MemoryUse Trainer::memory() const {
   MemoryUse use = training_.memory();
   const MemoryUse evaluation = evaluation_.memory();
   for (size_t tag = 0; tag < kMemoryTags; ++tag) use.bytes[tag] += evaluation.bytes[tag];
+  for (const nn::ParameterStore* store : {&parameters_, averages_ ? &*averages_ : nullptr}) {
+    if (store != nullptr && store->rounded().present()) {
+      use[MemoryTag::kRounded] += store->rounded().bytes();
+    }
+  }
   use[MemoryTag::kParameters] += parameters_.values().bytes();
   use[MemoryTag::kGradients] += parameters_.gradients().bytes();
   if (averages_) use[MemoryTag::kAverages] += averages_->values().bytes();

@@ -33,8 +33,8 @@ DType type_called(const std::string& path, const TensorRecord& record) {
               "'" + record.name + "' has the type " + record.dtype + ", weights must be floats");
 }
 
-void load_slice(Queue& queue, const std::string& path, const TensorRecord& record,
-                const View& values) {
+// To host memory.
+void load_slice(const std::string& path, const TensorRecord& record, const View& values) {
   if (record.shape != values.shape().sizes()) {
     throw Error(ErrorKind::kData, path,
                 str("'", record.name, "' has the shape ", list_of(record.shape),
@@ -44,6 +44,7 @@ void load_slice(Queue& queue, const std::string& path, const TensorRecord& recor
   const DType stored = type_called(path, record);
   const Tensor copy = Tensor::zeros(values.shape(), stored);  // aligned, which the file is not
   std::memcpy(copy.view().raw(), record.data, copy.view().bytes());
+  Queue queue = Queue::cpu(1);
   launch(queue, Convert{.x = copy, .y = values});
 }
 
@@ -63,7 +64,7 @@ void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>
   write_safetensors(path, records, metadata);
 }
 
-void load_buffers(Queue& queue, const std::string& path,
+void load_buffers(const Queue& queue, const std::string& path,
                   const std::vector<nn::ParameterSlice>& slices,
                   const std::vector<FlatBuffer>& buffers) {
   const SafetensorsFile file(path);
@@ -74,20 +75,24 @@ void load_buffers(Queue& queue, const std::string& path,
                 "The weights are of another model than the configuration");
   }
   for (const FlatBuffer& buffer : buffers) {
+    const Tensor host = Tensor::zeros(buffer.values.shape(), buffer.values.dtype());
     for (const nn::ParameterSlice& slice : slices) {
-      load_slice(queue, path, file.find(buffer.prefix + slice.name),
-                 nn::ParameterStore::slice_of(buffer.values, slice));
+      load_slice(path, file.find(buffer.prefix + slice.name),
+                 nn::ParameterStore::slice_of(host, slice));
     }
+    queue.upload(buffer.values, host.view().raw());
   }
 }
 
 void save_weights(const std::string& path, const nn::ParameterStore& parameters,
                   const std::map<std::string, std::string>& metadata) {
-  save_buffers(path, parameters.slices(), {{"", parameters.values()}}, metadata);
+  const Tensor host = parameters.queue().to_host(parameters.values());
+  save_buffers(path, parameters.slices(), {{"", host}}, metadata);
 }
 
-void load_weights(Queue& queue, const std::string& path, const nn::ParameterStore& parameters) {
-  load_buffers(queue, path, parameters.slices(), {{"", parameters.values()}});
+void load_weights(const std::string& path, nn::ParameterStore& parameters) {
+  load_buffers(parameters.queue(), path, parameters.slices(), {{"", parameters.values()}});
+  parameters.round();
 }
 
 }  // namespace lacuna::train

@@ -56,8 +56,8 @@ Tensor ones(const Shape& shape) {
 
 StepState state_of(uint64_t step, uint64_t first_sample) {
   StepState state;
-  state.dropout_key = random_key(3, RandomUse::kDropout, step);
-  state.first_sample = first_sample;
+  state.inputs.dropout_key = random_key(3, RandomUse::kDropout, step);
+  state.inputs.first_sample = first_sample;
   return state;
 }
 
@@ -88,9 +88,9 @@ TEST_CASE("Which elements are dropped follows from the formula of the header") {
   int wrong = 0;
   for (int64_t b = 0; b < 3; ++b) {
     for (int64_t e = 0; e < 13 * 7; ++e) {
-      const PhiloxCounter words =
-          random_words(state.dropout_key, state.first_sample + static_cast<uint64_t>(b), 6,
-                       static_cast<uint32_t>(e / 4));
+      const PhiloxCounter words = random_words(state.inputs.dropout_key,
+                                               state.inputs.first_sample + static_cast<uint64_t>(b),
+                                               6, static_cast<uint32_t>(e / 4));
       const bool kept = words[static_cast<size_t>(e % 4)] >= 0.4 * 0x1p32;
       if ((result.sum[static_cast<size_t>(b * 13 * 7 + e)] != 0) != kept) ++wrong;
     }

@@ -213,7 +213,7 @@ TEST_CASE("Layer normalisation keeps its digits when the mean is large") {
 
 TEST_CASE("Norms give the same bits on any number of threads") {
   StepState state;
-  state.dropout_key = random_key(1, RandomUse::kDropout, 1);
+  state.inputs.dropout_key = random_key(1, RandomUse::kDropout, 1);
   const auto results = [&](int threads) {
     std::vector<float> all;
     Problem<float> norm({3, 85, 17}, 10), seam({3, 85, 17}, 11);

@@ -33,7 +33,7 @@ struct TinyModel {
       token(i) = static_cast<int32_t>(mix64(seed * 1000 + static_cast<uint64_t>(i)) %
                                       static_cast<uint64_t>(config.vocabulary));
     }
-    state.dropout_key = random_key(seed, RandomUse::kDropout, 0);
+    state.inputs.dropout_key = random_key(seed, RandomUse::kDropout, 0);
   }
 
   int32_t& token(int64_t i) const { return tokens.view().data<int32_t>()[i]; }

@@ -21,7 +21,7 @@ struct Pass {
 Pass forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
   const auto once = [&](Queue& queue, Arena& arena) {
     Tape tape(queue, arena, mode);
-    const Variable logits = tiny.model->logits(tape, tiny.tokens, tiny.state);
+    const Variable logits = tiny.model->logits(tape, tiny.tokens, &tiny.state);
     Tensor copy;
     if (!queue.is_dry()) {
       copy = Tensor::zeros(logits.shape(), logits.value.dtype());

@@ -62,8 +62,8 @@ TEST_CASE("layer_norm and residual_norm use the eps, and residual_norm the dropo
   const Tensor gain = random.tensor<double>({width}), bias = random.tensor<double>({width});
   const ops::Norm norm{frozen(gain), frozen(bias), 0.25};
   StepState state;
-  state.dropout_key = random_key(2, RandomUse::kDropout, 1);
-  state.first_sample = 40;
+  state.inputs.dropout_key = random_key(2, RandomUse::kDropout, 1);
+  state.inputs.first_sample = 40;
   const double rate = 0.5;
   const uint32_t site = 3;
 
@@ -87,8 +87,8 @@ TEST_CASE("layer_norm and residual_norm use the eps, and residual_norm the dropo
 
   for (size_t i = 0; i < sum.size(); ++i) {
     const size_t per_sample = 3 * width, e = i % per_sample;
-    const PhiloxCounter words =
-        random_words(state.dropout_key, 40 + i / per_sample, site, static_cast<uint32_t>(e / 4));
+    const PhiloxCounter words = random_words(state.inputs.dropout_key, 40 + i / per_sample, site,
+                                             static_cast<uint32_t>(e / 4));
     if (words[e % 4] >= 0x80000000u) sum[i] += 2 * branch.view().data<double>()[i];
   }
   const Dropout dropout{rate, site, &state};

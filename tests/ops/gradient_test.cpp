@@ -52,8 +52,8 @@ TEST_CASE("The gradient of layer_norm is right") {
 
 TEST_CASE("The gradient of residual_norm is right, with dropout, whether or not the sum is read") {
   StepState state;
-  state.dropout_key = random_key(1, RandomUse::kDropout, 2);
-  state.first_sample = 5;
+  state.inputs.dropout_key = random_key(1, RandomUse::kDropout, 2);
+  state.inputs.first_sample = 5;
   Source source(1302);
   for (const double rate : {0.0, 0.4}) {
     for (const bool sum_is_read : {true, false}) {
@@ -158,7 +158,7 @@ TEST_CASE("A variable and a parameter that are used several times gather all the
 
 TEST_CASE("The gradient of a whole block is right") {
   StepState state;
-  state.dropout_key = random_key(4, RandomUse::kDropout, 1);
+  state.inputs.dropout_key = random_key(4, RandomUse::kDropout, 1);
   constexpr int64_t kC = 4, kT = 7, kV = 3;
   const sparse::PatternPtr pattern = sparse::parse_pattern("fixed(4, 1) | strided(3)");
   HeadPasses passes;

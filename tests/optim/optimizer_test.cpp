@@ -38,8 +38,8 @@ TEST_CASE("AdamW follows its formula, decays matrices alone and averages after t
   nn::ParameterStore store(kSpecs, DType::kF64, true);
   store.initialise(kSpecs, 3);
   const nn::ParameterStore averages(kSpecs, DType::kF64, false);
-  const auto optimizer = make_optimizer(config, store);
   Queue queue = Queue::cpu(2);
+  const auto optimizer = make_optimizer(queue, config, store);
 
   std::vector<std::vector<Weight>> expected;
   for (const nn::ParameterSpec& spec : kSpecs) {
@@ -62,7 +62,7 @@ TEST_CASE("AdamW follows its formula, decays matrices alone and averages after t
     state.learning_rate = optimizer->step_size(rate, update);
     state.gradient_scale = clip;
     state.average_decay = keep;
-    optimizer->update(queue, store, averages.values(), state);
+    optimizer->update(queue, store, averages.values(), &state);
     for (size_t k = 0; k < kSpecs.size(); ++k) {
       const double* values = store.at(kSpecs[k].name).value.data<double>();
       const double* means = averages.at(kSpecs[k].name).value.data<double>();
@@ -84,8 +84,8 @@ TEST_CASE("an update without averages is the same update") {
   for (nn::ParameterStore* store : {&with, &without}) {
     store->initialise(kSpecs, 3);
     std::fill_n(store->gradients().data<float>(), store->flat_count(), 0.5f);
-    const auto optimizer = make_optimizer({}, *store);
-    optimizer->update(queue, *store, store == &with ? averages.values() : View(), state);
+    const auto optimizer = make_optimizer(queue, {}, *store);
+    optimizer->update(queue, *store, store == &with ? averages.values() : View(), &state);
   }
   const float *a = with.values().data<float>(), *b = without.values().data<float>();
   CHECK(std::equal(a, a + with.flat_count(), b));
@@ -93,7 +93,8 @@ TEST_CASE("an update without averages is the same update") {
 
 TEST_CASE("an optimizer shows the buffers that a continued run needs") {
   const nn::ParameterStore store(kSpecs, DType::kF32, true);
-  const auto optimizer = make_optimizer({}, store);
+  Queue queue = Queue::cpu(1);
+  const auto optimizer = make_optimizer(queue, {}, store);
   const auto buffers = optimizer->buffers();
   REQUIRE(buffers.size() == 2);
   CHECK(buffers[0].first == "mean");
@@ -103,9 +104,10 @@ TEST_CASE("an optimizer shows the buffers that a continued run needs") {
 
 TEST_CASE("an unknown optimizer is answered with the nearest name") {
   const nn::ParameterStore store(kSpecs, DType::kF32, true);
+  Queue queue = Queue::cpu(1);
   expect_error(ErrorKind::kConfig, "Did you mean 'adamw'?",
-               [&] { make_optimizer({.name = "adam"}, store); });
+               [&] { make_optimizer(queue, {.name = "adam"}, store); });
   expect_error(ErrorKind::kConfig, "Known: adamw",
-               [&] { make_optimizer({.name = "shampooing"}, store); });
+               [&] { make_optimizer(queue, {.name = "shampooing"}, store); });
   CHECK(known_optimizers().size() == 1);
 }

@@ -67,22 +67,3 @@ TEST_CASE("the average of the weights forgets its start") {
   CHECK(schedule.decay(891) == near(0.99));
   CHECK(schedule.decay(1'000'000) == near(0.99));
 }
-
-TEST_CASE("the gradient norm is that of all gradients and of no padding") {
-  const std::vector<nn::ParameterSpec> specs{{"a", {2, 3}}, {"b", {5}}, {"c", {1}}};
-  for (const DType dtype : {DType::kF64, DType::kF32}) {
-    const nn::ParameterStore store(specs, dtype, true);
-    const auto write = [&](const View& view, double value) {
-      for (int64_t i = 0; i < view.count(); ++i) {
-        if (dtype == DType::kF64) view.data<double>()[i] = value;
-        if (dtype == DType::kF32) view.data<float>()[i] = static_cast<float>(value);
-      }
-    };
-    write(store.gradients(), 1000);  // the padding too
-    write(store.at("a").gradient, 2);
-    write(store.at("b").gradient, -3);
-    write(store.at("c").gradient, 0.5);
-    Queue queue = Queue::cpu(2);
-    CHECK(optim::gradient_norm(queue, store) == Approx(std::sqrt(24 + 45 + 0.25)).epsilon(1e-15));
-  }
-}

@@ -512,7 +512,7 @@ class Refusals(Case):
                 (data + "[model]\ndropout = nan\n", "bad.toml:5: model.dropout", "0.95", "nan"),
                 (data + "[optim]\neps = -1e-3\n", "bad.toml:5: optim.eps", "0 and 1"),
                 (data + "[model]\ninit = 'cod'\n", "bad.toml:5: model.init", "code, paper"),
-                (data + "[train]\nprecision = 'bf16'\n", "bad.toml:5: train.precision", "f32, f64"),
+                (data + "[train]\nprecision = 'f8'\n", "bad.toml:5: train.precision", "f32, f64"),
                 (data + "[model\nlayers = 3\n", "bad.toml:4: "),
                 (data + "[model]\nlayers =\n", "bad.toml:5: "),
                 (data + "[model]\nlayers = 1\nlayers = 2\n", "bad.toml:6: ", "layers"),

@@ -41,7 +41,7 @@ class TrainingForward {
  private:
   void run(Queue& queue, Arena& arena) {
     Tape tape(queue, arena, Tape::Mode::kTrain);
-    ops::cross_entropy(tape, model_.logits(tape, tokens_, state_), tokens_, 1);
+    ops::cross_entropy(tape, model_.logits(tape, tokens_, &state_), tokens_, 1);
   }
 
   const nn::Transformer& model_;
@@ -70,13 +70,13 @@ TEST_CASE("evaluating costs at most 1.1 times the forward part of training", "[.
   const int64_t batch = 2, passes = 4;
   const size_t positions = static_cast<size_t>(batch * passes * config.context);
   const MemoryData data(256, {}, counting_text(positions, 0));
-  Program program(model, batch, Tape::Mode::kEvaluate);
+  Program program = Program::evaluation(queue, model, batch, false);
   TrainingForward training(model, batch);
   double evaluation = 1e9, forward = 1e9;
   for (int repeat = 0; repeat < 30; ++repeat) {  // in turn, and the quietest of each counts
     evaluation = std::min(evaluation, seconds_of([&] {
                             const Evaluation result =
-                                evaluate(queue, program, model, data, Split::kValid, 0,
+                                evaluate(program, model, data, Split::kValid, 0,
                                          [] { return false; });
                             CHECK(result.windows == batch * passes);
                           }));

@@ -25,8 +25,8 @@ std::vector<int32_t> symbols_of(size_t count) {
 Evaluation evaluated(HandModel& tiny, const std::vector<int32_t>& valid, int64_t batch,
                      int64_t min_context = 0) {
   const MemoryData data(HandModel::kVocabulary, {}, valid);
-  Program program(tiny.model, batch, Tape::Mode::kEvaluate);
-  return evaluate(tiny.queue, program, tiny.model, data, Split::kValid, min_context, never);
+  Program program = Program::evaluation(tiny.queue, tiny.model, batch, false);
+  return evaluate(program, tiny.model, data, Split::kValid, min_context, never);
 }
 
 // -log2 of the probability that softmax(row) gives to `symbol`.
@@ -60,12 +60,12 @@ TEST_CASE("evaluation scores each window from its own first symbol on, for any b
   for (const size_t count : {1, 5, 6, 7, 41, 42}) {
     const std::vector<int32_t> valid = symbols_of(count);
     double sum = 0;
-    Program program(tiny.model, 1, Tape::Mode::kEvaluate);
+    Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
     for (size_t begin = 0; begin < count; begin += kContext) {
       const size_t length = std::min<size_t>(kContext, count - begin);
       std::fill_n(program.tokens(), kContext, 3);  // other padding than the evaluator's
       std::copy_n(valid.begin() + static_cast<std::ptrdiff_t>(begin), length, program.tokens());
-      program.run(tiny.queue, tiny.model);
+      program.run(tiny.model);
       for (size_t t = 0; t < length; ++t) {
         const double* row = program.logits().data<double>() + t * HandModel::kVocabulary;
         sum += bits_of(row, valid[begin + t]);
@@ -93,10 +93,10 @@ TEST_CASE("an evaluation that is stopped says so and gives the mean so far") {
   HandModel tiny;
   const std::vector<int32_t> valid = symbols_of(41);
   const MemoryData data(HandModel::kVocabulary, {}, valid);
-  Program program(tiny.model, 2, Tape::Mode::kEvaluate);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 2, false);
   int asked = 0;
-  const Evaluation part = evaluate(tiny.queue, program, tiny.model, data, Split::kValid, 0,
-                                   [&] { return ++asked == 3; });
+  const Evaluation part =
+      evaluate(program, tiny.model, data, Split::kValid, 0, [&] { return ++asked == 3; });
   CHECK(!part.complete);
   CHECK(part.positions == 24);
   const std::vector<int32_t> head(valid.begin(), valid.begin() + 24);
@@ -113,7 +113,7 @@ TEST_CASE("an empty part has no positions and no bits") {
 
 TEST_CASE("with a minimum context each position is scored in the window that gives it as much") {
   HandModel tiny;
-  Program program(tiny.model, 1, Tape::Mode::kEvaluate);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
   const std::vector<int32_t> valid = symbols_of(23);
   for (const int64_t least : {1, 3, 5}) {
     // Position p is scored in the first window that reaches it: by hand, window after window.
@@ -123,7 +123,7 @@ TEST_CASE("with a minimum context each position is scored in the window that giv
       const int64_t begin = scored == 0 ? 0 : scored - least;
       const int64_t end = std::min<int64_t>(23, begin + kContext);
       std::copy(valid.begin() + begin, valid.begin() + end, program.tokens());
-      program.run(tiny.queue, tiny.model);
+      program.run(tiny.model);
       for (; scored < end; ++scored) {
         const int64_t row = (scored - begin) * HandModel::kVocabulary;
         sum += bits_of(program.logits().data<double>() + row, valid[static_cast<size_t>(scored)]);

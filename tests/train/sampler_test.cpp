@@ -16,9 +16,9 @@ constexpr double kLargestUniform = 1 - 0x1p-53;
 
 std::vector<int32_t> sampled(HandModel& tiny, const std::vector<int32_t>& prompt,
                              const SampleConfig& config) {
-  Program program(tiny.model, 1, Tape::Mode::kEvaluate);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
   std::vector<int32_t> symbols;
-  sample(tiny.queue, program, tiny.model, prompt, config, [&](int32_t symbol) {
+  sample(program, tiny.model, prompt, config, [&](int32_t symbol) {
     symbols.push_back(symbol);
     return true;
   });
@@ -94,9 +94,9 @@ TEST_CASE("at temperature 0 every symbol is the likeliest after the ones before 
   text.insert(text.end(), drawn.begin(), drawn.end());
   REQUIRE(text.size() == HandModel::kContext);
 
-  Program program(tiny.model, 1, Tape::Mode::kEvaluate);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
   std::copy(text.begin(), text.end(), program.tokens());
-  program.run(tiny.queue, tiny.model);
+  program.run(tiny.model);
   const double* logits = program.logits().data<double>();
   for (size_t t = prompt.size(); t < text.size(); ++t) {
     const double* row = logits + t * HandModel::kVocabulary;
@@ -129,9 +129,8 @@ TEST_CASE("a prompt that fills the context is continued from its newer half") {
 
 TEST_CASE("a sample ends when its reader has had enough") {
   HandModel tiny;
-  Program program(tiny.model, 1, Tape::Mode::kEvaluate);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
   int count = 0;
-  sample(tiny.queue, program, tiny.model, {}, {.length = 100},
-         [&](int32_t) { return ++count < 3; });
+  sample(program, tiny.model, {}, {.length = 100}, [&](int32_t) { return ++count < 3; });
   CHECK(count == 3);
 }

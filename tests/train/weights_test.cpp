@@ -63,12 +63,12 @@ std::vector<TensorRecord> zero_records() {
 TEST_CASE("weights come back from a file bit by bit, with the facts that were saved") {
   const TempFolder folder;
   Queue queue = Queue::cpu(1);
-  const ParameterStore doubles = store_of(DType::kF64, 3), floats = store_of(DType::kF32, 4);
+  ParameterStore doubles = store_of(DType::kF64, 3), floats = store_of(DType::kF32, 4);
   save_weights(folder / "d.safetensors", doubles, {{"step", "7"}});
   save_weights(folder / "f.safetensors", floats, {});
-  const ParameterStore doubles_again = store_of(DType::kF64), floats_again = store_of(DType::kF32);
-  load_weights(queue, folder / "d.safetensors", doubles_again);
-  load_weights(queue, folder / "f.safetensors", floats_again);
+  ParameterStore doubles_again = store_of(DType::kF64), floats_again = store_of(DType::kF32);
+  load_weights(folder / "d.safetensors", doubles_again);
+  load_weights(folder / "f.safetensors", floats_again);
   CHECK(elements<double>(doubles_again) == elements<double>(doubles));
   CHECK(elements<float>(floats_again) == elements<float>(floats));
   CHECK(elements<double>(doubles)[0] != 0);
@@ -80,16 +80,16 @@ TEST_CASE("weights come back from a file bit by bit, with the facts that were sa
 TEST_CASE("weights of another precision are converted") {
   const TempFolder folder;
   Queue queue = Queue::cpu(1);
-  const ParameterStore doubles = store_of(DType::kF64, 3), floats = store_of(DType::kF32);
+  ParameterStore doubles = store_of(DType::kF64, 3), floats = store_of(DType::kF32);
   save_weights(folder / "d", doubles, {});
-  load_weights(queue, folder / "d", floats);
+  load_weights(folder / "d", floats);
   std::vector<float> rounded;
   for (const double value : elements<double>(doubles)) rounded.push_back(static_cast<float>(value));
   CHECK(elements<float>(floats) == rounded);
 
-  const ParameterStore back = store_of(DType::kF64);
+  ParameterStore back = store_of(DType::kF64);
   save_weights(folder / "f", floats, {});
-  load_weights(queue, folder / "f", back);
+  load_weights(folder / "f", back);
   CHECK(elements<double>(back) == std::vector<double>(rounded.begin(), rounded.end()));
 }
 
@@ -100,9 +100,9 @@ TEST_CASE("files with half-precision weights are converted") {
   write_halves(folder / "bf16", "BF16", {0x3FC0, 0xC000, 0x3E20, 0x0000});
   write_halves(folder / "f16", "F16", {0x3E00, 0xC000, 0x3100, 0x0000});
   for (const char* name : {"bf16", "f16"}) {
-    const ParameterStore floats = store_of(DType::kF32, 1), doubles = store_of(DType::kF64, 1);
-    load_weights(queue, folder / name, floats);
-    load_weights(queue, folder / name, doubles);
+    ParameterStore floats = store_of(DType::kF32, 1), doubles = store_of(DType::kF64, 1);
+    load_weights(folder / name, floats);
+    load_weights(folder / name, doubles);
     for (const nn::ParameterSpec& spec : kSpecs) {
       INFO(name << ' ' << spec.name);
       for (int64_t i = 0; i < spec.shape.count(); ++i) {
@@ -117,14 +117,14 @@ TEST_CASE("files with half-precision weights are converted") {
 TEST_CASE("a file that does not fit the model is refused as data, with its name") {
   const TempFolder folder;
   Queue queue = Queue::cpu(1);
-  const ParameterStore store = store_of(DType::kF32);
+  ParameterStore store = store_of(DType::kF32);
   const auto refuse = [&](const std::string& fragment, const auto& damage) {
     std::vector<TensorRecord> records = zero_records();
     damage(records);
     const std::string path = folder / "bad.safetensors";
     write_safetensors(path, records, {});
-    expect_error(ErrorKind::kData, path, [&] { load_weights(queue, path, store); });
-    expect_error(ErrorKind::kData, fragment, [&] { load_weights(queue, path, store); });
+    expect_error(ErrorKind::kData, path, [&] { load_weights(path, store); });
+    expect_error(ErrorKind::kData, fragment, [&] { load_weights(path, store); });
   };
   using Records = std::vector<TensorRecord>;
   refuse("'a.weight' has the shape [5, 3], the model needs [3, 5]", [](Records& r) {
@@ -143,9 +143,9 @@ TEST_CASE("a file that does not fit the model is refused as data, with its name"
 TEST_CASE("a missing or damaged file is refused as data") {
   const TempFolder folder;
   Queue queue = Queue::cpu(1);
-  const ParameterStore store = store_of(DType::kF32, 1);
+  ParameterStore store = store_of(DType::kF32, 1);
   const auto refuse = [&](const std::string& path) {
-    expect_error(ErrorKind::kData, path, [&] { load_weights(queue, path, store); });
+    expect_error(ErrorKind::kData, path, [&] { load_weights(path, store); });
   };
   refuse(folder / "nothing");
   refuse(folder.path());

@@ -13,7 +13,7 @@ using PhiloxCounter = std::array<uint32_t, 4>;
 using PhiloxKey = std::array<uint32_t, 2>;
 
 /// Four independent, uniform 32-bit words for one (counter, key).
-inline PhiloxCounter philox4x32(PhiloxCounter c, PhiloxKey k) {
+constexpr PhiloxCounter philox4x32(PhiloxCounter c, PhiloxKey k) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xD2511F53u} * c[0];
     const uint64_t b = uint64_t{0xCD9E8D57u} * c[2];
@@ -26,7 +26,7 @@ inline PhiloxCounter philox4x32(PhiloxCounter c, PhiloxKey k) {
 }
 
 /// A bijective 64-bit mix (the finaliser of SplitMix64, Steele et al. 2014).
-inline uint64_t mix64(uint64_t x) {
+constexpr uint64_t mix64(uint64_t x) {
   x += 0x9E3779B97F4A7C15u;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
@@ -37,13 +37,13 @@ inline uint64_t mix64(uint64_t x) {
 enum class RandomUse : uint32_t { kDropout = 1, kInit = 2, kOrder = 3, kSample = 4, kData = 5 };
 
 /// The key of all draws for one purpose at one step of a run.
-inline PhiloxKey random_key(uint64_t seed, RandomUse use, uint64_t step) {
+constexpr PhiloxKey random_key(uint64_t seed, RandomUse use, uint64_t step) {
   const uint64_t mixed = mix64(seed ^ mix64((uint64_t{static_cast<uint32_t>(use)} << 56) ^ step));
   return {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
 }
 
 /// Four words for elements 4*quad .. 4*quad+3 of global sample `sample` at place `site`.
-inline PhiloxCounter random_words(PhiloxKey key, uint64_t sample, uint32_t site, uint32_t quad) {
+constexpr PhiloxCounter random_words(PhiloxKey key, uint64_t sample, uint32_t site, uint32_t quad) {
   return philox4x32(
       {quad, site, static_cast<uint32_t>(sample), static_cast<uint32_t>(sample >> 32)}, key);
 }

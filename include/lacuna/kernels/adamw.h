@@ -4,9 +4,10 @@
 //   g = gradient * gradient_scale;  mean = beta1*mean + (1-beta1)*g;
 //   variance = beta2*variance + (1-beta2)*g^2;
 //   weight -= r * (mean / (sqrt(variance) + eps) + decay * weight);
-//   average = average_decay*average + (1-average_decay)*weight.
-// All [n], f64 or f32; average may be absent. r, gradient_scale and average_decay are read from
-// `state`.
+//   average = average_decay*average + (1-average_decay)*weight;  rounded = weight.
+// All [n], f64 or f32; average may be absent, as may rounded, bf16 or f16. Decay is for the
+// elements of groups of 16 that `decays` marks, [ceil(n / 16)] u8. r, gradient_scale and
+// average_decay are read from `state`; after a skipped step nothing is done.
 #pragma once
 
 #include "lacuna/kernels/launch.h"
@@ -15,9 +16,11 @@
 
 namespace lacuna {
 
-/// weight, mean, variance, average updated in place.
+inline constexpr int64_t kDecayGroup = 16;
+
+/// weight, mean, variance, average updated in place; rounded overwritten.
 struct AdamW {
-  View weight, gradient, mean, variance, average;
+  View weight, gradient, mean, variance, average, rounded, decays;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0;
   const StepState* state = nullptr;
 };
@@ -25,5 +28,9 @@ struct AdamW {
 namespace cpu {
 void run(Backend, Queue& queue, const AdamW& op);
 }  // namespace cpu
+
+namespace cuda {
+void run(Backend, Queue& queue, const AdamW& op);
+}  // namespace cuda
 
 }  // namespace lacuna

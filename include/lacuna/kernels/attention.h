@@ -36,4 +36,9 @@ void run(Backend, Queue& queue, const AttentionForward& op);
 void run(Backend, Queue& queue, const AttentionBackward& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Backend, Queue& queue, const AttentionForward& op);
+void run(Backend, Queue& queue, const AttentionBackward& op);
+}  // namespace cuda
+
 }  // namespace lacuna

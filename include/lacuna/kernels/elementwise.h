@@ -34,4 +34,11 @@ void run(Backend, Queue& queue, const Zero& op);
 void run(Backend, Queue& queue, const SquaredNorm& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Backend, Queue& queue, const Convert& op);
+void run(Backend, Queue& queue, const Accumulate& op);
+void run(Backend, Queue& queue, const Zero& op);
+void run(Backend, Queue& queue, const SquaredNorm& op);
+}  // namespace cuda
+
 }  // namespace lacuna

@@ -31,4 +31,9 @@ void run(Backend, Queue& queue, const EmbeddingForward& op);
 void run(Backend, Queue& queue, const EmbeddingBackward& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Backend, Queue& queue, const EmbeddingForward& op);
+void run(Backend, Queue& queue, const EmbeddingBackward& op);
+}  // namespace cuda
+
 }  // namespace lacuna

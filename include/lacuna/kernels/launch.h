@@ -11,9 +11,22 @@ namespace cpu {
 struct Backend {};
 }  // namespace cpu
 
+namespace cuda {
+struct Backend {};
+}  // namespace cuda
+
+#ifdef LACUNA_WITH_CUDA
+inline constexpr bool kWithCuda = true;
+#else
+inline constexpr bool kWithCuda = false;
+#endif
+
 template <class Contract>
 void launch(Queue& queue, const Contract& contract) {
   if (queue.is_dry()) return;
+  if constexpr (kWithCuda) {
+    if (queue.on_gpu()) return run(cuda::Backend{}, queue, contract);
+  }
   run(cpu::Backend{}, queue, contract);
 }
 

@@ -23,4 +23,9 @@ void run(Backend, Queue& queue, const LayerNormForward& op);
 void run(Backend, Queue& queue, const LayerNormBackward& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Backend, Queue& queue, const LayerNormForward& op);
+void run(Backend, Queue& queue, const LayerNormBackward& op);
+}  // namespace cuda
+
 }  // namespace lacuna

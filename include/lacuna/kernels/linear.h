@@ -30,4 +30,9 @@ void run(Backend, Queue& queue, const LinearForward& op);
 void run(Backend, Queue& queue, const LinearBackward& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Backend, Queue& queue, const LinearForward& op);
+void run(Backend, Queue& queue, const LinearBackward& op);
+}  // namespace cuda
+
 }  // namespace lacuna

@@ -28,4 +28,9 @@ void run(Backend, Queue& queue, const ResidualNormForward& op);
 void run(Backend, Queue& queue, const ResidualNormBackward& op);
 }  // namespace cpu
 
+namespace cuda {
+void run(Backend, Queue& queue, const ResidualNormForward& op);
+void run(Backend, Queue& queue, const ResidualNormBackward& op);
+}  // namespace cuda
+
 }  // namespace lacuna

@@ -1,18 +1,40 @@
-// What changes from step to step. Contracts point to it, so no contract field ever changes.
+// What changes from step to step. It lies in the memory of the queue's device, and contracts point
+// to it, so that no contract field ever changes and a recorded step can be replayed.
 #pragma once
 
 #include <cstdint>
 
 #include "lacuna/base/rng.h"
+#include "lacuna/kernels/launch.h"
+#include "lacuna/tensor/view.h"
 
 namespace lacuna {
 
+/// Written by the host before each pass. The host hears of a skipped step one step late, so it
+/// sends the numbers of two updates: the next one and, should the step before have been skipped,
+/// the one that would then be the next.
+struct StepInputs {
+  PhiloxKey dropout_key{};       // of (seed, step)
+  uint64_t first_sample = 0;     // global index of the first sample of this batch
+  int64_t first_update = 1;      // the number (from 1) that entry 0 is for
+  double learning_rate[2] = {};  // bias correction folded in
+  double average_decay[2] = {};  // of the weight average
+};
+
+/// Kept by the device.
 struct StepState {
-  PhiloxKey dropout_key{};    // of (seed, step)
-  uint64_t first_sample = 0;  // global index of the first sample of this batch
-  double learning_rate = 0;   // of this update, bias correction folded in
-  double gradient_scale = 1;  // clip factor over everything the gradients were summed over
-  double average_decay = 0;   // of the weight average at this update
+  StepInputs inputs;
+  double running_nats = 0;  // summed over the passes of the step so far
+  double loss_scale = 1;    // every gradient is this much too large
+  int64_t good_steps = 0;   // in a row, since loss_scale changed
+  int64_t updates = 0;      // steps that were not skipped
+  // Of the last finished step:
+  double nats = 0;           // summed over its tokens
+  double gradient_norm = 0;  // before clipping
+  int64_t skipped = 0;       // 1: not finite, and nothing was updated
+  double learning_rate = 0;
+  double gradient_scale = 1;  // clip factor over everything the gradients were multiplied with
+  double average_decay = 0;
 };
 
 /// Inverted dropout on [B, T, C]: element e of sample s is kept, and divided by 1 - rate, when word
@@ -23,5 +45,63 @@ struct Dropout {
   uint32_t site = 0;
   const StepState* state = nullptr;
 };
+
+/// running_nats += sum of losses, in an order that does not depend on threads. losses: [N] f64.
+struct AddLosses {
+  View losses;
+  StepState* state = nullptr;
+};
+
+/// How the loss scale moves: times `growth` after `patience` good steps in a row, divided by
+/// `growth` after a skipped one, within [least, most]. growth 1: never.
+struct LossScaling {
+  double growth = 1;
+  int64_t patience = 1000;
+  double least = 1, most = 16777216;
+};
+
+/// Ends the gradients of a step: from running_nats and the squared norm of the (scaled) gradients
+/// to everything that the update reads. squared_norm: [1] f64. clip 0: no clipping.
+struct FinishGradients {
+  View squared_norm;
+  StepState* state = nullptr;
+  double clip = 0;
+  LossScaling scaling;
+};
+
+/// What FinishGradients does to the state, for the backends: `norm` of the unscaled gradients.
+constexpr void finish_gradients(StepState& state, double norm, bool finite, double clip,
+                                const LossScaling& scaling) {
+  state.nats = state.running_nats;
+  state.running_nats = 0;
+  state.gradient_norm = norm;
+  state.skipped = finite ? 0 : 1;
+  if (!finite) {
+    state.good_steps = 0;
+    const double lower = state.loss_scale / scaling.growth;
+    state.loss_scale = lower < scaling.least ? scaling.least : lower;
+    return;
+  }
+  ++state.updates;
+  const int64_t entry = state.updates - state.inputs.first_update;
+  state.learning_rate = state.inputs.learning_rate[entry];
+  state.average_decay = state.inputs.average_decay[entry];
+  state.gradient_scale = (clip > 0 && norm > clip ? clip / norm : 1) / state.loss_scale;
+  if (++state.good_steps >= scaling.patience) {
+    state.good_steps = 0;
+    const double higher = state.loss_scale * scaling.growth;
+    state.loss_scale = higher > scaling.most ? scaling.most : higher;
+  }
+}
+
+namespace cpu {
+void run(Backend, Queue& queue, const AddLosses& op);
+void run(Backend, Queue& queue, const FinishGradients& op);
+}  // namespace cpu
+
+namespace cuda {
+void run(Backend, Queue& queue, const AddLosses& op);
+void run(Backend, Queue& queue, const FinishGradients& op);
+}  // namespace cuda
 
 }  // namespace lacuna

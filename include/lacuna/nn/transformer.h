@@ -46,11 +46,13 @@ class Transformer {
   /// model.
   Transformer(ModelConfig config, const ParameterStore& parameters);
 
-  /// tokens [B, T] i32 -> logits [B, T, V]: row t predicts token t from the tokens before it. Drops
-  /// out only when the tape trains. `tokens` and `state` must outlive the tape.
-  Variable logits(Tape& tape, const View& tokens, const StepState& state) const;
+  /// tokens [B, T] i32 -> logits [B, T, V] in f64 or f32: row t predicts token t from the tokens
+  /// before it. Drops out only when the tape trains. `tokens` and `state` must outlive the tape.
+  Variable logits(Tape& tape, const View& tokens, const StepState* state) const;
 
   const ModelConfig& config() const { return config_; }
+  /// Of the activations.
+  DType dtype() const { return parameters_.compute_dtype(); }
   /// Attended (query, key) pairs of one sequence, over all layers and heads.
   int64_t attended_pairs() const;
   /// Floating-point operations that one sequence needs forward and backward: two per multiplication
@@ -64,7 +66,7 @@ class Transformer {
     uint32_t next_site = 0;  // of dropout
   };
   ops::Norm norm(const std::string& name, double eps) const;
-  Variable enter(Tape& tape, Stream& stream, const ops::Norm& norm, const StepState& state) const;
+  Variable enter(Tape& tape, Stream& stream, const ops::Norm& norm, const StepState* state) const;
   Variable linear(Tape& tape, const Variable& x, const std::string& name,
                   Activation activation = Activation::kNone) const;
 

@@ -3,6 +3,7 @@
 // the op. Shapes: B batch, T positions, H heads, C width, V vocabulary.
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,9 +14,11 @@
 
 namespace lacuna::ops {
 
-/// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent.
+/// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent. The result is of the type of x unless
+/// another is named.
 Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Parameter& bias,
-                Activation activation = Activation::kNone);
+                Activation activation = Activation::kNone,
+                std::optional<DType> result = std::nullopt);
 
 struct Norm {
   Parameter gain, bias;  // [C]
@@ -41,12 +44,16 @@ struct EmbeddingTables {
 };
 
 /// tokens [B, T] i32 -> [B, T, C], shifted right by one (kernels/embedding.h). `tokens` must
-/// outlive the tape.
-Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables);
+/// outlive the tape. The result is of the type of the tables unless another is named.
+Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables,
+                   std::optional<DType> result = std::nullopt);
 
 /// Losses in nats, [B*T] f64, of logits [B, T, V] against targets [B, T] i32. When training, the
-/// gradient of gradient_scale * sum(losses) replaces the logits and is on the tape already.
-Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets,
-                     double gradient_scale);
+/// gradient of gradient_scale * loss_scale * sum(losses) is on the tape already: in the place of
+/// the logits, or of type `gradient` where that is named and another. `state` (null: no loss scale)
+/// must outlive the tape.
+Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets, double gradient_scale,
+                     const StepState* state = nullptr,
+                     std::optional<DType> gradient = std::nullopt);
 
 }  // namespace lacuna::ops

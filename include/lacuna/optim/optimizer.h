@@ -21,18 +21,19 @@ class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// What StepState::learning_rate must be for the `update`-th update (from 1) at a scheduled rate.
+  /// What StepInputs::learning_rate must be for the `update`-th update (from 1) at a scheduled
+  /// rate.
   virtual double step_size(double learning_rate, int64_t update) const = 0;
   /// Updates all values of `parameters` from their gradients, and `averages` (shaped like values(),
   /// or absent) after them. Reads the step's numbers from `state`.
   virtual void update(Queue& queue, const nn::ParameterStore& parameters, const View& averages,
-                      const StepState& state) = 0;
+                      const StepState* state) = 0;
   /// The flat buffers that a continued run needs, by name.
   virtual std::vector<std::pair<std::string, View>> buffers() const = 0;
 };
 
 /// Throws Error(kConfig) with the nearest known name for an unknown optimizer.
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config,
+std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
                                           const nn::ParameterStore& parameters);
 
 struct OptimizerEntry {

@@ -1,9 +1,7 @@
-// Numbers that follow from the update's index alone, and the norm that gradients are clipped by.
+// Numbers that follow from the update's index alone.
 #pragma once
 
 #include <cstdint>
-
-#include "lacuna/nn/parameters.h"
 
 namespace lacuna::optim {
 
@@ -18,9 +16,5 @@ struct Schedule {
   /// min(average_decay, (1 + update) / (10 + update)): a short run's average forgets its start.
   double decay(int64_t update) const;
 };
-
-/// Square root of the sum of squares of all gradients: per tensor in f64, tensors in order of
-/// execution, so that it does not depend on threads.
-double gradient_norm(Queue& queue, const nn::ParameterStore& parameters);
 
 }  // namespace lacuna::optim

@@ -14,6 +14,11 @@ size_t size_of(DType dtype);
 /// "f64", "f32", "bf16", "f16", "i32", "u8".
 const char* name_of(DType dtype);
 
+/// What sums, statistics and logits of values of this type are kept in: f32 for bf16 and f16.
+constexpr DType wide(DType dtype) {
+  return dtype == DType::kBF16 || dtype == DType::kF16 ? DType::kF32 : dtype;
+}
+
 struct BFloat16 {
   uint16_t bits;
 };

@@ -1,13 +1,42 @@
-// The GPUs of this machine.
+// The GPUs of this machine. Only in builds with CUDA.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "lacuna/tensor/runtime.h"
+
 namespace lacuna::cuda {
 
 /// One line per visible GPU: name, compute capability, multiprocessors, memory. Without a driver or
-/// a GPU, one line that says so. Only in builds with CUDA.
+/// a GPU, one line that says so.
 std::vector<std::string> describe_gpus();
+
+/// Empty when this binary can compute on GPU `device`; otherwise why it cannot, in one sentence.
+std::string why_unusable(int device);
+
+/// How f32 matrix products are computed.
+enum class MatrixPrecision : uint8_t { kF32, kTF32 };
+
+struct QueueConfig {
+  int device = 0;
+  MatrixPrecision f32_products = MatrixPrecision::kF32;
+  size_t workspace = size_t{64} << 20;  // bytes, for matrix products and partial sums
+};
+
+/// A queue with a stream, a cuBLASLt handle and a workspace of its own. Throws Error(kConfig) with
+/// the reason when there is no usable GPU.
+Queue make_queue(const QueueConfig& config);
+
+/// Of the queue's GPU, such as "NVIDIA H200".
+std::string device_name(const Queue& queue);
+
+/// Bytes of the queue's device.
+struct DeviceMemory {
+  size_t free, total;
+  size_t context;    // held by the CUDA context and this program's code when the queue was made
+  size_t workspace;  // of the queue
+};
+DeviceMemory device_memory(const Queue& queue);
 
 }  // namespace lacuna::cuda

@@ -11,13 +11,14 @@
 #include <string>
 #include <vector>
 
-#include "lacuna/tensor/tensor.h"
+#include "lacuna/tensor/runtime.h"
 
 namespace lacuna {
 
 /// What memory is used for; every byte that lacuna reports is under one of these.
 enum class MemoryTag : uint8_t {
   kParameters,
+  kRounded,
   kGradients,
   kOptimizer,
   kAverages,
@@ -26,7 +27,7 @@ enum class MemoryTag : uint8_t {
   kActivationGradients,
   kWorkspace,
 };
-inline constexpr size_t kMemoryTags = 8;
+inline constexpr size_t kMemoryTags = 9;
 const char* name_of(MemoryTag tag);
 
 /// Bytes by tag.
@@ -61,8 +62,11 @@ class Arena {
  public:
   /// Records: tensors have no memory, and nothing may be computed on them.
   Arena();
-  /// Replays `plan` in host memory, filled with NaN so that a read before a write shows.
-  explicit Arena(const MemoryPlan& plan);
+  /// Replays `plan` in memory of the queue's device, filled with NaN so that a read before a write
+  /// shows.
+  Arena(const Queue& queue, const MemoryPlan& plan);
+  /// The same in host memory.
+  explicit Arena(const MemoryPlan& plan) : Arena(Queue::cpu(1), plan) {}
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;

@@ -1,24 +1,87 @@
 // Where work runs. Every execution takes an explicit Queue&: there is no current device.
+//
+// A queue on the CPU finishes each launch before it returns. One on a GPU is made by its backend
+// (cuda::make_queue), takes launches in order and returns at once; what is said of memory there is
+// said of the GPU's.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "lacuna/tensor/tensor.h"
 
 namespace lacuna {
 
-/// An ordered stream of work on one device. Not thread-safe: one thread launches on a queue.
+/// Work that was recorded once and can be run again: the same launches on the same memory.
+class Graph {
+ public:
+  virtual ~Graph() = default;
+};
+
+/// A copy to host memory that is under way.
+class Download {
+ public:
+  virtual ~Download() = default;
+  /// Waits for it; the bytes stay there as long as this object. Throws Error(kInternal) when the
+  /// device has failed.
+  virtual const void* wait() = 0;
+};
+
+/// What a GPU backend gives to the queue. Sizes are in bytes.
+class DeviceStream {
+ public:
+  virtual ~DeviceStream() = default;
+  /// Zeroed device memory; throws Error(kConfig) with the free bytes when there is not enough.
+  virtual Tensor allocate(const Shape& shape, DType dtype) = 0;
+  virtual void upload(void* device, const void* host, size_t bytes) = 0;
+  virtual std::unique_ptr<Download> download(const void* device, size_t bytes) = 0;
+  virtual void fill(void* device, int byte, size_t bytes) = 0;
+  virtual void wait() = 0;
+  virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
+  virtual void replay(Graph& graph) = 0;
+};
+
+/// An ordered stream of work on one device. Not thread-safe: one thread launches on a queue. Copies
+/// share the stream.
 class Queue {
  public:
   /// Runs on `threads` CPU threads, each launch complete when it returns. threads >= 1.
   static Queue cpu(int threads);
   /// Runs nothing: launches return at once. For dry runs over shapes.
   static Queue dry();
+  /// Runs on the device behind `stream`.
+  explicit Queue(std::shared_ptr<DeviceStream> stream) : stream_(std::move(stream)) {}
 
+  /// CPU threads; 0 when dry or on a GPU.
   int threads() const { return threads_; }
-  bool is_dry() const { return threads_ == 0; }
+  bool is_dry() const { return threads_ == 0 && stream_ == nullptr; }
+  bool on_gpu() const { return stream_ != nullptr; }
+  DeviceStream& stream() const { return *stream_; }  // only on_gpu()
+
+  /// Own memory of the queue's device, zeroed; host memory when dry.
+  Tensor zeros(const Shape& shape, DType dtype) const;
+  /// Fills the bytes of a contiguous view.
+  void fill(const View& to, int byte) const;
+  /// Copies host memory to a contiguous view of the device; `from` may change once it returns.
+  void upload(const View& to, const void* from) const;
+  /// Begins to copy a contiguous view of the device to the host.
+  std::unique_ptr<Download> download(const View& from) const;
+  /// A host tensor with the elements of a contiguous view; waits.
+  Tensor to_host(const View& from) const;
+  /// Until all work is done. Throws Error(kInternal) when the device has failed.
+  void wait() const;
+
+  /// Records what `work` launches on this queue, without running it. On the CPU the graph is `work`
+  /// itself, which must stay callable as long as the graph.
+  std::unique_ptr<Graph> capture(std::function<void()> work) const;
+  void replay(Graph& graph) const;
 
  private:
   explicit Queue(int threads) : threads_(threads) {}
-  int threads_;
+  int threads_ = 0;
+  std::shared_ptr<DeviceStream> stream_;
 };
 
 /// CPU threads that this process may use.

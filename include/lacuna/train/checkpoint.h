@@ -19,6 +19,8 @@ namespace lacuna::train {
 struct TrainingState {
   int64_t step = 0;                 // batches consumed
   int64_t updates = 0;              // of them not skipped
+  double loss_scale = 1;            // of f16
+  int64_t good_steps = 0;           // in a row since the loss scale changed
   std::optional<double> best_bits;  // of the validation part so far
   int64_t since_best = 0;           // evaluations after the best one
   bool evaluation_due = false;      // the evaluation at this step was stopped

@@ -22,8 +22,7 @@ struct Evaluation {
 /// window, but at the start of the part; 0: windows stand side by side. A window that is too short
 /// is padded, which causality makes harmless. Stops between two batches once `stop()` is true.
 /// Throws Error(kConfig) unless 0 <= min_context < context.
-Evaluation evaluate(Queue& queue, Program& program, const nn::Transformer& model,
-                    const Dataset& data, Split split, int64_t min_context,
-                    const std::function<bool()>& stop);
+Evaluation evaluate(Program& program, const nn::Transformer& model, const Dataset& data,
+                    Split split, int64_t min_context, const std::function<bool()>& stop);
 
 }  // namespace lacuna::train

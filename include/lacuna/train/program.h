@@ -1,46 +1,58 @@
 // A program: a model run on one fixed shape, with all of its memory planned beforehand.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 
 #include "lacuna/nn/transformer.h"
+#include "lacuna/tensor/repeated.h"
 
 namespace lacuna::train {
 
 class Program {
  public:
-  /// kTrain runs forward and backward and accumulates the gradient of gradient_scale * sum(losses);
-  /// kEvaluate runs forward only. The memory is planned here and taken with the first run().
-  Program(const nn::Transformer& model, int64_t batch, Tape::Mode mode, double gradient_scale = 1);
+  /// Runs forward only. The memory is planned here and taken with the first run().
+  static Program evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch,
+                            bool captured);
+  /// Runs forward and backward, accumulates the gradient of gradient_scale * loss_scale *
+  /// sum(losses) and adds the losses to the state, which lies on the device and must outlive it.
+  static Program training(const Queue& queue, const nn::Transformer& model, int64_t batch,
+                          bool captured, double gradient_scale, StepState* state);
 
-  /// [B, T], to be filled before each run with tokens in [0, V).
+  /// Host memory [B, T], to be filled before each run with tokens in [0, V).
   int32_t* tokens() { return tokens_.view().data<int32_t>(); }
-  StepState& state() { return state_; }
   int64_t batch() const { return tokens_.shape()[0]; }
 
   /// `model` has the configuration of the one that was planned for; its weights may differ.
-  void run(Queue& queue, const nn::Transformer& model);
+  void run(const nn::Transformer& model);
 
-  /// Of the last run, in nats, [B*T].
-  const double* losses() const { return losses_.view().data<double>(); }
-  /// Of the last run, [B, T, V]; only after kEvaluate.
-  const View& logits() const { return logits_.value; }
+  /// Of the last run, in nats, [B*T]; waits for it. Valid until the next call.
+  const double* losses();
+  /// Of the last run, [B, T, V] in f64 or f32 in host memory; waits for it. Valid until the next
+  /// call. Only in evaluation.
+  const View& logits();
 
   /// What run() holds at its fullest, with the gaps that packing left as workspace.
   MemoryUse memory() const;
 
  private:
+  Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
+          bool captured, double gradient_scale, StepState* state);
   void pass(Queue& queue, Arena& arena, const nn::Transformer& model);
 
+  Queue queue_;
   Tape::Mode mode_;
+  bool captured_;
   double gradient_scale_;
-  StepState state_;
-  Tensor tokens_;
+  StepState* state_;
+  Tensor tokens_, device_tokens_;
   MemoryPlan plan_;
   std::optional<Arena> arena_;
-  Tensor losses_;
+  std::map<const nn::Transformer*, Repeated> passes_;
+  Tensor losses_, host_losses_;
   Variable logits_;
+  Tensor host_logits_;
 };
 
 }  // namespace lacuna::train

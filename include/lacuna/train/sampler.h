@@ -18,9 +18,8 @@ struct SampleConfig {
 /// Draws `config.length` symbols that continue `prompt`, handing each to `emit`; stops early once
 /// emit returns false. Symbol n is drawn with a number that depends on (seed, n) alone. When the
 /// context is full, the model goes on with its newer half as prompt. `program` evaluates, batch 1.
-void sample(Queue& queue, Program& program, const nn::Transformer& model,
-            const std::vector<int32_t>& prompt, const SampleConfig& config,
-            const std::function<bool(int32_t)>& emit);
+void sample(Program& program, const nn::Transformer& model, const std::vector<int32_t>& prompt,
+            const SampleConfig& config, const std::function<bool(int32_t)>& emit);
 
 /// The index at which the running sum of softmax(logits / temperature) passes `uniform`.
 int32_t draw(const std::vector<double>& logits, double temperature, double uniform);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "lacuna/train/program.h"
 #include "lacuna/train/setup.h"
 
 namespace lacuna::train {
@@ -29,6 +30,10 @@ class SavedRun {
   /// After which the weights were taken, where their file says so.
   std::optional<int64_t> step() const { return step_; }
   Queue& queue() { return queue_; }
+  /// Evaluates the model on `batch` sequences at once.
+  Program program(int64_t batch) const {
+    return Program::evaluation(queue_, *model_, batch, captured(options_));
+  }
 
  private:
   Options options_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "lacuna/data/sample_order.h"
 #include "lacuna/nn/transformer.h"
@@ -18,10 +19,20 @@ DatasetConfig dataset_config(const Options& options);
 nn::ModelConfig model_config(const Options& options, int64_t vocabulary);
 optim::OptimizerConfig optimizer_config(const Options& options);
 
-/// The type of weights and activations.
-DType precision(const Options& options);
-/// train.threads, or all that the process may use.
-int threads(const Options& options);
+/// Whether train.device means a GPU on this machine. Throws Error(kConfig) when one is asked for by a
+/// program that was built without CUDA.
+bool on_gpu(const Options& options);
+/// On a GPU or on train.threads CPU threads (0: all that the process may use). Throws Error(kConfig)
+/// when a GPU is asked for and there is none to be used.
+Queue make_queue(const Options& options);
+/// train.precision with "auto" replaced by what the device prefers. Throws Error(kConfig) when the
+/// device cannot train in it.
+std::string precision(const Options& options);
+/// What ops store on the queue's device: of train.precision, or f32 where the device knows nothing
+/// shorter, so that a run from a GPU can be evaluated on a CPU.
+DType storage_type(const Options& options, const Queue& queue);
+/// Whether steps are recorded and replayed.
+bool captured(const Options& options);
 
 /// Which window of the training part each sample is. Throws Error(kData) when the training part is
 /// shorter than one window.

@@ -1,6 +1,7 @@
 // Training without files or a terminal: a model, its data and its optimizer, advanced step by step.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@ struct StepResult {
   double bits = 0;           // mean over the step's tokens, before the update
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;  // scheduled
+  double loss_scale = 1;     // after the step
   bool skipped = false;      // the loss or a gradient was not finite: nothing was updated
 };
 
@@ -29,8 +31,19 @@ class Trainer {
   /// must outlive the trainer. Throws Error(kConfig) and Error(kData).
   Trainer(const Options& options, const Dataset& data);
 
-  /// Consumes the next batch.
+  /// Consumes the next batch: begins its work, which a GPU goes on with while the host does other
+  /// things. At most `steps_ahead` steps may be unfinished.
+  void begin_step();
+  /// The result of the oldest unfinished step; waits for it.
+  StepResult finish_step();
+  int64_t unfinished() const { return static_cast<int64_t>(reports_.size()); }
+  /// How many steps to have begun before the first result is read: 1 on a GPU, so that it never
+  /// waits for the host, 0 on the CPU.
+  int64_t steps_ahead() const { return queue_.on_gpu() ? 1 : 0; }
+  /// A step from beginning to end, when none is unfinished.
   StepResult step();
+
+  /// Finished ones. Everything below is to be called when none is unfinished.
   int64_t steps_done() const { return steps_; }
   int64_t steps_total() const { return schedule_.total; }
   int64_t steps_skipped() const { return steps_ - updates_; }
@@ -50,11 +63,14 @@ class Trainer {
   /// With Weights::kAverage: only when has_average().
   const nn::ParameterStore& weights(Weights which) const;
   const nn::Transformer& model() const { return model_; }
-  Queue& queue() { return queue_; }
+  const Queue& queue() const { return queue_; }
   /// All tensors that training and evaluation will hold, by tag.
   MemoryUse memory() const;
 
  private:
+  void begin_update();
+  StepInputs inputs_of(int64_t step) const;
+
   const Options options_;
   const Dataset& data_;
   Queue queue_;
@@ -67,10 +83,14 @@ class Trainer {
   StepSize step_size_;
   optim::Schedule schedule_;
   SampleOrder order_;
+  Tensor state_;         // one StepState
+  Tensor squared_norm_;  // [1] f64
   Program training_;
   Program evaluation_;
-  int64_t steps_ = 0;
-  int64_t updates_ = 0;
+  Repeated update_;
+  int64_t steps_ = 0;                              // finished
+  int64_t updates_ = 0;                            // of them not skipped
+  std::deque<std::unique_ptr<Download>> reports_;  // the state after each unfinished step
 };
 
 }  // namespace lacuna::train

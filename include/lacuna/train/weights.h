@@ -16,15 +16,16 @@ struct FlatBuffer {
   View values;
 };
 
-/// Writes the parameters' parts of all buffers in their own precision, atomically. Throws
-/// Error(kIo).
+/// Writes the parameters' parts of all buffers, which lie in host memory, in their own precision,
+/// atomically. Throws Error(kIo).
 void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>& slices,
                   const std::vector<FlatBuffer>& buffers,
                   const std::map<std::string, std::string>& metadata);
 
-/// Reads what save_buffers() wrote, converting from any float type. Throws Error(kData) when the
-/// file is damaged, lacks a tensor, has one of another shape, or has other tensors besides.
-void load_buffers(Queue& queue, const std::string& path,
+/// Reads what save_buffers() wrote into buffers of the queue's device, converting from any float
+/// type. Throws Error(kData) when the file is damaged, lacks a tensor, has one of another shape, or
+/// has other tensors besides.
+void load_buffers(const Queue& queue, const std::string& path,
                   const std::vector<nn::ParameterSlice>& slices,
                   const std::vector<FlatBuffer>& buffers);
 
@@ -32,6 +33,6 @@ void load_buffers(Queue& queue, const std::string& path,
 void save_weights(const std::string& path, const nn::ParameterStore& parameters,
                   const std::map<std::string, std::string>& metadata);
 
-void load_weights(Queue& queue, const std::string& path, const nn::ParameterStore& parameters);
+void load_weights(const std::string& path, nn::ParameterStore& parameters);
 
 }  // namespace lacuna::train

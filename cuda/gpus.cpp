@@ -1,9 +1,11 @@
 // What the CUDA runtime says of the GPUs of this machine.
+#include "lacuna/tensor/gpus.h"
+
 #include <cuda_runtime_api.h>
 
 #include <cstdio>
 
-#include "lacuna/tensor/gpus.h"
+#include "lacuna/base/text.h"
 
 namespace lacuna::cuda {
 
@@ -27,6 +29,25 @@ std::vector<std::string> describe_gpus() {
   }
   if (lines.empty()) lines.emplace_back("none is visible");
   return lines;
+}
+
+std::string why_unusable(int device) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaErrorInsufficientDriver) {
+    return "the driver is older than CUDA " + std::to_string(CUDART_VERSION / 1000) +
+           ", which this program was built with";
+  }
+  if (status != cudaSuccess) return cudaGetErrorString(status);
+  if (device >= count) return str("there are ", count, " GPUs, numbered from 0");
+  cudaDeviceProp facts{};
+  const cudaError_t read = cudaGetDeviceProperties(&facts, device);
+  if (read != cudaSuccess) return cudaGetErrorString(read);
+  if (facts.major < 8) {
+    return str(facts.name, " is of compute capability ", facts.major, ".", facts.minor,
+               "; at least 8.0 is needed");
+  }
+  return "";
 }
 
 }  // namespace lacuna::cuda

@@ -1,0 +1,213 @@
+#include "queue.h"
+
+#include <cstring>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
+
+namespace lacuna::cuda {
+namespace {
+
+class PinnedCopy : public Download {
+ public:
+  PinnedCopy(cudaStream_t stream, const void* device, size_t bytes) {
+    check(cudaMallocHost(&host_, bytes), "cudaMallocHost");
+    check(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), "cudaEventCreate");
+    check(cudaMemcpyAsync(host_, device, bytes, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
+    check(cudaEventRecord(done_, stream), "cudaEventRecord");
+  }
+  ~PinnedCopy() override {
+    if (done_ != nullptr) cudaEventSynchronize(done_);
+    cudaEventDestroy(done_);
+    cudaFreeHost(host_);
+  }
+  PinnedCopy(const PinnedCopy&) = delete;
+  PinnedCopy& operator=(const PinnedCopy&) = delete;
+
+  const void* wait() override {
+    check(cudaEventSynchronize(done_), "cudaEventSynchronize");
+    return host_;
+  }
+
+ private:
+  void* host_ = nullptr;
+  cudaEvent_t done_ = nullptr;
+};
+
+class CapturedGraph : public Graph {
+ public:
+  explicit CapturedGraph(cudaGraph_t graph) {
+    const cudaError_t status = cudaGraphInstantiate(&executable_, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "cudaGraphInstantiate");
+  }
+  ~CapturedGraph() override { cudaGraphExecDestroy(executable_); }
+  CapturedGraph(const CapturedGraph&) = delete;
+  CapturedGraph& operator=(const CapturedGraph&) = delete;
+
+  cudaGraphExec_t executable() const { return executable_; }
+
+ private:
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+constexpr size_t kStagings = 4;
+
+}  // namespace
+
+void check(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  throw Error(
+      ErrorKind::kInternal, call,
+      str("the GPU reports: ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
+}
+
+void check(cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  throw Error(ErrorKind::kInternal, call, str("cuBLAS reports: ", cublasLtGetStatusString(status)));
+}
+
+void check_launch(const char* kernel) {
+  check(cudaGetLastError(), kernel);
+}
+
+struct GpuStream::Staging {
+  void* host = nullptr;
+  size_t bytes = 0;
+  cudaEvent_t free = nullptr;  // recorded after the copy out of it
+
+  Staging() { check(cudaEventCreateWithFlags(&free, cudaEventDisableTiming), "cudaEventCreate"); }
+  ~Staging() {
+    cudaEventDestroy(free);
+    cudaFreeHost(host);
+  }
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  void reserve(size_t wanted) {
+    check(cudaEventSynchronize(free), "cudaEventSynchronize");
+    if (wanted <= bytes) return;
+    check(cudaFreeHost(host), "cudaFreeHost");
+    host = nullptr;
+    check(cudaMallocHost(&host, wanted), "cudaMallocHost");
+    bytes = wanted;
+  }
+};
+
+GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
+  check(cudaSetDevice(config.device), "cudaSetDevice");
+  cudaDeviceProp facts{};
+  check(cudaGetDeviceProperties(&facts, config.device), "cudaGetDeviceProperties");
+  multiprocessors_ = facts.multiProcessorCount;
+  architecture_ = 10 * facts.major + facts.minor;
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+  check(cublasLtCreate(&blas_), "cublasLtCreate");
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  context_bytes_ = total - free;
+  check(cudaMalloc(&workspace_, config.workspace), "cudaMalloc of the workspace");
+  for (size_t i = 0; i < kStagings; ++i) staging_.push_back(std::make_unique<Staging>());
+}
+
+GpuStream::~GpuStream() {
+  cudaStreamSynchronize(stream_);
+  cache_.clear();
+  staging_.clear();
+  cudaFree(workspace_);
+  cublasLtDestroy(blas_);
+  cudaStreamDestroy(stream_);
+}
+
+Tensor GpuStream::allocate(const Shape& shape, DType dtype) {
+  const size_t bytes = std::max<size_t>(static_cast<size_t>(shape.count()) * size_of(dtype), 1);
+  void* memory = nullptr;
+  const cudaError_t status = cudaMalloc(&memory, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // not sticky: the caller may lower what it asks for
+    size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    throw Error(ErrorKind::kConfig, "GPU memory",
+                str(human_bytes(bytes), " are wanted in one piece, ", human_bytes(free), " of ",
+                    human_bytes(total), " are free"),
+                "Lower train.batch or model.context");
+  }
+  check(status, "cudaMalloc");
+  const std::shared_ptr<const void> owner(
+      memory, [](const void* held) { cudaFree(const_cast<void*>(held)); });
+  check(cudaMemsetAsync(memory, 0, bytes, stream_), "cudaMemsetAsync");
+  return {View(memory, dtype, shape), owner};
+}
+
+void GpuStream::upload(void* device, const void* host, size_t bytes) {
+  Staging& stage = *staging_[next_staging_++ % kStagings];
+  stage.reserve(bytes);
+  std::memcpy(stage.host, host, bytes);
+  check(cudaMemcpyAsync(device, stage.host, bytes, cudaMemcpyHostToDevice, stream_),
+        "cudaMemcpyAsync");
+  check(cudaEventRecord(stage.free, stream_), "cudaEventRecord");
+}
+
+std::unique_ptr<Download> GpuStream::download(const void* device, size_t bytes) {
+  return std::make_unique<PinnedCopy>(stream_, device, bytes);
+}
+
+void GpuStream::fill(void* device, int byte, size_t bytes) {
+  check(cudaMemsetAsync(device, byte, bytes, stream_), "cudaMemsetAsync");
+}
+
+void GpuStream::wait() {
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+}
+
+std::unique_ptr<Graph> GpuStream::capture(const std::function<void()>& work) {
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
+        "cudaStreamBeginCapture");
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+    throw;
+  }
+  check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+  return std::make_unique<CapturedGraph>(graph);
+}
+
+void GpuStream::replay(Graph& graph) {
+  check(cudaGraphLaunch(dynamic_cast<CapturedGraph&>(graph).executable(), stream_),
+        "cudaGraphLaunch");
+}
+
+void* GpuStream::workspace_bytes(size_t bytes) {
+  require(bytes <= config_.workspace, "GpuStream::workspace", "an op wants more scratch memory");
+  return workspace_;
+}
+
+GpuStream& gpu(const Queue& queue) {
+  return static_cast<GpuStream&>(queue.stream());
+}
+
+Queue make_queue(const QueueConfig& config) {
+  const std::string reason = why_unusable(config.device);
+  if (!reason.empty()) {
+    throw Error(ErrorKind::kConfig, str("GPU ", config.device), reason,
+                "Use --train.device cpu to compute on the CPU");
+  }
+  return Queue(std::make_shared<GpuStream>(config));
+}
+
+std::string device_name(const Queue& queue) {
+  cudaDeviceProp facts{};
+  check(cudaGetDeviceProperties(&facts, gpu(queue).config().device), "cudaGetDeviceProperties");
+  return facts.name;
+}
+
+DeviceMemory device_memory(const Queue& queue) {
+  DeviceMemory memory{};
+  check(cudaMemGetInfo(&memory.free, &memory.total), "cudaMemGetInfo");
+  memory.context = gpu(queue).context_bytes();
+  memory.workspace = gpu(queue).config().workspace;
+  return memory;
+}
+
+}  // namespace lacuna::cuda

@@ -1,0 +1,82 @@
+// The GPU behind a queue, as the kernels of this room see it: its stream, its workspace, and
+// checked calls of the CUDA runtime.
+#pragma once
+
+#include <cublasLt.h>
+#include <cuda_runtime_api.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "lacuna/tensor/gpus.h"
+
+namespace lacuna::cuda {
+
+/// Throws Error(kInternal) naming `call` unless the status is success.
+void check(cudaError_t status, const char* call);
+void check(cublasStatus_t status, const char* call);
+
+/// To be called after each kernel launch; throws Error(kInternal) naming the kernel.
+void check_launch(const char* kernel);
+
+class GpuStream : public DeviceStream {
+ public:
+  explicit GpuStream(const QueueConfig& config);
+  ~GpuStream() override;
+  GpuStream(const GpuStream&) = delete;
+  GpuStream& operator=(const GpuStream&) = delete;
+
+  Tensor allocate(const Shape& shape, DType dtype) override;
+  void upload(void* device, const void* host, size_t bytes) override;
+  std::unique_ptr<Download> download(const void* device, size_t bytes) override;
+  void fill(void* device, int byte, size_t bytes) override;
+  void wait() override;
+  std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
+  void replay(Graph& graph) override;
+
+  const QueueConfig& config() const { return config_; }
+  cudaStream_t stream() const { return stream_; }
+  cublasLtHandle_t blas() const { return blas_; }
+  int multiprocessors() const { return multiprocessors_; }
+  int architecture() const { return architecture_; }  // 90 for sm_90
+  size_t context_bytes() const { return context_bytes_; }
+
+  /// Scratch memory of the op that is being launched: the next op may overwrite it. Aligned to 256
+  /// bytes. Throws Error(kInternal) when the workspace is smaller.
+  template <class T>
+  T* workspace(int64_t count) {
+    return static_cast<T*>(workspace_bytes(static_cast<size_t>(count) * sizeof(T)));
+  }
+  void* workspace_bytes(size_t bytes);
+
+  /// What `make` returned for this key when it was first asked for: plans and tables on the device
+  /// that depend on the key's bytes alone and live as long as the queue. `make` must not be needed
+  /// for the first time while a graph is captured when it allocates.
+  template <class T>
+  const T& cached(const std::string& key, const std::function<std::shared_ptr<T>()>& make) {
+    std::shared_ptr<void>& entry = cache_[key];
+    if (entry == nullptr) entry = make();
+    return *static_cast<const T*>(entry.get());
+  }
+
+ private:
+  struct Staging;  // pinned host memory of one upload
+
+  QueueConfig config_;
+  cudaStream_t stream_ = nullptr;
+  cublasLtHandle_t blas_ = nullptr;
+  int multiprocessors_ = 0;
+  int architecture_ = 0;
+  size_t context_bytes_ = 0;
+  void* workspace_ = nullptr;
+  std::vector<std::unique_ptr<Staging>> staging_;  // used in turn
+  size_t next_staging_ = 0;
+  std::map<std::string, std::shared_ptr<void>> cache_;
+};
+
+/// The stream of a queue that runs on a GPU.
+GpuStream& gpu(const Queue& queue);
+
+}  // namespace lacuna::cuda

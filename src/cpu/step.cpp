@@ -1,0 +1,21 @@
+// The ends of a pass and of a step: what is known of the loss and the gradients.
+#include <cmath>
+
+#include "lacuna/kernels/step_state.h"
+
+namespace lacuna::cpu {
+
+void run(Backend, Queue&, const AddLosses& op) {
+  const double* losses = op.losses.data<double>();
+  double sum = 0;
+  for (int64_t i = 0; i < op.losses.count(); ++i) sum += losses[i];
+  op.state->running_nats += sum;
+}
+
+void run(Backend, Queue&, const FinishGradients& op) {
+  const double norm = std::sqrt(op.squared_norm.data<double>()[0]) / op.state->loss_scale;
+  const bool finite = std::isfinite(norm) && std::isfinite(op.state->running_nats);
+  finish_gradients(*op.state, norm, finite, op.clip, op.scaling);
+}
+
+}  // namespace lacuna::cpu

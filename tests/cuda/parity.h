@@ -1,0 +1,116 @@
+// Kernels against the specification: inputs are drawn afresh, rounded to the type that the GPU
+// stores, and given to the GPU as they are and to the CPU widened to f64. Outputs on the GPU start
+// as NaN between two guard zones that nobody may touch.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "../random_tensor.h"
+#include "lacuna/kernels/elementwise.h"
+#include "lacuna/tensor/gpus.h"
+#include "lacuna/tensor/runtime.h"
+
+namespace parity {
+
+using namespace lacuna;
+
+/// One queue for all tests of a process.
+inline Queue& gpu_queue() {
+  static Queue queue = cuda::make_queue({});
+  return queue;
+}
+
+inline Queue& cpu_queue() {
+  static Queue queue = Queue::cpu(4);
+  return queue;
+}
+
+/// The elements of a host tensor in f64.
+inline Tensor widened(const View& from) {
+  Tensor made = Tensor::zeros(from.shape(), DType::kF64);
+  run(cpu::Backend{}, cpu_queue(), Convert{.x = from, .y = made});
+  return made;
+}
+
+/// A host tensor rounded to `dtype`.
+inline Tensor rounded(const View& from, DType dtype) {
+  Tensor made = Tensor::zeros(from.shape(), dtype);
+  run(cpu::Backend{}, cpu_queue(), Convert{.x = from, .y = made});
+  return made;
+}
+
+/// A tensor on both sides: `gpu` holds the values in `dtype`, `exact` the same values in f64 on the
+/// host.
+struct Both {
+  Tensor exact, gpu;
+};
+
+inline Both both(const Tensor& drawn_f64, DType dtype) {
+  const Tensor stored = rounded(drawn_f64, dtype);
+  Both sides{widened(stored), gpu_queue().zeros(stored.shape(), dtype)};
+  gpu_queue().upload(sides.gpu, stored.view().raw());
+  return sides;
+}
+
+inline Both random_both(Random& random, const Shape& shape, DType dtype, double low = -1,
+                        double high = 1) {
+  return both(random.tensor<double>(shape, low, high), dtype);
+}
+
+/// Indices, such as tokens: the same on both sides.
+inline Both tokens_both(Random& random, const Shape& shape, int64_t count) {
+  const Tensor drawn = random.tokens(shape, count);
+  Both sides{drawn, gpu_queue().zeros(shape, DType::kI32)};
+  gpu_queue().upload(sides.gpu, drawn.view().raw());
+  return sides;
+}
+
+/// Memory for one output on the GPU.
+class GuardedGpu {
+ public:
+  /// NaN inside (all bits set).
+  GuardedGpu(const Shape& shape, DType dtype)
+      : memory_(gpu_queue().zeros({bytes_of(shape, dtype) + 2 * kMargin}, DType::kU8)) {
+    gpu_queue().fill(memory_, kGuardByte);
+    view_ = View(memory_.view().data<uint8_t>() + kMargin, dtype, shape);
+    gpu_queue().fill(view_, 0xFF);
+  }
+  /// Holds a copy of `start` (on the host), for what is accumulated.
+  explicit GuardedGpu(const View& start) : GuardedGpu(start.shape(), start.dtype()) {
+    gpu_queue().upload(view_, start.raw());
+  }
+
+  const View& view() const { return view_; }
+  operator const View&() const { return view_; }  // NOLINT: used where a contract wants a view
+
+  /// As f64 on the host.
+  std::vector<double> values() const {
+    return elements<double>(widened(gpu_queue().to_host(view_)));
+  }
+  std::vector<uint8_t> bits() const {
+    const Tensor host = gpu_queue().to_host(view_);
+    const auto* bytes = static_cast<const uint8_t*>(host.view().raw());
+    return {bytes, bytes + host.view().bytes()};
+  }
+  bool intact() const {
+    const std::vector<uint8_t> all = elements<uint8_t>(gpu_queue().to_host(memory_));
+    for (int64_t i = 0; i < kMargin; ++i) {
+      const auto at = static_cast<size_t>(i);
+      if (all[at] != kGuardByte || all[all.size() - 1 - at] != kGuardByte) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr int64_t kMargin = 512;
+  static constexpr int kGuardByte = 0xA5;
+  static int64_t bytes_of(const Shape& shape, DType dtype) {
+    return shape.count() * static_cast<int64_t>(size_of(dtype));
+  }
+
+  Tensor memory_;
+  View view_;
+};
+
+}  // namespace parity
