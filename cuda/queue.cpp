@@ -1,5 +1,6 @@
 #include "queue.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "lacuna/base/error.h"
@@ -208,6 +209,30 @@ DeviceMemory device_memory(const Queue& queue) {
   memory.context = gpu(queue).context_bytes();
   memory.workspace = gpu(queue).config().workspace;
   return memory;
+}
+
+std::vector<double> time_on_device(const Queue& queue, int repeats,
+                                   const std::function<void(int repeat)>& work) {
+  const cudaStream_t stream = gpu(queue).stream();
+  std::vector<cudaEvent_t> events(static_cast<size_t>(repeats) + 1);
+  for (cudaEvent_t& event : events) check(cudaEventCreate(&event), "cudaEventCreate");
+  check(cudaEventRecord(events[0], stream), "cudaEventRecord");
+  for (int i = 0; i < repeats; ++i) {
+    work(i);
+    check(cudaEventRecord(events[static_cast<size_t>(i) + 1], stream), "cudaEventRecord");
+  }
+  queue.wait();
+  std::vector<double> times;
+  for (int i = 0; i < repeats; ++i) {
+    float ms = 0;
+    check(cudaEventElapsedTime(&ms, events[static_cast<size_t>(i)],
+                               events[static_cast<size_t>(i) + 1]),
+          "cudaEventElapsedTime");
+    times.push_back(ms);
+  }
+  for (const cudaEvent_t event : events) cudaEventDestroy(event);
+  std::sort(times.begin(), times.end());
+  return times;
 }
 
 }  // namespace lacuna::cuda

@@ -39,4 +39,9 @@ struct DeviceMemory {
 };
 DeviceMemory device_memory(const Queue& queue);
 
+/// Milliseconds of `work`, which launches on the queue, by events around each of `repeats` runs, in
+/// ascending order. Call it once before: the first run is never like the others.
+std::vector<double> time_on_device(const Queue& queue, int repeats,
+                                   const std::function<void(int repeat)>& work);
+
 }  // namespace lacuna::cuda
