@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
@@ -160,6 +161,26 @@ void GpuStream::wait() {
   check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
 }
 
+void GpuStream::launched(std::string_view contract) {
+  if (marking_) {
+    Mark mark{std::string(contract), nullptr};
+    check(cudaEventCreate(&mark.done), "cudaEventCreate");
+    check(cudaEventRecord(mark.done, stream_), "cudaEventRecord");
+    marks_.push_back(mark);
+  }
+  if (config_.checked) check(cudaStreamSynchronize(stream_), std::string(contract).c_str());
+}
+
+void GpuStream::begin_marks() {
+  marking_ = true;
+  launched("");  // where the first one begins
+}
+
+std::vector<GpuStream::Mark> GpuStream::take_marks() {
+  marking_ = false;
+  return std::exchange(marks_, {});
+}
+
 std::unique_ptr<Graph> GpuStream::capture(const std::function<void()>& work) {
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
@@ -209,6 +230,29 @@ DeviceMemory device_memory(const Queue& queue) {
   memory.context = gpu(queue).context_bytes();
   memory.workspace = gpu(queue).config().workspace;
   return memory;
+}
+
+std::vector<ContractTime> profile(const Queue& queue, const std::function<void()>& work) {
+  GpuStream& stream = gpu(queue);
+  stream.begin_marks();
+  work();
+  const std::vector<GpuStream::Mark> marks = stream.take_marks();
+  queue.wait();
+  std::map<std::string, ContractTime> by_name;
+  for (size_t i = 1; i < marks.size(); ++i) {
+    float ms = 0;
+    check(cudaEventElapsedTime(&ms, marks[i - 1].done, marks[i].done), "cudaEventElapsedTime");
+    ContractTime& entry = by_name[marks[i].contract];
+    entry.contract = marks[i].contract;
+    ++entry.launches;
+    entry.ms += ms;
+  }
+  for (const GpuStream::Mark& mark : marks) cudaEventDestroy(mark.done);
+  std::vector<ContractTime> times;
+  for (const auto& [name, time] : by_name) times.push_back(time);
+  std::sort(times.begin(), times.end(),
+            [](const ContractTime& a, const ContractTime& b) { return a.ms > b.ms; });
+  return times;
 }
 
 std::vector<double> time_on_device(const Queue& queue, int repeats,

@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "lacuna/tensor/gpus.h"
 
@@ -33,6 +35,7 @@ class GpuStream : public DeviceStream {
   std::unique_ptr<Download> download(const void* device, size_t bytes) override;
   void fill(void* device, int byte, size_t bytes) override;
   void wait() override;
+  void launched(std::string_view contract) override;
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
   void replay(Graph& graph) override;
 
@@ -42,6 +45,14 @@ class GpuStream : public DeviceStream {
   int multiprocessors() const { return multiprocessors_; }
   int architecture() const { return architecture_; }  // 90 for sm_90
   size_t context_bytes() const { return context_bytes_; }
+
+  /// From now on an event follows each launch; take_marks() ends this and hands them over.
+  void begin_marks();
+  struct Mark {
+    std::string contract;
+    cudaEvent_t done;
+  };
+  std::vector<Mark> take_marks();
 
   /// Scratch memory of the op that is being launched: the next op may overwrite it. Aligned to 256
   /// bytes. Throws Error(kInternal) when the workspace is smaller.
@@ -74,6 +85,8 @@ class GpuStream : public DeviceStream {
   std::vector<std::unique_ptr<Staging>> staging_;  // used in turn
   size_t next_staging_ = 0;
   std::map<std::string, std::shared_ptr<void>> cache_;
+  bool marking_ = false;
+  std::vector<Mark> marks_;
 };
 
 /// The stream of a queue that runs on a GPU.

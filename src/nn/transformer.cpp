@@ -63,7 +63,7 @@ int64_t Transformer::attended_pairs() const {
   return pairs;
 }
 
-double Transformer::training_flops() const {
+double Transformer::training_flops(int64_t pairs) const {
   const auto width = static_cast<double>(config_.width), qk = static_cast<double>(config_.qk_width);
   const auto inner = static_cast<double>(config_.feedforward_width);
   const double block = width * (2 * qk + width) + width * width + 2 * width * inner;
@@ -71,7 +71,7 @@ double Transformer::training_flops() const {
       static_cast<double>(config_.layers) * block + width * static_cast<double>(config_.vocabulary);
   const double per_pair = (qk + width) / static_cast<double>(config_.heads);
   return 6 * (weights * static_cast<double>(config_.context) +
-              per_pair * static_cast<double>(attended_pairs()));
+              per_pair * static_cast<double>(pairs));
 }
 
 ops::Norm Transformer::norm(const std::string& name, double eps) const {

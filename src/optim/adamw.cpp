@@ -57,6 +57,10 @@ class AdamWOptimizer : public Optimizer {
     return {{"mean", mean_}, {"variance", variance_}};
   }
 
+  size_t bytes() const override {
+    return decays_.view().bytes() + mean_.view().bytes() + variance_.view().bytes();
+  }
+
  private:
   OptimizerConfig config_;
   Tensor decays_;

@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "lacuna/base/text.h"
+
 namespace lacuna {
 namespace {
 
@@ -70,6 +72,15 @@ const char* name_of(MemoryTag tag) {
 
 size_t MemoryUse::total() const {
   return std::accumulate(bytes.begin(), bytes.end(), size_t{0});
+}
+
+std::string memory_text(const MemoryUse& use) {
+  std::vector<std::string> parts;
+  for (size_t tag = 0; tag < kMemoryTags; ++tag) {
+    if (use.bytes[tag] == 0) continue;
+    parts.push_back(str(name_of(static_cast<MemoryTag>(tag)), " ", human_bytes(use.bytes[tag])));
+  }
+  return str(human_bytes(use.total()), ": ", join(parts, ", "));
 }
 
 MemoryPlan pack(std::vector<Lifetime> lifetimes) {

@@ -7,15 +7,6 @@
 namespace lacuna::train {
 namespace {
 
-std::string memory_text(const MemoryUse& use) {
-  std::vector<std::string> parts;
-  for (size_t tag = 0; tag < kMemoryTags; ++tag) {
-    if (use.bytes[tag] == 0) continue;
-    parts.push_back(str(name_of(static_cast<MemoryTag>(tag)), " ", human_bytes(use.bytes[tag])));
-  }
-  return str("memory  ", human_bytes(use.total()), ": ", join(parts, ", "));
-}
-
 std::string place_of(const Queue& queue) {
   if constexpr (kWithCuda) {
     if (queue.on_gpu()) return cuda::device_name(queue);
@@ -36,7 +27,7 @@ std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
           str("run     ", folder, ": ", grouped(trainer.steps_total()), " steps of ",
               grouped(trainer.step_size().tokens), " tokens on ", place_of(trainer.queue()), " in ",
               name_of(trainer.model().dtype())),
-          memory_text(trainer.memory())};
+          "memory  " + memory_text(trainer.memory())};
 }
 
 }  // namespace lacuna::train

@@ -57,8 +57,9 @@ Queue make_queue(const Options& options) {
   if (on_gpu(options)) {
     if constexpr (kWithCuda) {
       const bool tf32 = options.train.f32_products == "tf32";
-      return cuda::make_queue({.f32_products = tf32 ? cuda::MatrixPrecision::kTF32
-                                                    : cuda::MatrixPrecision::kF32});
+      return cuda::make_queue(
+          {.f32_products = tf32 ? cuda::MatrixPrecision::kTF32 : cuda::MatrixPrecision::kF32,
+           .checked = !captured(options)});
     }
   }
   const int64_t threads = options.train.threads;

@@ -5,7 +5,9 @@
 #include <cstring>
 #include <numbers>
 
+#include "lacuna/base/text.h"
 #include "lacuna/kernels/elementwise.h"
+#include "lacuna/tensor/gpus.h"
 #include "lacuna/train/weights.h"
 
 namespace lacuna::train {
@@ -51,6 +53,26 @@ Trainer::Trainer(const Options& options, const Dataset& data)
     averages_.emplace(queue_, parameter_specs(config_), model_.dtype(), false);
     launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
     average_model_.emplace(config_, *averages_);
+  }
+  if constexpr (kWithCuda) {
+    if (queue_.on_gpu()) check_gpu_memory();
+  }
+}
+
+// What is still to be allocated are the blocks of the two programs, which grow with the batch.
+void Trainer::check_gpu_memory() const {
+  if constexpr (kWithCuda) {
+    const size_t wanted = training_.memory().total() + evaluation_.memory().total();
+    const size_t free = cuda::device_memory(queue_).free;
+    if (wanted <= free) return;
+    const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) *
+                                           static_cast<double>(free) / static_cast<double>(wanted));
+    throw Error(ErrorKind::kConfig, "GPU memory",
+                str("a step needs ", human_bytes(wanted), " more than what is held already, ",
+                    human_bytes(free), " are free (", memory_text(memory()), ")"),
+                fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
+                               " and raise train.accumulation instead")
+                         : "Lower model.context or model.layers");
   }
 }
 
@@ -176,7 +198,10 @@ MemoryUse Trainer::memory() const {
   use[MemoryTag::kParameters] += parameters_.values().bytes();
   use[MemoryTag::kGradients] += parameters_.gradients().bytes();
   if (averages_) use[MemoryTag::kAverages] += averages_->values().bytes();
-  for (const auto& [name, view] : optimizer_->buffers()) use[MemoryTag::kOptimizer] += view.bytes();
+  use[MemoryTag::kOptimizer] += optimizer_->bytes();
+  if constexpr (kWithCuda) {
+    if (queue_.on_gpu()) use[MemoryTag::kWorkspace] += cuda::device_memory(queue_).workspace;
+  }
   return use;
 }
 

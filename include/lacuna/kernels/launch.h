@@ -3,6 +3,8 @@
 // the call be found, so a backend that is missing an op fails to link and names it.
 #pragma once
 
+#include <string_view>
+
 #include "lacuna/tensor/runtime.h"
 
 namespace lacuna {
@@ -21,11 +23,23 @@ inline constexpr bool kWithCuda = true;
 inline constexpr bool kWithCuda = false;
 #endif
 
+/// The name of a contract as it is written, such as "LinearForward".
+template <class Contract>
+std::string_view contract_name() {
+  const std::string_view text = __PRETTY_FUNCTION__;  // "... [with Contract = lacuna::NAME; ..."
+  const size_t begin =
+      text.find("Contract = lacuna::") + std::string_view("Contract = lacuna::").size();
+  return text.substr(begin, text.find_first_of(";]", begin) - begin);
+}
+
 template <class Contract>
 void launch(Queue& queue, const Contract& contract) {
   if (queue.is_dry()) return;
   if constexpr (kWithCuda) {
-    if (queue.on_gpu()) return run(cuda::Backend{}, queue, contract);
+    if (queue.on_gpu()) {
+      run(cuda::Backend{}, queue, contract);
+      return queue.stream().launched(contract_name<Contract>());
+    }
   }
   run(cpu::Backend{}, queue, contract);
 }

@@ -55,9 +55,11 @@ class Transformer {
   DType dtype() const { return parameters_.compute_dtype(); }
   /// Attended (query, key) pairs of one sequence, over all layers and heads.
   int64_t attended_pairs() const;
-  /// Floating-point operations that one sequence needs forward and backward: two per multiplication
-  /// and addition of the matrix products and of the attended pairs, three times; nothing else.
-  double training_flops() const;
+  /// Floating-point operations that one sequence needs forward and backward when `pairs` (query, key)
+  /// pairs attend: two per multiplication and addition of the matrix products and of the pairs, three
+  /// times; nothing else.
+  double training_flops(int64_t pairs) const;
+  double training_flops() const { return training_flops(attended_pairs()); }
 
  private:
   // The residual stream with the branch that is yet to be added to it.

@@ -30,6 +30,8 @@ class Optimizer {
                       const StepState* state) = 0;
   /// The flat buffers that a continued run needs, by name.
   virtual std::vector<std::pair<std::string, View>> buffers() const = 0;
+  /// Of all memory it holds on the device.
+  virtual size_t bytes() const = 0;
 };
 
 /// Throws Error(kConfig) with the nearest known name for an unknown optimizer.

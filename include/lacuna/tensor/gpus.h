@@ -22,6 +22,7 @@ struct QueueConfig {
   int device = 0;
   MatrixPrecision f32_products = MatrixPrecision::kF32;
   size_t workspace = size_t{64} << 20;  // bytes, for matrix products and partial sums
+  bool checked = false;                 // wait after each launch, so that a fault names it
 };
 
 /// A queue with a stream, a cuBLASLt handle and a workspace of its own. Throws Error(kConfig) with
@@ -38,6 +39,15 @@ struct DeviceMemory {
   size_t workspace;  // of the queue
 };
 DeviceMemory device_memory(const Queue& queue);
+
+/// What `work` launched, one entry per contract with the sum of its times, longest first. It must
+/// not replay graphs.
+struct ContractTime {
+  std::string contract;
+  int64_t launches = 0;
+  double ms = 0;
+};
+std::vector<ContractTime> profile(const Queue& queue, const std::function<void()>& work);
 
 /// Milliseconds of `work`, which launches on the queue, by events around each of `repeats` runs, in
 /// ascending order. Call it once before: the first run is never like the others.

@@ -38,6 +38,9 @@ struct MemoryUse {
   size_t total() const;
 };
 
+/// "1.5 GiB: parameters 1.0 GiB, ...", without the tags that hold nothing.
+std::string memory_text(const MemoryUse& use);
+
 /// One allocation: alive from event `birth` until event `death` (exclusive).
 struct Lifetime {
   size_t bytes;

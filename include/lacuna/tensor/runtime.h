@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "lacuna/tensor/tensor.h"
 
@@ -39,6 +40,8 @@ class DeviceStream {
   virtual std::unique_ptr<Download> download(const void* device, size_t bytes) = 0;
   virtual void fill(void* device, int byte, size_t bytes) = 0;
   virtual void wait() = 0;
+  /// Told after each launch what it was. In checked mode, waits for it.
+  virtual void launched(std::string_view contract) = 0;
   virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
   virtual void replay(Graph& graph) = 0;
 };
