@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "dispatch.h"
+#include "dot.h"
 #include "gemm.h"
 #include "math.h"
 #include "parallel.h"
@@ -54,9 +55,28 @@ void through_activation(Queue& queue, const T* z, T* dy, int64_t rows, int64_t w
   });
 }
 
+// Few rows: the time is that of reading the weights, so each is read once, for all rows.
+template <class T>
+void multiply_rows_alone(Queue& queue, const LinearForward& op, int64_t rows, int64_t in,
+                         int64_t out) {
+  constexpr int64_t kOutputs = 32;
+  const T *x = op.x.data<T>(), *weight = op.weight.data<T>();
+  T* y = op.y.data<T>();
+  parallel_chunks(queue, out, kOutputs, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      for (int64_t i = 0; i < rows; ++i) y[i * out + j] = dot(x + i * in, weight + j * in, in);
+    }
+  });
+}
+
 template <class T>
 void forward(Queue& queue, const LinearForward& op) {
   const int64_t in = op.weight.size(1), out = op.weight.size(0), rows = op.x.count() / in;
+  if (op.rows_alone) {
+    require(!op.preactivation.present(), "LinearForward", "rows alone keep no preactivation");
+    multiply_rows_alone<T>(queue, op, rows, in, out);
+    return finish_rows<T>(queue, op, op.y.data<T>(), rows, out);
+  }
   T* z = op.preactivation.present() ? op.preactivation.data<T>() : op.y.data<T>();
   gemm(queue.threads(), rows, out, in, T(1), Matrix<T>{op.x.data<T>(), in},
        Matrix<T>{op.weight.data<T>(), in, Transpose::kYes}, T(0), z, out);

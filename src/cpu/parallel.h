@@ -15,7 +15,7 @@ namespace lacuna::cpu {
 template <class Body>
 void parallel_for(const Queue& queue, int64_t items, const Body& body) {
   std::exception_ptr failure;
-#pragma omp parallel for num_threads(queue.threads()) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(queue.threads()) schedule(dynamic, 1) if (items > 1)
   for (int64_t item = 0; item < items; ++item) {
     try {
       body(item);

@@ -13,9 +13,10 @@
 
 namespace lacuna::ops {
 
-/// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent.
+/// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent. rows_alone as in kernels/linear.h,
+/// only when the tape evaluates.
 Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Parameter& bias,
-                Activation activation = Activation::kNone);
+                Activation activation = Activation::kNone, bool rows_alone = false);
 
 struct Norm {
   Parameter gain, bias;  // [C]
