@@ -3,6 +3,7 @@
 
 #include "../catch.h"
 #include "../compare.h"
+#include "../expect_error.h"
 #include "../kernels/tolerances.h"
 #include "../random_tensor.h"
 #include "lacuna/base/text.h"
@@ -141,4 +142,14 @@ TEST_CASE("a cache takes the memory of what can still be read, and reports it") 
   CHECK(bytes("local(8)") == 8 * slot);
   CHECK(bytes("fixed(8, 2)") == (7 * 2 + 8) * slot);
   CHECK(bytes("local(4) | local(8)") == 8 * slot);  // the head that needs most
+}
+
+TEST_CASE("a position outside the context is refused") {
+  TinyModel tiny(small({"local(4)"}, 13), 1, DType::kF32, 1);
+  train::DecodeProgram program(*tiny.model, 1);
+  Queue queue = Queue::cpu(1);
+  for (const int64_t position : {-1, 13}) {
+    program.state().position = position;
+    expect_error(ErrorKind::kInternal, "Transformer::decode", [&] { program.run(queue); });
+  }
 }
