@@ -59,12 +59,17 @@ void through_activation(Queue& queue, const T* z, T* dy, int64_t rows, int64_t w
 template <class T>
 void multiply_rows_alone(Queue& queue, const LinearForward& op, int64_t rows, int64_t in,
                          int64_t out) {
-  constexpr int64_t kOutputs = 32;
+  constexpr int64_t kOutputs = 32, kTogether = 4;
   const T *x = op.x.data<T>(), *weight = op.weight.data<T>();
   T* y = op.y.data<T>();
   parallel_chunks(queue, out, kOutputs, [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j) {
-      for (int64_t i = 0; i < rows; ++i) y[i * out + j] = dot(x + i * in, weight + j * in, in);
+      const T* row = weight + j * in;
+      int64_t i = 0;
+      for (; i + kTogether <= rows; i += kTogether) {
+        dots<kTogether>(x + i * in, in, row, in, y + i * out + j, out);
+      }
+      for (; i < rows; ++i) y[i * out + j] = dot(x + i * in, row, in);
     }
   });
 }
