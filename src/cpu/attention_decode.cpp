@@ -13,6 +13,8 @@
 namespace lacuna::cpu {
 namespace {
 
+constexpr size_t kAhead = 8;
+
 std::vector<int32_t> slots_read(const std::vector<sparse::Pass>& passes,
                                 const sparse::CacheSlots& slots, int64_t position) {
   std::vector<int32_t> read;
@@ -40,6 +42,12 @@ void store(const View& x, const View& cache, int64_t batch, int64_t head, int32_
   std::copy(row, row + width, cached_rows<T>(cache, batch, head) + slot * width);
 }
 
+// The rows of a column are far apart: asking for them early hides most of the way to memory.
+template <class T>
+void expect_row(const T* row, int64_t width) {
+  for (int64_t j = 0; j < width; j += 64 / int64_t{sizeof(T)}) __builtin_prefetch(row + j);
+}
+
 template <class T>
 void attend(const AttentionDecode& op, int64_t batch, int64_t head,
             const std::vector<int32_t>& slots) {
@@ -50,9 +58,12 @@ void attend(const AttentionDecode& op, int64_t batch, int64_t head,
 
   const T* q = row_at<T>(op.q, batch, 0, head);
   const T* keys = cached_rows<T>(op.keys, batch, head);
+  const T* values = cached_rows<T>(op.values, batch, head);
   std::vector<T> weights(slots.size());
   T highest = -std::numeric_limits<T>::infinity();
   for (size_t n = 0; n < slots.size(); ++n) {
+    expect_row(values + slots[n] * v_width, v_width);
+    if (n + kAhead < slots.size()) expect_row(keys + slots[n + kAhead] * qk_width, qk_width);
     weights[n] = T(op.scale) * dot(q, keys + slots[n] * qk_width, qk_width);
     highest = std::max(highest, weights[n]);
   }
@@ -61,7 +72,6 @@ void attend(const AttentionDecode& op, int64_t batch, int64_t head,
     weight = exponential(weight - highest);
     sum += weight;
   }
-  const T* values = cached_rows<T>(op.values, batch, head);
   for (size_t n = 0; n < slots.size(); ++n) {
     const T* value = values + slots[n] * v_width;
     for (int64_t j = 0; j < v_width; ++j) y[j] = std::fma(weights[n], value[j], y[j]);
