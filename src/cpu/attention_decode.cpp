@@ -83,10 +83,13 @@ template <class T>
 void decode(Queue& queue, const AttentionDecode& op) {
   const int64_t batch = op.y.size(0), heads = op.y.size(2), position = op.state->position;
   std::vector<std::vector<int32_t>> slots;
+  int64_t keys = 0;
   for (size_t h = 0; h < static_cast<size_t>(heads); ++h) {
     slots.push_back(slots_read((*op.passes)[h], (*op.slots)[h], position));
+    keys += static_cast<int64_t>(slots.back().size());
   }
-  parallel_for(queue, batch * heads, [&](int64_t item) {
+  const int64_t work = batch * keys * (op.q.size(3) + op.v.size(3));
+  parallel_for(work < kWorthAThread ? Queue::cpu(1) : queue, batch * heads, [&](int64_t item) {
     const int64_t b = item / heads, h = item % heads;
     const int32_t own = (*op.slots)[size_t(h)].slot_of[size_t(position)];
     if (own >= 0) {

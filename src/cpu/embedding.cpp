@@ -18,7 +18,8 @@ std::array<int64_t, kMaxPositionTables> digits(const PositionTables& tables, int
   return rows;
 }
 
-// One row: of slot t, after the symbol `before`. Op is either of the contracts that write rows.
+// One row: of slot t, after the symbol at `before`, which is not read at t = 0. Op is either of the
+// contracts that write rows.
 template <class T, class Op>
 void write_row(const Op& op, int64_t t, const int32_t* before, T* row) {
   const int64_t width = op.y.size(2);
@@ -41,7 +42,7 @@ void forward(Queue& queue, const EmbeddingForward& op) {
   T* y = op.y.data<T>();
   parallel_chunks(queue, batch * length, 64, [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      write_row(op, i % length, tokens + i - 1, y + i * width);
+      write_row(op, i % length, tokens + std::max<int64_t>(0, i - 1), y + i * width);
     }
   });
 }

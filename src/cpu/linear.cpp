@@ -59,10 +59,11 @@ void through_activation(Queue& queue, const T* z, T* dy, int64_t rows, int64_t w
 template <class T>
 void multiply_rows_alone(Queue& queue, const LinearForward& op, int64_t rows, int64_t in,
                          int64_t out) {
-  constexpr int64_t kOutputs = 32, kTogether = 4;
+  constexpr int64_t kTogether = 4;
+  const int64_t outputs = std::max<int64_t>(16, kWorthAThread / in);
   const T *x = op.x.data<T>(), *weight = op.weight.data<T>();
   T* y = op.y.data<T>();
-  parallel_chunks(queue, out, kOutputs, [&](int64_t, int64_t begin, int64_t end) {
+  parallel_chunks(queue, out, outputs, [&](int64_t, int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j) {
       const T* row = weight + j * in;
       int64_t i = 0;

@@ -10,6 +10,9 @@
 
 namespace lacuna::cpu {
 
+/// Elements to read, below which waking another thread takes longer than the work.
+inline constexpr int64_t kWorthAThread = 1 << 16;
+
 /// Calls body(item) for every item in [0, items), on the queue's threads. When bodies throw, one of
 /// the exceptions is thrown on after all items.
 template <class Body>
