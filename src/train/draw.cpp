@@ -27,10 +27,10 @@ size_t kept_count(const std::vector<double>& weights, const std::vector<size_t>&
 
 std::vector<double> weights_of(const std::vector<double>& logits, const DrawRule& rule) {
   const double top = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> weights;
-  for (const double logit : logits) {
-    weights.push_back(rule.temperature == 0 ? double(logit == top)
-                                            : std::exp((logit - top) / rule.temperature));
+  std::vector<double> weights = logits;
+  for (double& weight : weights) {
+    weight =
+        rule.temperature == 0 ? double(weight == top) : std::exp((weight - top) / rule.temperature);
   }
   if (rule.temperature > 0 && rule.top_k == 0 && rule.top_p >= 1) return weights;
   std::vector<size_t> order(weights.size());
