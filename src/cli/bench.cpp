@@ -1,10 +1,10 @@
 // Benchmarks of this machine: rates are measured here, never looked up.
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 
+#include "bench_sampling.h"
 #include "lacuna/base/error.h"
+#include "lacuna/base/names.h"
 #include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
@@ -12,22 +12,11 @@
 #include "lacuna/kernels/linear.h"
 #include "lacuna/sparse/pattern.h"
 #include "lacuna/train/trainer.h"
+#include "random_bytes.h"
+#include "timing.h"
 
 namespace lacuna::cli {
 namespace {
-
-double median_seconds(int64_t repeats, const std::function<void()>& work) {
-  work();  // warm-up
-  std::vector<double> seconds;
-  for (int64_t i = 0; i < repeats; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    seconds.push_back(
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  std::nth_element(seconds.begin(), seconds.begin() + repeats / 2, seconds.end());
-  return seconds[static_cast<size_t>(repeats / 2)];
-}
 
 Tensor random_tensor(const Shape& shape, uint64_t seed) {
   const Tensor tensor = Tensor::zeros(shape, DType::kF32);
@@ -40,22 +29,6 @@ Tensor random_tensor(const Shape& shape, uint64_t seed) {
   return tensor;
 }
 
-// Uniform bytes that cost nothing to read.
-class RandomBytes : public Dataset {
- public:
-  int64_t vocabulary() const override { return 256; }
-  int64_t size(Split) const override { return int64_t{1} << 24; }
-  std::string identity() const override { return "random bytes"; }
-  std::string describe() const override { return "random bytes"; }
-
- private:
-  void do_read(Split, int64_t begin, int64_t count, int32_t* out) const override {
-    for (int64_t i = 0; i < count; ++i) {
-      out[i] = static_cast<int32_t>(mix64(static_cast<uint64_t>(begin + i)) & 0xFF);
-    }
-  }
-};
-
 // FLOP/s of a large f32 matrix product: what the training step is held against.
 double measure_matrix_rate(Queue& queue, int64_t repeats) {
   constexpr int64_t kSize = 4096;
@@ -66,7 +39,7 @@ double measure_matrix_rate(Queue& queue, int64_t repeats) {
   return 2 * std::pow(static_cast<double>(kSize), 3) / seconds;
 }
 
-void bench_step(Queue& queue, int64_t repeats, double matrix_rate) {
+void bench_cpu_step(Queue& queue, int64_t repeats, double matrix_rate) {
   train::Options options;
   options.model.layers = 4;
   options.model.heads = 4;
@@ -76,6 +49,7 @@ void bench_step(Queue& queue, int64_t repeats, double matrix_rate) {
   options.optim.average = 0;
   options.train.batch = 1;
   options.train.threads = queue.threads();
+  options.train.device = "cpu";
   const RandomBytes data;
   train::Trainer trainer(options, data);
   const double seconds = median_seconds(repeats, [&] { trainer.step(); });
@@ -131,27 +105,35 @@ void bench_attention(Queue& queue, int64_t repeats) {
   }
 }
 
-void run_bench(const Parsed& parsed, const Stop&) {
-  if (parsed.text("WHAT") != "cpu") {
-    throw Error(ErrorKind::kUsage, "bench", "there is no benchmark '" + parsed.text("WHAT") + "'",
-                "Known: cpu");
-  }
-  const int64_t repeats = parsed.whole("repeats", 1);
-  const int64_t threads = parsed.whole("threads", 0);
-  Queue queue = Queue::cpu(threads == 0 ? available_threads() : static_cast<int>(threads));
+void bench_cpu(Queue& queue, int64_t repeats) {
   const double rate = measure_matrix_rate(queue, repeats);
   std::printf("%d threads, matrix product f32 4096^3: %.1f GFLOP/s\n", queue.threads(),
               rate * 1e-9);
-  bench_step(queue, repeats, rate);
+  bench_cpu_step(queue, repeats, rate);
   bench_attention(queue, repeats);
+}
+
+constexpr std::pair<const char*, void (*)(Queue&, int64_t)> kBenchmarks[] = {
+    {"cpu", bench_cpu}, {"sampling", bench_sampling}};
+
+void run_bench(const Parsed& parsed, const Stop&) {
+  const int64_t repeats = parsed.whole("repeats", 1);
+  const int64_t threads = parsed.whole("threads", 0);
+  Queue queue = Queue::cpu(threads == 0 ? available_threads() : static_cast<int>(threads));
+  std::vector<std::string> names;
+  for (const auto& [name, measure] : kBenchmarks) {
+    if (parsed.text("WHAT") == name) return measure(queue, repeats);
+    names.emplace_back(name);
+  }
+  throw unknown_name(ErrorKind::kUsage, "bench", "benchmark", parsed.text("WHAT"), names);
 }
 
 }  // namespace
 
 Command make_bench_command() {
   return {.name = "bench",
-          .summary = "Measure the speed of training and attention on this machine",
-          .positionals = {{"WHAT", "", "", "cpu"}},
+          .summary = "Measure the speed of training, attention and sampling on this machine",
+          .positionals = {{"WHAT", "", "", "cpu: training and attention; sampling"}},
           .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
                     {"--threads", "N", "0", "CPU threads; 0: all"}},
           .run = run_bench};

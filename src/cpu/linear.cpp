@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "dispatch.h"
+#include "dot.h"
 #include "gemm.h"
 #include "math.h"
 #include "parallel.h"
@@ -54,9 +55,34 @@ void through_activation(Queue& queue, const T* z, T* dy, int64_t rows, int64_t w
   });
 }
 
+// Few rows: the time is that of reading the weights, so each is read once, for all rows.
+template <class T>
+void multiply_rows_alone(Queue& queue, const LinearForward& op, int64_t rows, int64_t in,
+                         int64_t out) {
+  constexpr int64_t kTogether = 4;
+  const int64_t outputs = std::max<int64_t>(16, kWorthAThread / in);
+  const T *x = op.x.data<T>(), *weight = op.weight.data<T>();
+  T* y = op.y.data<T>();
+  parallel_chunks(queue, out, outputs, [&](int64_t, int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      const T* row = weight + j * in;
+      int64_t i = 0;
+      for (; i + kTogether <= rows; i += kTogether) {
+        dots<kTogether>(x + i * in, in, row, in, y + i * out + j, out);
+      }
+      for (; i < rows; ++i) y[i * out + j] = dot(x + i * in, row, in);
+    }
+  });
+}
+
 template <class T>
 void forward(Queue& queue, const LinearForward& op) {
   const int64_t in = op.weight.size(1), out = op.weight.size(0), rows = op.x.count() / in;
+  if (op.rows_alone) {
+    require(!op.preactivation.present(), "LinearForward", "rows alone keep no preactivation");
+    multiply_rows_alone<T>(queue, op, rows, in, out);
+    return finish_rows<T>(queue, op, op.y.data<T>(), rows, out);
+  }
   T* z = op.preactivation.present() ? op.preactivation.data<T>() : op.y.data<T>();
   gemm(queue.threads(), rows, out, in, T(1), Matrix<T>{op.x.data<T>(), in},
        Matrix<T>{op.weight.data<T>(), in, Transpose::kYes}, T(0), z, out);

@@ -10,12 +10,15 @@
 
 namespace lacuna::cpu {
 
+/// Elements to read, below which waking another thread takes longer than the work.
+inline constexpr int64_t kWorthAThread = 1 << 16;
+
 /// Calls body(item) for every item in [0, items), on the queue's threads. When bodies throw, one of
 /// the exceptions is thrown on after all items.
 template <class Body>
 void parallel_for(const Queue& queue, int64_t items, const Body& body) {
   std::exception_ptr failure;
-#pragma omp parallel for num_threads(queue.threads()) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(queue.threads()) schedule(dynamic, 1) if (items > 1)
   for (int64_t item = 0; item < items; ++item) {
     try {
       body(item);

@@ -30,33 +30,54 @@ Transformer::Transformer(ModelConfig config, const ParameterStore& parameters)
 Variable Transformer::logits(Tape& tape, const View& tokens, const StepState* state) const {
   require(tokens.size(1) == config_.context, "Transformer::logits",
           "the tokens have another length than the context");
+  const auto attention = [&](const Variable& qkv, int64_t layer) {
+    return ops::attention(tape, qkv, config_.qk_width, passes(layer));
+  };
+  return through_blocks(tape, ops::embedding(tape, tokens, tables(), dtype()),
+                        {tape.training() ? state : nullptr, false, attention});
+}
+
+Variable Transformer::decode(Tape& tape, const View& tokens, const DecodeCache& cache,
+                             const DecodeState* state) const {
+  const auto attention = [&](const Variable& qkv, int64_t layer) {
+    return ops::attention_decode(tape, qkv, config_.qk_width, cache.layer(layer), state);
+  };
+  return through_blocks(tape, ops::embedding_decode(tape, tokens, tables(), state, dtype()),
+                        {nullptr, true, attention});
+}
+
+ops::EmbeddingTables Transformer::tables() const {
   ops::EmbeddingTables tables{
       parameters_.at("embedding.token"), parameters_.at("embedding.start"), {}};
   for (size_t k = 0; k < config_.position_tables.size(); ++k) {
     tables.position.push_back(parameters_.at(str("embedding.position.", k)));
   }
-  Stream stream{ops::embedding(tape, tokens, tables, dtype()), {}};
+  return tables;
+}
+
+Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& mode) const {
+  Stream stream{std::move(embedded), {}};
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     const std::string attention = str("blocks.", layer, ".attention");
     const std::string feedforward = str("blocks.", layer, ".feedforward");
-    Variable x = enter(tape, stream, norm(attention + ".norm", kBlockEps), state);
-    x = linear(tape, x, attention + ".qkv");
-    x = ops::attention(tape, x, config_.qk_width,
-                       passes_[static_cast<size_t>(layer) % passes_.size()]);
-    stream.branch = linear(tape, x, attention + ".project");
+    Variable x = enter(tape, stream, norm(attention + ".norm", kBlockEps), mode.state);
+    x = linear(tape, x, attention + ".qkv", mode.rows_alone);
+    x = mode.attention(x, layer);
+    stream.branch = linear(tape, x, attention + ".project", mode.rows_alone);
 
-    x = enter(tape, stream, norm(feedforward + ".norm", kBlockEps), state);
-    x = linear(tape, x, feedforward + ".up", Activation::kQuickGelu);
-    stream.branch = linear(tape, x, feedforward + ".down");
+    x = enter(tape, stream, norm(feedforward + ".norm", kBlockEps), mode.state);
+    x = linear(tape, x, feedforward + ".up", mode.rows_alone, Activation::kQuickGelu);
+    stream.branch = linear(tape, x, feedforward + ".down", mode.rows_alone);
   }
-  const Variable x = enter(tape, stream, norm("norm", kLastEps), state);
-  return ops::linear(tape, x, parameters_.at("head.weight"), {}, Activation::kNone, wide(dtype()));
+  const Variable x = enter(tape, stream, norm("norm", kLastEps), mode.state);
+  return ops::linear(tape, x, parameters_.at("head.weight"), {}, Activation::kNone, mode.rows_alone,
+                     wide(dtype()));
 }
 
 int64_t Transformer::attended_pairs() const {
   int64_t pairs = 0;
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    for (const auto& of_head : passes_[static_cast<size_t>(layer) % passes_.size()]) {
+    for (const auto& of_head : passes(layer)) {
       for (const sparse::Pass& pass : of_head) pairs += pass.pairs();
     }
   }
@@ -70,8 +91,8 @@ double Transformer::training_flops(int64_t pairs) const {
   const double weights =
       static_cast<double>(config_.layers) * block + width * static_cast<double>(config_.vocabulary);
   const double per_pair = (qk + width) / static_cast<double>(config_.heads);
-  return 6 * (weights * static_cast<double>(config_.context) +
-              per_pair * static_cast<double>(pairs));
+  return 6 *
+         (weights * static_cast<double>(config_.context) + per_pair * static_cast<double>(pairs));
 }
 
 ops::Norm Transformer::norm(const std::string& name, double eps) const {
@@ -82,7 +103,7 @@ ops::Norm Transformer::norm(const std::string& name, double eps) const {
 Variable Transformer::enter(Tape& tape, Stream& stream, const ops::Norm& norm,
                             const StepState* state) const {
   if (!stream.branch.present()) return ops::layer_norm(tape, stream.residual, norm);
-  const Dropout dropout{tape.training() ? config_.dropout : 0, stream.next_site++, state};
+  const Dropout dropout{state != nullptr ? config_.dropout : 0, stream.next_site++, state};
   auto [sum, normed] = ops::residual_norm(tape, stream.residual, stream.branch, norm, dropout);
   stream.residual = std::move(sum);
   stream.branch = {};
@@ -90,9 +111,9 @@ Variable Transformer::enter(Tape& tape, Stream& stream, const ops::Norm& norm,
 }
 
 Variable Transformer::linear(Tape& tape, const Variable& x, const std::string& name,
-                             Activation activation) const {
+                             bool rows_alone, Activation activation) const {
   return ops::linear(tape, x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"),
-                     activation);
+                     activation, rows_alone);
 }
 
 }  // namespace lacuna::nn

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "lacuna/ops/ops.h"
+#include "lacuna/ops/decode.h"
 
 namespace lacuna::ops {
 namespace {
@@ -17,14 +17,22 @@ struct Parts {
   }
 };
 
+double scale_of(int64_t head_width) {
+  return 1 / std::sqrt(static_cast<double>(head_width));
+}
+
+void require_heads(int64_t qk_width, int64_t v_width, int64_t heads) {
+  require(heads > 0 && qk_width % heads == 0 && v_width > 0 && v_width % heads == 0,
+          "ops::attention", "the projection cannot be divided among the heads");
+}
+
 }  // namespace
 
 Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const HeadPasses& passes) {
   const auto heads = static_cast<int64_t>(passes.size());
   const int64_t batch = qkv.shape()[0], length = qkv.shape()[1];
   const int64_t v_width = qkv.shape()[2] - 2 * qk_width;
-  require(heads > 0 && qk_width % heads == 0 && v_width > 0 && v_width % heads == 0,
-          "ops::attention", "the projection cannot be divided among the heads");
+  require_heads(qk_width, v_width, heads);
   for (const auto& of_head : passes) {
     for (const sparse::Pass& pass : of_head) {
       require(pass.length == length, "ops::attention", "the passes are of another length");
@@ -34,8 +42,7 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
   const Variable y =
       tape.variable(tape.allocate({batch, length, v_width}, dtype, MemoryTag::kActivations));
   const Tensor lse = tape.allocate({batch, heads, length}, wide(dtype), MemoryTag::kActivations);
-  const int64_t head_width = qk_width / heads;
-  const double scale = 1 / std::sqrt(static_cast<double>(head_width));
+  const double scale = scale_of(qk_width / heads);
   const Parts in(qkv.value, qk_width, heads);
   launch(tape.queue(), AttentionForward{.q = in.q,
                                         .k = in.k,
@@ -66,6 +73,33 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
                                            .passes = &passes});
     tape.add_gradient(qkv, dqkv);
   });
+  return y;
+}
+
+Variable attention_decode(Tape& tape, const Variable& qkv, int64_t qk_width,
+                          const LayerCache& cache, const DecodeState* state) {
+  const auto heads = static_cast<int64_t>(cache.passes->size());
+  const int64_t batch = qkv.shape()[0], v_width = qkv.shape()[2] - 2 * qk_width;
+  require(!tape.training() && qkv.shape()[1] == 1, "ops::attention_decode",
+          "decoding takes one position of each sequence, and has no gradient");
+  require_heads(qk_width, v_width, heads);
+  const int64_t slots = cache.keys.size(2);
+  require(cache.keys.shape() == Shape({batch, heads, slots, qk_width / heads}) &&
+              cache.values.shape() == Shape({batch, heads, slots, v_width / heads}),
+          "ops::attention_decode", "the cache is of another batch or another layer");
+  const Variable y =
+      tape.variable(tape.allocate({batch, 1, v_width}, qkv.value.dtype(), MemoryTag::kActivations));
+  const Parts in(qkv.value, qk_width, heads);
+  launch(tape.queue(), AttentionDecode{.q = in.q,
+                                       .k = in.k,
+                                       .v = in.v,
+                                       .keys = cache.keys,
+                                       .values = cache.values,
+                                       .y = y.value.view().split_last(heads, v_width / heads),
+                                       .scale = scale_of(qk_width / heads),
+                                       .passes = cache.passes,
+                                       .slots = cache.slots,
+                                       .state = state});
   return y;
 }
 

@@ -1,26 +1,37 @@
 #include "lacuna/kernels/embedding.h"
 
-#include "lacuna/ops/ops.h"
+#include "lacuna/kernels/embedding_decode.h"
+#include "lacuna/ops/decode.h"
 
 namespace lacuna::ops {
+namespace {
 
-Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables,
-                   std::optional<DType> result) {
-  const int64_t batch = tokens.size(0), length = tokens.size(1);
-  const int64_t width = tables.start.value.size(0);
+// The values of the position tables, once everything is known to fit together.
+PositionTables position_values(const EmbeddingTables& tables, int64_t length) {
   require(!tables.position.empty() && tables.position.size() <= kMaxPositionTables,
           "ops::embedding", "one to three position tables are needed");
-  PositionTables position, dposition;
+  const int64_t width = tables.start.value.size(0);
+  PositionTables position;
   int64_t positions = 1;
   for (size_t k = 0; k < tables.position.size(); ++k) {
     position[k] = tables.position[k].value;
-    dposition[k] = tables.position[k].gradient;
     positions *= position[k].size(0);
     require(position[k].size(1) == width, "ops::embedding", "tables of different widths");
   }
   require(tables.token.value.size(1) == width, "ops::embedding", "tables of different widths");
   require(positions >= length - 1, "ops::embedding", "more positions than the tables have");
+  return position;
+}
 
+}  // namespace
+
+Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables,
+                   std::optional<DType> result) {
+  const int64_t batch = tokens.size(0), length = tokens.size(1);
+  const int64_t width = tables.start.value.size(0);
+  const PositionTables position = position_values(tables, length);
+  PositionTables dposition;
+  for (size_t k = 0; k < tables.position.size(); ++k) dposition[k] = tables.position[k].gradient;
   const DType dtype = result.value_or(tables.start.value.dtype());
   const Variable y =
       tape.variable(tape.allocate({batch, length, width}, dtype, MemoryTag::kActivations));
@@ -40,6 +51,23 @@ Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables
                                            .dstart = dstart,
                                            .dposition = dposition});
   });
+  return y;
+}
+
+Variable embedding_decode(Tape& tape, const View& tokens, const EmbeddingTables& tables,
+                          const DecodeState* state, std::optional<DType> result) {
+  require(!tape.training() && tokens.size(1) == 1, "ops::embedding_decode",
+          "decoding takes one token of each sequence, and has no gradient");
+  const PositionTables position = position_values(tables, 1);
+  const View& start = tables.start.value;
+  const Variable y = tape.variable(tape.allocate(
+      {tokens.size(0), 1, start.size(0)}, result.value_or(start.dtype()), MemoryTag::kActivations));
+  launch(tape.queue(), EmbeddingDecode{.tokens = tokens,
+                                       .token = tables.token.value,
+                                       .start = start,
+                                       .y = y.value,
+                                       .position = position,
+                                       .state = state});
   return y;
 }
 

@@ -3,11 +3,12 @@
 namespace lacuna::ops {
 
 Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Parameter& bias,
-                Activation activation, std::optional<DType> result) {
+                Activation activation, bool rows_alone, std::optional<DType> result) {
   const int64_t in = weight.value.size(1), out = weight.value.size(0);
   require(x.shape().rank() == 3 && x.shape().back() == in &&
               (!bias.value.present() || bias.value.size(0) == out),
           "ops::linear", "x, weight and bias do not fit together");
+  require(!rows_alone || !tape.training(), "ops::linear", "rows alone have no gradient");
   const Shape shape{x.shape()[0], x.shape()[1], out};
   const DType dtype = result.value_or(x.value.dtype());
   Tensor preactivation;
@@ -20,7 +21,8 @@ Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Pa
                                      .bias = bias.value,
                                      .preactivation = preactivation,
                                      .y = y.value,
-                                     .activation = activation});
+                                     .activation = activation,
+                                     .rows_alone = rows_alone});
   if (!tape.training()) return y;
 
   // y itself is not needed again: keep its slot, not its memory.

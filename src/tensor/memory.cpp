@@ -66,6 +66,8 @@ const char* name_of(MemoryTag tag) {
       return "activation gradients";
     case MemoryTag::kWorkspace:
       return "workspace";
+    case MemoryTag::kCache:
+      return "cache";
   }
   return "?";
 }

@@ -1,10 +1,15 @@
 #include "lacuna/train/sampler.h"
 
 #include <algorithm>
-#include <cmath>
+#include <memory>
+
+#include "lacuna/train/decode_program.h"
+#include "lacuna/train/program.h"
 
 namespace lacuna::train {
 namespace {
+
+using Texts = std::vector<std::vector<int32_t>>;  // of one length, shorter than the context
 
 std::vector<double> row_of(const View& logits, int64_t row) {
   const int64_t classes = logits.shape().back();
@@ -18,45 +23,113 @@ std::vector<double> row_of(const View& logits, int64_t row) {
   return values;
 }
 
-}  // namespace
+// Tells the logits of the symbol that comes next in each text.
+class Predictor {
+ public:
+  virtual ~Predictor() = default;
+  /// Returns false when it was stopped before the end.
+  virtual bool read(const Texts& texts, const std::function<bool()>& stop) = 0;
+  virtual std::vector<double> logits(size_t text) = 0;
+  /// The next texts do not continue the last ones.
+  virtual void restart() = 0;
+};
 
-int32_t draw(const std::vector<double>& logits, double temperature, double uniform) {
-  const auto top = std::max_element(logits.begin(), logits.end());
-  if (temperature == 0) return static_cast<int32_t>(top - logits.begin());
-  std::vector<double> weights;
-  double sum = 0;
-  for (const double logit : logits) {
-    weights.push_back(std::exp((logit - *top) / temperature));
-    sum += weights.back();
+class WholePasses final : public Predictor {
+ public:
+  WholePasses(const Queue& queue, const nn::Transformer& model, int64_t batch)
+      : model_(model), program_(Program::evaluation(queue, model, batch, false)) {}
+
+  bool read(const Texts& texts, const std::function<bool()>&) override {
+    length_ = static_cast<int64_t>(texts[0].size());
+    std::fill(program_.tokens(), program_.tokens() + program_.batch() * context(), 0);
+    for (size_t b = 0; b < texts.size(); ++b) {
+      std::copy(texts[b].begin(), texts[b].end(),
+                program_.tokens() + static_cast<int64_t>(b) * context());
+    }
+    program_.run(model_);
+    return true;
   }
-  double left = uniform * sum;
-  int32_t last = 0;  // the last symbol with any weight: where rounding leaves a remainder
-  for (size_t j = 0; j < weights.size(); ++j) {
-    if (weights[j] <= 0) continue;
-    last = static_cast<int32_t>(j);
-    left -= weights[j];
-    if (left < 0) break;
+  std::vector<double> logits(size_t text) override {
+    return row_of(program_.logits(), static_cast<int64_t>(text) * context() + length_);
   }
-  return last;
+  void restart() override {}
+
+ private:
+  int64_t context() const { return model_.config().context; }
+
+  const nn::Transformer& model_;
+  Program program_;
+  int64_t length_ = 0;
+};
+
+// Decodes the positions that the texts have gained since the last call.
+class CachedSteps final : public Predictor {
+ public:
+  CachedSteps(const Queue& queue, const nn::Transformer& model, int64_t batch)
+      : program_(queue, model, batch, true) {}
+
+  bool read(const Texts& texts, const std::function<bool()>& stop) override {
+    for (; next_ <= texts[0].size(); ++next_) {
+      if (stop()) return false;
+      for (size_t b = 0; b < texts.size() && next_ > 0; ++b) {
+        program_.tokens()[b] = texts[b][next_ - 1];
+      }
+      program_.run(static_cast<int64_t>(next_));
+    }
+    return true;
+  }
+  std::vector<double> logits(size_t text) override {
+    return row_of(program_.logits(), static_cast<int64_t>(text));
+  }
+  void restart() override { next_ = 0; }
+
+ private:
+  DecodeProgram program_;
+  size_t next_ = 0;  // position
+};
+
+// Draws samples first .. first + count - 1. Returns false when it was stopped.
+bool sample_together(Predictor& predictor, const std::vector<int32_t>& prompt,
+                     const SampleConfig& config, size_t context, int64_t first, int64_t count,
+                     const SampleListener& listener) {
+  Texts texts(static_cast<size_t>(count), prompt);
+  predictor.restart();
+  for (int64_t n = 0; n < config.length; ++n) {
+    if (texts[0].size() >= context) {
+      for (auto& text : texts) {
+        text.erase(text.begin(), text.end() - static_cast<int64_t>(context / 2));
+      }
+      predictor.restart();
+    }
+    if (listener.stop() || !predictor.read(texts, listener.stop)) return false;
+    for (size_t b = 0; b < texts.size(); ++b) {
+      const int64_t sample = first + static_cast<int64_t>(b);
+      const PhiloxKey key =
+          random_key(config.seed, RandomUse::kSample, static_cast<uint64_t>(sample));
+      const PhiloxCounter words = random_words(key, static_cast<uint64_t>(n), 0, 0);
+      texts[b].push_back(
+          draw(predictor.logits(b), config.rule, uniform_double(words[0], words[1])));
+      listener.symbol(sample, texts[b].back());
+    }
+  }
+  return true;
 }
 
-void sample(Program& program, const nn::Transformer& model, const std::vector<int32_t>& prompt,
-            const SampleConfig& config, const std::function<bool(int32_t)>& emit) {
-  const int64_t context = model.config().context;
-  const PhiloxKey key = random_key(config.seed, RandomUse::kSample, 0);
-  std::vector<int32_t> text = prompt;
-  for (int64_t n = 0; n < config.length; ++n) {
-    const auto size = static_cast<int64_t>(text.size());
-    if (size >= context) text.erase(text.begin(), text.end() - context / 2);
-    std::fill(program.tokens(), program.tokens() + context, 0);
-    std::copy(text.begin(), text.end(), program.tokens());
-    program.run(model);
-    const PhiloxCounter words = random_words(key, static_cast<uint64_t>(n), 0, 0);
-    const auto row = static_cast<int64_t>(text.size());
-    const int32_t symbol =
-        draw(row_of(program.logits(), row), config.temperature, uniform_double(words[0], words[1]));
-    text.push_back(symbol);
-    if (!emit(symbol)) return;
+}  // namespace
+
+void sample(const Queue& queue, const nn::Transformer& model, const std::vector<int32_t>& prompt,
+            const SampleConfig& config, const SampleListener& listener) {
+  const int64_t batch = std::min(config.batch, config.count);
+  const auto context = static_cast<size_t>(model.config().context);
+  std::unique_ptr<Predictor> predictor;
+  if (config.cached) {
+    predictor = std::make_unique<CachedSteps>(queue, model, batch);
+  } else {
+    predictor = std::make_unique<WholePasses>(queue, model, batch);
+  }
+  for (int64_t first = 0; first < config.count; first += batch) {
+    const int64_t count = std::min(batch, config.count - first);
+    if (!sample_together(*predictor, prompt, config, context, first, count, listener)) return;
   }
 }
 

@@ -1,8 +1,7 @@
-#include "lacuna/kernels/embedding.h"
-
 #include "../catch.h"
 #include "../compare.h"
 #include "../random_tensor.h"
+#include "lacuna/kernels/embedding_decode.h"
 #include "tolerances.h"
 
 using namespace lacuna;
@@ -165,4 +164,50 @@ TEST_CASE("The embedding gives the same bits on any number of threads") {
   CHECK(same_bits(one, results(1)));
   CHECK(same_bits(one, results(2)));
   CHECK(same_bits(one, results(3)));
+}
+
+namespace {
+
+template <class T>
+void check_decode(uint64_t seed) {
+  for (const Case& c : kCases) {
+    Problem<T> p(c, seed++);
+    p.run(Queue::cpu(1));
+    const std::vector<T> whole = p.y.values();
+    PositionTables tables;
+    for (size_t k = 0; k < p.position.size(); ++k) tables[k] = p.position[k];
+    Queue queue = Queue::cpu(1);
+    DecodeState state;
+    const Tensor before = Tensor::zeros({c.batch, 1}, DType::kI32);
+    for (int64_t t = 0; t < c.length; ++t) {
+      CAPTURE(c.length, c.width, t);
+      state.position = t;
+      for (int64_t b = 0; b < c.batch; ++b) {  // at position 0 it must not be read
+        before.view().data<int32_t>()[b] =
+            t == 0 ? -1'000'000'000
+                   : p.tokens.view().template data<int32_t>()[b * c.length + t - 1];
+      }
+      Guarded<T> y(Shape{c.batch, 1, c.width});
+      launch(queue, EmbeddingDecode{.tokens = before,
+                                    .token = p.token,
+                                    .start = p.start,
+                                    .y = y,
+                                    .position = tables,
+                                    .state = &state});
+      CHECK(y.intact());
+      std::vector<T> wanted;
+      for (int64_t b = 0; b < c.batch; ++b) {
+        const auto row = whole.begin() + (b * c.length + t) * c.width;
+        wanted.insert(wanted.end(), row, row + c.width);
+      }
+      CHECK(same_bits(y.values(), wanted));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Decoding the embedding gives its rows one after the other, bit for bit") {
+  check_decode<double>(1600);
+  check_decode<float>(1600);
 }

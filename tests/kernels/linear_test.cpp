@@ -180,3 +180,46 @@ TEST_CASE("The activation is right far from zero, where its exponential leaves t
     }
   }
 }
+
+namespace {
+
+template <class T>
+std::vector<T> rows_alone(const Problem<T>& p, int64_t first, int64_t rows, int threads) {
+  Queue queue = Queue::cpu(threads);
+  Guarded<T> y(Shape{rows, p.shape.out});
+  launch(queue, LinearForward{.x = p.x.view().slice(0, first, rows),
+                              .weight = p.weight,
+                              .bias = p.shape.bias ? p.bias.view() : View(),
+                              .y = y,
+                              .activation = p.shape.activation,
+                              .rows_alone = true});
+  CHECK(y.intact());
+  return y.values();
+}
+
+template <class T>
+void check_rows_alone() {
+  uint64_t seed = 1500;
+  for (const Case& c : kCases) {
+    CAPTURE(c.rows, c.in, c.out);
+    const Problem<T> p(c, seed++);
+    const std::vector<T> all = rows_alone(p, 0, c.rows, 1);
+    CHECK(relative_error(all, formulas(p).y) <= kTolerances<T>.linear);
+    CHECK(same_bits(all, rows_alone(p, 0, c.rows, 3)));
+    for (const int64_t rows : {1, 2, 3, 7}) {
+      if (rows > c.rows) continue;
+      const int64_t first = c.rows - rows;
+      const std::vector<T> last(all.begin() + first * c.out, all.end());
+      CHECK(same_bits(last, rows_alone(p, first, rows, 2)));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("A row alone is the affine layer, and its bits depend on no other row, in f64") {
+  check_rows_alone<double>();
+}
+TEST_CASE("A row alone is the affine layer, and its bits depend on no other row, in f32") {
+  check_rows_alone<float>();
+}

@@ -1,7 +1,7 @@
 // Shapes that do not fit together are refused by the op that is given them, before anything runs.
 #include "../catch.h"
 #include "../expect_error.h"
-#include "lacuna/ops/ops.h"
+#include "lacuna/ops/decode.h"
 
 using namespace lacuna;
 
@@ -94,4 +94,44 @@ TEST_CASE("cross_entropy refuses targets of another count or type") {
   refused("cross_entropy", [](Dry& d) {
     ops::cross_entropy(d.tape, d.value({1, 4, 9}), d.of({1, 4}, DType::kF32), 1);
   });
+}
+
+TEST_CASE("rows alone and the ops of decoding are refused on a tape that trains") {
+  Queue queue = Queue::dry();
+  Arena arena;
+  Tape tape(queue, arena, Tape::Mode::kTrain);
+  const auto of = [&](const Shape& shape, DType dtype = DType::kF64) {
+    return arena.allocate(shape, dtype, MemoryTag::kInputs);
+  };
+  const Variable x = tape.variable(of({2, 1, 12}));
+  expect_error(ErrorKind::kInternal, "linear", [&] {
+    ops::linear(tape, x, {of({7, 12}), {}}, {}, Activation::kNone, true);
+  });
+  const HeadPasses passes = dense_passes(3);
+  const HeadSlots slots{sparse::cache_slots(passes[0], 3)};
+  const ops::LayerCache cache{of({2, 1, 3, 4}), of({2, 1, 3, 4}), &passes, &slots};
+  const DecodeState state;
+  expect_error(ErrorKind::kInternal, "attention_decode",
+               [&] { ops::attention_decode(tape, x, 4, cache, &state); });
+  const ops::EmbeddingTables tables{{of({5, 4}), {}}, {of({4}), {}}, {{of({3, 4}), {}}}};
+  expect_error(ErrorKind::kInternal, "embedding_decode", [&] {
+    ops::embedding_decode(tape, of({2, 1}, DType::kI32), tables, &state);
+  });
+}
+
+TEST_CASE(
+    "attention_decode refuses a cache of another batch or width, and more than one position") {
+  const HeadPasses passes = dense_passes(3);
+  const HeadSlots slots{sparse::cache_slots(passes[0], 3)};
+  const DecodeState state;
+  const auto decode = [&](Dry& d, const Shape& qkv, const Shape& keys, const Shape& values) {
+    const Tensor k = d.of(keys), v = d.of(values);
+    ops::attention_decode(d.tape, d.value(qkv), 4, {k, v, &passes, &slots}, &state);
+  };
+  Dry dry;
+  decode(dry, {2, 1, 13}, {2, 1, 3, 4}, {2, 1, 3, 5});  // fits
+  refused("attention_decode", [&](Dry& d) { decode(d, {2, 2, 13}, {2, 1, 3, 4}, {2, 1, 3, 5}); });
+  refused("attention_decode", [&](Dry& d) { decode(d, {2, 1, 13}, {1, 1, 3, 4}, {1, 1, 3, 5}); });
+  refused("attention_decode", [&](Dry& d) { decode(d, {2, 1, 13}, {2, 1, 3, 5}, {2, 1, 3, 5}); });
+  refused("attention_decode", [&](Dry& d) { decode(d, {2, 1, 13}, {2, 1, 3, 4}, {2, 1, 4, 5}); });
 }

@@ -33,6 +33,45 @@ TEST_CASE("count_below counts the positions below a length for every shape of or
   CHECK(wrong == 0);
 }
 
+TEST_CASE("place_of finds the lane and the index of a position for every shape of order") {
+  int64_t wrong = 0;
+  int64_t found = 0;
+  for (int64_t offset : {0, 1, 7}) {
+    for (int64_t lane_stride : {1, 3, 4, 40}) {
+      for (int64_t run : {1, 2, 5}) {
+        for (int64_t inner : {1, 3, 12}) {
+          for (int64_t gap : {1, 2, 9}) {
+            for (int64_t lanes : {1, 2, 4}) {
+              const Order order{.offset = offset,
+                                .lane_stride = lane_stride,
+                                .run = run,
+                                .outer = (run - 1) * inner + gap,
+                                .inner = inner};
+              for (int64_t position = 0; position < 120; ++position) {
+                // All places, by trying: where lanes share positions any of them is right.
+                std::vector<Place> places;
+                for (int64_t lane = 0; lane < lanes; ++lane) {
+                  for (int64_t i = 0; order.position(lane, i) <= position; ++i) {
+                    if (order.position(lane, i) == position) places.push_back({lane, i});
+                  }
+                }
+                const auto place = order.place_of(position, lanes);
+                const bool right =
+                    place ? std::find(places.begin(), places.end(), *place) != places.end()
+                          : places.empty();
+                if (!right) ++wrong;
+                if (place) ++found;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  CHECK(found > 10000);
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("A bound is a staircase with a ramp and starts at zero before its shift") {
   const Bound bound{.shift = -3, .period = 5, .step = 2, .ramp_start = 3, .ramp = 2};
   const int64_t wanted[] = {0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 3, 4};

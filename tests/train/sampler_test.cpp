@@ -1,95 +1,38 @@
 #include "lacuna/train/sampler.h"
 
-#include <cmath>
-#include <limits>
+#include <algorithm>
 
 #include "../catch.h"
 #include "hand_model.h"
+#include "lacuna/train/program.h"
 
 using namespace lacuna;
 using namespace lacuna::train;
 
 namespace {
 
-constexpr double kNothing = -std::numeric_limits<double>::infinity();
-constexpr double kLargestUniform = 1 - 0x1p-53;
+using Texts = std::vector<std::vector<int32_t>>;
+
+Texts all_sampled(HandModel& tiny, const std::vector<int32_t>& prompt, const SampleConfig& config) {
+  Texts texts(static_cast<size_t>(config.count));
+  sample(tiny.queue, tiny.model, prompt, config,
+         {[&](int64_t s, int32_t symbol) { texts[static_cast<size_t>(s)].push_back(symbol); },
+          [] { return false; }});
+  return texts;
+}
 
 std::vector<int32_t> sampled(HandModel& tiny, const std::vector<int32_t>& prompt,
                              const SampleConfig& config) {
-  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
-  std::vector<int32_t> symbols;
-  sample(program, tiny.model, prompt, config, [&](int32_t symbol) {
-    symbols.push_back(symbol);
-    return true;
-  });
-  return symbols;
+  return all_sampled(tiny, prompt, config).front();
 }
 
 }  // namespace
-
-TEST_CASE("draw() takes each symbol as often as the softmax says") {
-  const std::vector<double> logits{1.5, -0.5, 700, kNothing, 699.25, -700};
-  for (const double temperature : {0.5, 1.0, 3.0}) {
-    // A grid of uniforms hits an interval of length p in count * p points, give or take one.
-    constexpr int kCount = 20'000;
-    std::vector<int> hits(logits.size());
-    for (int i = 0; i < kCount; ++i) {
-      ++hits[static_cast<size_t>(draw(logits, temperature, (i + 0.5) / kCount))];
-    }
-    long double sum = 0;
-    for (const double logit : logits) sum += std::exp((logit - 700.0L) / temperature);
-    for (size_t j = 0; j < logits.size(); ++j) {
-      const long double share = std::exp((logits[j] - 700.0L) / temperature) / sum;
-      INFO("symbol " << j << " at temperature " << temperature);
-      CHECK(std::abs(static_cast<double>(hits[j] - kCount * share)) <= 1);
-    }
-  }
-}
-
-TEST_CASE("draw() walks through the symbols in order as the uniform number grows") {
-  const std::vector<double> even{0, 0, 0, 0};
-  CHECK(draw(even, 1, 0) == 0);
-  CHECK(draw(even, 1, 0.2499) == 0);
-  CHECK(draw(even, 1, 0.25) == 1);  // each symbol has the lower end of its interval
-  CHECK(draw(even, 1, 0.2501) == 1);
-  CHECK(draw(even, 1, 0.7499) == 2);
-  CHECK(draw(even, 1, kLargestUniform) == 3);
-}
-
-TEST_CASE("at temperature 0 the likeliest symbol is drawn, whatever the uniform number") {
-  for (const double uniform : {0.0, 0.5, kLargestUniform}) {
-    CHECK(draw({-3, 2, 1.999, kNothing}, 0, uniform) == 1);
-    CHECK(draw({5}, 0, uniform) == 0);
-    CHECK(draw({-1e300, -1e301}, 0, uniform) == 0);
-  }
-}
-
-TEST_CASE("a symbol without any probability is never drawn") {
-  for (const double uniform : {0.0, 1e-300, 0.3, 0.7, 0.9999999, kLargestUniform}) {
-    CHECK(draw({kNothing, 0, kNothing}, 1, uniform) == 1);
-    CHECK(draw({-800, 0, -800}, 0.5, uniform) == 1);  // exp(-1600) is 0
-    const int32_t symbol = draw({kNothing, 0.1, kNothing, 0.2, kNothing}, 2, uniform);
-    CHECK((symbol == 1 || symbol == 3));
-  }
-}
-
-TEST_CASE("the largest uniform number draws the last symbol that has any probability") {
-  // Weights rarely sum up to exactly what their subtraction one by one takes away.
-  for (size_t count = 1; count < 300; ++count) {
-    std::vector<double> logits(count);
-    for (size_t j = 0; j < count; ++j) logits[j] = std::sin(static_cast<double>(j));
-    logits.resize(count + 2, kNothing);
-    for (const double temperature : {0.3, 1.0}) {
-      CHECK(draw(logits, temperature, kLargestUniform) == static_cast<int32_t>(count) - 1);
-    }
-  }
-}
 
 TEST_CASE("at temperature 0 every symbol is the likeliest after the ones before it") {
   HandModel tiny;
   const std::vector<int32_t> prompt{3, 1};
   const std::vector<int32_t> drawn =
-      sampled(tiny, prompt, {.length = HandModel::kContext - 2, .temperature = 0});
+      sampled(tiny, prompt, {.length = HandModel::kContext - 2, .rule = {.temperature = 0}});
   std::vector<int32_t> text = prompt;
   text.insert(text.end(), drawn.begin(), drawn.end());
   REQUIRE(text.size() == HandModel::kContext);
@@ -108,29 +51,86 @@ TEST_CASE("at temperature 0 every symbol is the likeliest after the ones before 
 TEST_CASE("symbol n of a sample is drawn with a number of the seed and n alone") {
   HandModel tiny;
   tiny.fix_logits({0.3, -0.2, 0.9, 0, 0.1});
-  const auto symbols = sampled(tiny, {}, {.length = 40, .temperature = 1, .seed = 9});
+  const auto symbols = sampled(tiny, {}, {.length = 40, .seed = 9});
   CHECK(symbols.size() == 40);
   const std::vector<int32_t> long_prompt(3 * HandModel::kContext, 2);
-  CHECK(sampled(tiny, long_prompt, {.length = 40, .temperature = 1, .seed = 9}) == symbols);
-  CHECK(sampled(tiny, {1}, {.length = 7, .temperature = 1, .seed = 9}) ==
+  CHECK(sampled(tiny, long_prompt, {.length = 40, .seed = 9}) == symbols);
+  CHECK(sampled(tiny, {1}, {.length = 7, .seed = 9}) ==
         std::vector<int32_t>(symbols.begin(), symbols.begin() + 7));
-  CHECK(sampled(tiny, {}, {.length = 40, .temperature = 1, .seed = 10}) != symbols);
+  CHECK(sampled(tiny, {}, {.length = 40, .seed = 10}) != symbols);
 }
 
 TEST_CASE("a prompt that fills the context is continued from its newer half") {
   HandModel tiny;
   for (uint64_t seed = 1; seed <= 30; ++seed) {
-    const SampleConfig config{.length = 2, .temperature = 1, .seed = seed};
+    const SampleConfig config{.length = 2, .seed = seed};
     const auto from_half = sampled(tiny, {4, 0, 3}, config);
     CHECK(sampled(tiny, {1, 1, 2, 4, 0, 3}, config) == from_half);
     CHECK(sampled(tiny, {0, 2, 2, 1, 1, 2, 4, 0, 3}, config) == from_half);
   }
 }
 
-TEST_CASE("a sample ends when its reader has had enough") {
+TEST_CASE("sampling ends after the symbol at which it is told to stop") {
   HandModel tiny;
-  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
-  int count = 0;
-  sample(program, tiny.model, {}, {.length = 100}, [&](int32_t) { return ++count < 3; });
-  CHECK(count == 3);
+  for (const bool cached : {true, false}) {
+    for (const int64_t batch : {1, 2, 3}) {
+      std::vector<int> counts(3);
+      sample(tiny.queue, tiny.model, {},
+             {.length = 100, .count = 3, .batch = batch, .cached = cached},
+             {[&](int64_t s, int32_t) { ++counts[static_cast<size_t>(s)]; },
+              [&] { return counts[0] == 3; }});
+      CAPTURE(cached, batch);
+      for (int64_t s = 0; s < 3; ++s) CHECK(counts[static_cast<size_t>(s)] == (s < batch ? 3 : 0));
+    }
+  }
+}
+
+TEST_CASE("sampling stops within a prompt, too") {
+  HandModel tiny;
+  int asked = 0, drawn = 0;
+  sample(tiny.queue, tiny.model, {1, 2, 3, 4}, {.length = 100},
+         {[&](int64_t, int32_t) { ++drawn; }, [&] { return ++asked == 3; }});
+  CHECK(asked == 3);
+  CHECK(drawn == 0);
+}
+
+TEST_CASE("a sample is the same with any number of others, drawn at once or not") {
+  HandModel tiny;
+  for (const std::vector<int32_t>& prompt :
+       {std::vector<int32_t>{}, {1, 4}, {0, 1, 2, 3, 4, 0, 1}}) {
+    const SampleConfig one_by_one{.length = 25, .count = 7, .batch = 1, .seed = 3};
+    const Texts texts = all_sampled(tiny, prompt, one_by_one);
+    for (size_t s = 1; s < texts.size(); ++s) CHECK(texts[s] != texts[0]);
+    for (const int64_t batch : {2, 3, 7, 100}) {
+      SampleConfig config = one_by_one;
+      config.batch = batch;
+      CHECK(all_sampled(tiny, prompt, config) == texts);
+      config.count = 2;
+      CHECK(all_sampled(tiny, prompt, config) == Texts{texts[0], texts[1]});
+    }
+  }
+}
+
+TEST_CASE("the cache changes no text") {
+  HandModel tiny;
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    for (const std::vector<int32_t>& prompt :
+         {std::vector<int32_t>{}, {1, 4}, {0, 1, 2, 3, 4, 0}}) {
+      SampleConfig config{.length = 30, .count = 3, .batch = 2, .seed = seed};
+      const Texts texts = all_sampled(tiny, prompt, config);
+      config.cached = false;
+      CHECK(all_sampled(tiny, prompt, config) == texts);
+    }
+  }
+}
+
+TEST_CASE("every symbol of a sample obeys top-k") {
+  HandModel tiny;
+  tiny.fix_logits({0.3, -0.2, 0.9, 0, 0.1});
+  const auto symbols = sampled(tiny, {}, {.length = 200, .rule = {.top_k = 2}});
+  CHECK(std::count(symbols.begin(), symbols.end(), 2) > 50);
+  CHECK(std::count(symbols.begin(), symbols.end(), 0) > 25);
+  CHECK(std::count(symbols.begin(), symbols.end(), 2) +
+            std::count(symbols.begin(), symbols.end(), 0) ==
+        200);
 }

@@ -12,10 +12,12 @@ namespace lacuna {
 enum class Activation : uint8_t { kNone, kQuickGelu };
 
 /// y overwritten; preactivation (z, only with an activation, absent when no backward follows)
-/// overwritten.
+/// overwritten. rows_alone: the bits of a row depend on that row alone, whatever the number of rows
+/// (for decoding, where a batch of any size must give the same text); without preactivation.
 struct LinearForward {
   View x, weight, bias, preactivation, y;
   Activation activation = Activation::kNone;
+  bool rows_alone = false;
 };
 
 /// dx overwritten, or not computed when absent; dweight, dbias accumulated. With an activation dy

@@ -2,10 +2,12 @@
 // residual blocks over sparse attention.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "lacuna/kernels/step_state.h"
+#include "lacuna/nn/decode_cache.h"
 #include "lacuna/nn/parameters.h"
 #include "lacuna/ops/ops.h"
 #include "lacuna/sparse/pattern.h"
@@ -50,26 +52,46 @@ class Transformer {
   /// before it. Drops out only when the tape trains. `tokens` and `state` must outlive the tape.
   Variable logits(Tape& tape, const View& tokens, const StepState* state) const;
 
+  /// The logits [B, 1, V] of one position, state->position, of B sequences whose earlier positions
+  /// the cache has seen: row t of logits() up to rounding, at the cost of the keys that it reads.
+  /// tokens [B, 1] i32 are the symbols before the position (at position 0 they are not read). The
+  /// bits of a sequence do not depend on the others. Only on a tape that evaluates.
+  Variable decode(Tape& tape, const View& tokens, const DecodeCache& cache,
+                  const DecodeState* state) const;
+
   const ModelConfig& config() const { return config_; }
   /// Of the activations.
   DType dtype() const { return parameters_.compute_dtype(); }
+  /// Of the heads of one layer.
+  const HeadPasses& passes(int64_t layer) const {
+    return passes_[static_cast<size_t>(layer) % passes_.size()];
+  }
   /// Attended (query, key) pairs of one sequence, over all layers and heads.
   int64_t attended_pairs() const;
-  /// Floating-point operations that one sequence needs forward and backward when `pairs` (query, key)
-  /// pairs attend: two per multiplication and addition of the matrix products and of the pairs, three
-  /// times; nothing else.
+  /// Floating-point operations that one sequence needs forward and backward when `pairs` (query,
+  /// key) pairs attend: two per multiplication and addition of the matrix products and of the
+  /// pairs, three times; nothing else.
   double training_flops(int64_t pairs) const;
   double training_flops() const { return training_flops(attended_pairs()); }
 
  private:
+  // How a forward pass is run.
+  struct Mode {
+    const StepState* state = nullptr;  // of dropout; without one nothing is dropped
+    bool rows_alone = false;
+    std::function<Variable(const Variable& qkv, int64_t layer)> attention;
+  };
   // The residual stream with the branch that is yet to be added to it.
   struct Stream {
     Variable residual, branch;
     uint32_t next_site = 0;  // of dropout
   };
+  ops::EmbeddingTables tables() const;
+  // From the embedding to the logits.
+  Variable through_blocks(Tape& tape, Variable embedded, const Mode& mode) const;
   ops::Norm norm(const std::string& name, double eps) const;
   Variable enter(Tape& tape, Stream& stream, const ops::Norm& norm, const StepState* state) const;
-  Variable linear(Tape& tape, const Variable& x, const std::string& name,
+  Variable linear(Tape& tape, const Variable& x, const std::string& name, bool rows_alone,
                   Activation activation = Activation::kNone) const;
 
   ModelConfig config_;

@@ -14,10 +14,10 @@
 
 namespace lacuna::ops {
 
-/// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent. The result is of the type of x unless
-/// another is named.
+/// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent. rows_alone as in kernels/linear.h,
+/// only when the tape evaluates. The result is of the type of x unless another is named.
 Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Parameter& bias,
-                Activation activation = Activation::kNone,
+                Activation activation = Activation::kNone, bool rows_alone = false,
                 std::optional<DType> result = std::nullopt);
 
 struct Norm {

@@ -8,9 +8,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace lacuna::sparse {
+
+/// A lane and an index in it.
+struct Place {
+  int64_t lane, i;
+  bool operator==(const Place&) const = default;
+};
 
 /// Maps (lane, i) to a position: offset + lane*lane_stride + (i / run)*outer + (i mod run)*inner.
 /// Strictly increasing in i, and never negative: (run - 1)*inner < outer.
@@ -26,6 +33,10 @@ struct Order {
   }
   /// How many i have a position below `length`; 0 for a lane that begins at or beyond it.
   int64_t count_below(int64_t lane, int64_t length) const;
+  /// The inverse: where `position` is among the lanes 0 .. lanes - 1, if it is in one. Takes
+  /// constant time for a single lane and for lanes that take turns within `outer`; else it looks
+  /// through all.
+  std::optional<Place> place_of(int64_t position, int64_t lanes) const;
 };
 
 /// A non-decreasing staircase: with j = max(0, i + shift),

@@ -26,8 +26,9 @@ enum class MemoryTag : uint8_t {
   kActivations,
   kActivationGradients,
   kWorkspace,
+  kCache,  // keys and values of the positions decoded so far
 };
-inline constexpr size_t kMemoryTags = 9;
+inline constexpr size_t kMemoryTags = 10;
 const char* name_of(MemoryTag tag);
 
 /// Bytes by tag.

@@ -1,27 +1,38 @@
-// Drawing symbols from a model, one after the other. Each new symbol costs a whole forward pass.
+// Drawing symbols from a model, one after the other, for one sample or many.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <vector>
 
-#include "lacuna/train/program.h"
+#include "lacuna/nn/transformer.h"
+#include "lacuna/train/draw.h"
 
 namespace lacuna::train {
 
 struct SampleConfig {
-  int64_t length = 256;    // symbols to draw
-  double temperature = 1;  // 0: always the likeliest
+  int64_t length = 256;  // symbols to draw for each sample
+  int64_t count = 1;     // samples
+  int64_t batch = 1;     // samples that are drawn at once
+  DrawRule rule;
   uint64_t seed = 1;
+  bool cached = true;  // false: each symbol costs a whole forward pass
 };
 
-/// Draws `config.length` symbols that continue `prompt`, handing each to `emit`; stops early once
-/// emit returns false. Symbol n is drawn with a number that depends on (seed, n) alone. When the
-/// context is full, the model goes on with its newer half as prompt. `program` evaluates, batch 1.
-void sample(Program& program, const nn::Transformer& model, const std::vector<int32_t>& prompt,
-            const SampleConfig& config, const std::function<bool(int32_t)>& emit);
+/// What sample() tells; both may be called at any symbol.
+struct SampleListener {
+  std::function<void(int64_t sample, int32_t symbol)> symbol;
+  /// Sampling ends, after the symbol at hand, once this is true.
+  std::function<bool()> stop;
+};
 
-/// The index at which the running sum of softmax(logits / temperature) passes `uniform`.
-int32_t draw(const std::vector<double>& logits, double temperature, double uniform);
+/// Draws `count` continuations of `prompt` (symbols in [0, V)). The symbols of a sample come in
+/// order; samples that are drawn at once come by turns, and one batch after the other. Symbol n of
+/// sample s is drawn with a number that depends on (seed, s, n) alone, from logits that depend on
+/// the symbols before it alone (with the cache: bit for bit), so count and batch change no sample.
+/// When the context is full, the model goes on with the newer half of it as prompt; a prompt that
+/// does not fit in the context is cut in the same way.
+void sample(const Queue& queue, const nn::Transformer& model, const std::vector<int32_t>& prompt,
+            const SampleConfig& config, const SampleListener& listener);
 
 }  // namespace lacuna::train

@@ -1,0 +1,49 @@
+// A decoding program: a model run on one new position of each of a batch of sequences, with all of
+// its memory planned beforehand and the keys and values of earlier positions kept.
+#pragma once
+
+#include <optional>
+
+#include "lacuna/nn/transformer.h"
+#include "lacuna/tensor/repeated.h"
+
+namespace lacuna::train {
+
+class DecodeProgram {
+ public:
+  /// Plans the memory of a step and takes that of the cache. `model` must outlive the program.
+  /// `captured`: on a GPU the step is recorded once and replayed.
+  DecodeProgram(const Queue& queue, const nn::Transformer& model, int64_t batch, bool captured);
+
+  /// Host memory [B], to be filled before each run: the symbols before the position (at 0 they are
+  /// not read).
+  int32_t* tokens() { return tokens_.view().data<int32_t>(); }
+  int64_t batch() const { return tokens_.shape()[0]; }
+
+  /// Decodes one position: from 0 on one after the other; at 0 new sequences begin. Throws
+  /// Error(kInternal) for one beyond the context.
+  void run(int64_t position);
+
+  /// Of the last run, [B, 1, V] in f64 or f32 in host memory; waits for it. Valid until the next
+  /// call.
+  const View& logits();
+
+  /// What run() holds at its fullest, with the gaps that packing left as workspace, and the cache.
+  MemoryUse memory() const;
+
+ private:
+  void pass(Queue& queue, Arena& arena);
+
+  Queue queue_;
+  const nn::Transformer& model_;
+  nn::DecodeCache cache_;
+  Tensor state_;  // one DecodeState
+  Tensor tokens_, device_tokens_;
+  MemoryPlan plan_;
+  std::optional<Arena> arena_;
+  Repeated step_;
+  Variable logits_;
+  Tensor host_logits_;
+};
+
+}  // namespace lacuna::train

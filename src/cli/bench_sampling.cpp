@@ -1,0 +1,84 @@
+#include "bench_sampling.h"
+
+#include <array>
+#include <cstdio>
+#include <string>
+
+#include "lacuna/train/decode_program.h"
+#include "lacuna/train/program.h"
+#include "timing.h"
+
+namespace lacuna::cli {
+namespace {
+
+constexpr int64_t kContext = 4096, kStride = 64;  // sqrt(T)
+
+struct SamplingTimes {
+  double whole_pass;              // seconds; a token without the cache
+  double mean_step;               // a token with it, over all positions
+  std::array<double, 3> step_at;  // at an eighth, a half and the end of the positions
+  size_t cache;                   // bytes
+};
+
+// One step for every position, from the first to the last.
+double mean_step(train::DecodeProgram& program) {
+  const double seconds = seconds_of([&] {
+    for (int64_t t = 0; t < kContext; ++t) {
+      program.tokens()[0] = static_cast<int32_t>(t % 256);
+      program.run(t);
+    }
+  });
+  return seconds / static_cast<double>(kContext);
+}
+
+// The three places are timed by turns, so that other work on the machine disturbs all of them
+// alike; each is a stretch of l positions, so that columns are met as cold as in a real sequence.
+std::array<double, 3> step_at_places(train::DecodeProgram& program, int64_t repeats) {
+  const std::array<int64_t, 3> ends{kContext / 8, kContext / 2, kContext};
+  std::array<std::vector<double>, 3> seconds;
+  for (int64_t round = 0; round < repeats * kStride; ++round) {
+    for (size_t place = 0; place < ends.size(); ++place) {
+      const int64_t position = ends[place] - kStride + round % kStride;
+      seconds[place].push_back(seconds_of([&] { program.run(position); }));
+    }
+  }
+  return {median(seconds[0]), median(seconds[1]), median(seconds[2])};
+}
+
+SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int64_t repeats) {
+  nn::ModelConfig wanted{.layers = 4, .heads = 4, .width = 256, .context = kContext};
+  wanted.attention = {pattern};
+  const nn::ModelConfig config = wanted.resolved();
+  const auto specs = nn::parameter_specs(config);
+  nn::ParameterStore parameters(specs, DType::kF32, false);
+  parameters.initialise(specs, 1);
+  const nn::Transformer model(config, parameters);
+  train::DecodeProgram decoder(queue, model, 1, true);
+  train::Program whole = train::Program::evaluation(queue, model, 1, true);
+  SamplingTimes times{};
+  times.whole_pass = median_seconds(repeats, [&] { whole.run(model); });
+  times.mean_step = mean_step(decoder);
+  times.step_at = step_at_places(decoder, repeats);
+  times.cache = decoder.memory()[MemoryTag::kCache];
+  return times;
+}
+
+}  // namespace
+
+void bench_sampling(const Queue& queue, int64_t repeats) {
+  std::printf("sampling on %d threads, 4 layers, 4 heads, C=256, T=4096, f32, one sample\n",
+              queue.threads());
+  std::printf("  %-14s %9s %11s %11s %8s | %9s %9s %9s %7s\n", "pattern", "cache MiB", "cached t/s",
+              "whole t/s", "times", "ms at T/8", "at T/2", "at T", "spread");
+  for (const char* pattern : {"local(64)", "column(64)", "strided(64)", "fixed(64, 16)"}) {
+    const SamplingTimes times = time_sampling(queue, pattern, repeats);
+    const auto [low, high] = std::minmax_element(times.step_at.begin(), times.step_at.end());
+    std::printf("  %-14s %9.1f %11.1f %11.2f %8.1f | %9.3f %9.3f %9.3f %7.2f\n", pattern,
+                static_cast<double>(times.cache) / (1 << 20), 1 / times.mean_step,
+                1 / times.whole_pass, times.whole_pass / times.mean_step, 1e3 * times.step_at[0],
+                1e3 * times.step_at[1], 1e3 * times.step_at[2], *high / *low);
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,34 @@
+// How benchmarks time a piece of work.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace lacuna::cli {
+
+template <class Work>
+double seconds_of(const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// The upper one of two; `values` is not empty.
+inline double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<int64_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Of `repeats` runs after one that warms up.
+template <class Work>
+double median_seconds(int64_t repeats, const Work& work) {
+  work();
+  std::vector<double> seconds;
+  for (int64_t i = 0; i < repeats; ++i) seconds.push_back(seconds_of(work));
+  return median(std::move(seconds));
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,58 @@
+#include "lacuna/train/draw.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace lacuna::train {
+namespace {
+
+// How many of the likeliest symbols may be drawn; `order` has them all, likeliest first.
+size_t kept_count(const std::vector<double>& weights, const std::vector<size_t>& order,
+                  const DrawRule& rule) {
+  size_t kept = order.size();
+  if (rule.top_k > 0) kept = std::min(kept, static_cast<size_t>(rule.top_k));
+  if (rule.top_p >= 1) return kept;
+  double sum = 0;
+  for (size_t n = 0; n < kept; ++n) sum += weights[order[n]];
+  double share = 0;
+  for (size_t n = 0; n < kept; ++n) {
+    share += weights[order[n]];
+    if (share >= rule.top_p * sum) return n + 1;
+  }
+  return kept;
+}
+
+}  // namespace
+
+std::vector<double> weights_of(const std::vector<double>& logits, const DrawRule& rule) {
+  const double top = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> weights = logits;
+  for (double& weight : weights) {
+    weight =
+        rule.temperature == 0 ? double(weight == top) : std::exp((weight - top) / rule.temperature);
+  }
+  if (rule.temperature > 0 && rule.top_k == 0 && rule.top_p >= 1) return weights;
+  std::vector<size_t> order(weights.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return weights[a] > weights[b]; });
+  const size_t kept = rule.temperature == 0 ? 1 : kept_count(weights, order, rule);
+  for (size_t n = kept; n < order.size(); ++n) weights[order[n]] = 0;
+  return weights;
+}
+
+int32_t draw(const std::vector<double>& logits, const DrawRule& rule, double uniform) {
+  const std::vector<double> weights = weights_of(logits, rule);
+  double left = uniform * std::accumulate(weights.begin(), weights.end(), 0.0);
+  int32_t last = 0;  // the last symbol with any weight: where rounding leaves a remainder
+  for (size_t j = 0; j < weights.size(); ++j) {
+    if (weights[j] <= 0) continue;
+    last = static_cast<int32_t>(j);
+    left -= weights[j];
+    if (left < 0) break;
+  }
+  return last;
+}
+
+}  // namespace lacuna::train
