@@ -479,7 +479,7 @@ class Information(Case):
     def test_every_command_has_help(self):
         for command, words in (("train", ["CONFIG", "--overwrite", "--section.key"]),
                                ("eval", ["RUN", "--split", "--raw", "--average", "--json", "--logits"]),
-                               ("sample", ["RUN", "--prompt", "--temperature", "--seed"]),
+                               ("sample", ["RUN", "--prompt", "--top-p", "--count", "--seed"]),
                                ("bench", ["cpu", "--repeats"]), ("list", ["patterns", "options"])):
             result = self.ok(command, "--help")
             self.assertEqual(result.stderr, b"")
