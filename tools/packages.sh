@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what lacuna is built from, where it is missing: Debian 12 or newer, Ubuntu 24.04 or newer.
 # Sourced or run by the other scripts; needs root (or sudo) only when something has to be installed.
+# LACUNA_MORE_PACKAGES names what a script needs besides.
 set -eu
 
 packages=(g++ cmake ninja-build python3 python3-numpy python3-venv catch2 libdnnl-dev libspdlog-dev libfmt-dev
-  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev xz-utils)
+  libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev xz-utils ${LACUNA_MORE_PACKAGES:-})
 
 missing=()
 for package in "${packages[@]}"; do

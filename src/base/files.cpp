@@ -162,7 +162,14 @@ AppendFile::~AppendFile() {
 }
 
 void AppendFile::append(std::string_view bytes) {
-  write_all(descriptor_, path_, bytes);
+  struct stat before {};
+  const bool regular = fstat(descriptor_, &before) == 0 && S_ISREG(before.st_mode);
+  try {
+    write_all(descriptor_, path_, bytes);
+  } catch (const Error&) {
+    if (regular && ftruncate(descriptor_, before.st_size) != 0) throw unwritable(path_, "cut");
+    throw;
+  }
 }
 
 void sync_folder(const std::string& path) {

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
   std::signal(SIGUSR1, request_stop);  // how schedulers announce the end of a job
+  std::signal(SIGXFSZ, SIG_IGN);       // a limit on the size of files is a write that fails
   try {
     lacuna::cli::run_command_line(argc, argv, [] { return stop_requested != 0; });
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;

@@ -16,18 +16,23 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int kDeepest = 4;         // the format nests objects and lists three deep
+constexpr size_t kMostShown = 100;  // characters of a value in a message
 constexpr const char* kCutShort = "It was probably cut short while it was copied or downloaded";
 
 /// A value as it may stand in a message.
 std::string shown(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  // Escaped to ASCII, so that the cut leaves no half of a character.
+  const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return text.size() <= kMostShown ? text : text.substr(0, kMostShown) + "...";
 }
 
-/// Parses the header and refuses a key that appears twice in one object, which the JSON library
-/// would settle in silence.
+/// Parses the header. Refuses a key that appears twice in one object, which the JSON library would
+/// settle in silence, and nesting so deep that handling the value could exhaust the stack.
 Json parse_header(std::string_view text) {
   std::vector<std::set<std::string>> keys;
-  const auto check = [&keys](int /*depth*/, Json::parse_event_t event, Json& parsed) {
+  const auto check = [&keys](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > kDeepest) throw std::invalid_argument("is nested too deeply");
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key &&
@@ -131,7 +136,7 @@ void check_cover(const std::string& path, const std::vector<Placed>& sorted, int
   }
 }
 
-std::string_view header_of(const std::string& path, const MappedFile& file) {
+std::string_view header_of(const std::string& path, std::string_view file) {
   uint64_t length = 0;
   if (file.size() < sizeof length) {
     throw Error(ErrorKind::kData, path,
@@ -144,13 +149,22 @@ std::string_view header_of(const std::string& path, const MappedFile& file) {
                     " in all and headers at most ", kLargestHeader),
                 "Either the file was cut short or it is no safetensors file");
   }
-  return {reinterpret_cast<const char*>(file.data()) + sizeof length, static_cast<size_t>(length)};
+  return file.substr(sizeof length, static_cast<size_t>(length));
 }
 
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(path) {
-  const std::string_view text = header_of(path, file_);
+  read({reinterpret_cast<const char*>(file_.data()), file_.size()});
+}
+
+SafetensorsFile::SafetensorsFile(std::string name, std::string_view bytes)
+    : path_(std::move(name)) {
+  read(bytes);
+}
+
+void SafetensorsFile::read(std::string_view bytes) {
+  const std::string_view text = header_of(path_, bytes);
   std::vector<Placed> placed;
   std::string place = "the header";
   try {
@@ -164,17 +178,17 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(p
       }
     }
   } catch (const Json::exception& fault) {
-    throw Error(ErrorKind::kData, path, place + " is not valid JSON: " + fault.what());
+    throw Error(ErrorKind::kData, path_, place + " is not valid JSON: " + fault.what());
   } catch (const std::invalid_argument& fault) {
-    throw Error(ErrorKind::kData, path, place + ": " + fault.what());
+    throw Error(ErrorKind::kData, path_, place + ": " + fault.what());
   }
   std::stable_sort(placed.begin(), placed.end(), [](const Placed& a, const Placed& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
   const size_t data_begin = sizeof(uint64_t) + text.size();
-  check_cover(path, placed, static_cast<int64_t>(file_.size() - data_begin));
+  check_cover(path_, placed, static_cast<int64_t>(bytes.size() - data_begin));
   for (Placed& one : placed) {
-    one.record.data = file_.data() + data_begin + one.begin;
+    one.record.data = bytes.data() + data_begin + one.begin;
     records_.push_back(std::move(one.record));
   }
 }

@@ -54,28 +54,34 @@ void move_folder(const std::string& from, const std::string& to) {
   if (failure) throw Error(ErrorKind::kIo, to, "cannot rename: " + failure.message());
 }
 
-// Under its name a checkpoint is whole or gone, even if the process is killed half-way.
+void remove_folder(const std::string& path) {
+  std::error_code ignored;
+  fs::remove(path + "/" + kManifestName, ignored);
+  fs::remove_all(path, ignored);
+}
+
+// Under its name a checkpoint is whole or gone, even if the process is killed half-way; and the
+// manifest goes first, so that what has one is whole under any name.
 void discard(const std::string& place) {
   std::error_code ignored;  // what cannot be removed now is removed with the next discard_after()
   const std::string going = place + ".removing";
-  fs::remove_all(going, ignored);
+  remove_folder(going);
   fs::rename(place, going, ignored);
-  fs::remove_all(going, ignored);
+  remove_folder(going);
 }
 
 }  // namespace
 
 void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retention) const {
   const std::string place = at(snapshot.state.step), making = place + ".making";
-  std::error_code ignored;
-  fs::remove_all(making, ignored);  // of a run that was killed
+  remove_folder(making);  // of a run that was killed
   make_folder(making);
   sync_folder(std::filesystem::path(path_).parent_path().string());
   try {
     write_files(making, snapshot);
     verify_checkpoint(making);
   } catch (...) {
-    fs::remove_all(making, ignored);
+    remove_folder(making);
     throw;
   }
   discard(place);  // the same step, written before the validation part made it the best
@@ -113,6 +119,7 @@ std::string CheckpointFolder::newest_complete() const {
       verify_checkpoint(at(*step));
       return at(*step);
     } catch (const Error& damage) {
+      if (damage.kind() != ErrorKind::kData) throw;
       log_warning(str("passed over a checkpoint: ", damage.what()));
     }
   }
@@ -148,7 +155,7 @@ void CheckpointFolder::discard_after(int64_t step) const {
   if (best_step().value_or(0) > step) fs::remove(path_ + "/" + kBestMark, ignored);
   for (const auto& entry : fs::directory_iterator(path_, ignored)) {
     const std::string ending = entry.path().extension().string();
-    if (ending == ".making" || ending == ".removing") fs::remove_all(entry.path(), ignored);
+    if (ending == ".making" || ending == ".removing") remove_folder(entry.path().string());
   }
 }
 

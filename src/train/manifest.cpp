@@ -1,6 +1,8 @@
 #include "manifest.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -14,6 +16,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 constexpr int kDeepest = 8;
+constexpr const char* kInEveryCheckpoint[] = {"config.toml", "weights.safetensors",
+                                              "optimizer.safetensors", "state.json"};
 constexpr const char* kHint = "Resume from another checkpoint";
 
 std::string checksum_of(const void* bytes, size_t size) {
@@ -31,9 +35,8 @@ std::string checksum_of(const Json& json) {
   throw Error(ErrorKind::kData, file, message, kHint);
 }
 
-// The file must be exactly what we would write: then no byte of it can be another.
-Json parse_exact(const std::string& path) {
-  const std::string text = read_text(path);
+// The text must be exactly what we would write: then no byte of it can be another.
+Json parse_exact(const std::string& text, const std::string& path) {
   // Nothing of ours is nested deeper; without a bound a hostile file could exhaust the stack.
   const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= kDeepest; };
   const Json json = Json::parse(text, shallow, false);
@@ -44,20 +47,66 @@ Json parse_exact(const std::string& path) {
     damaged(path, "is damaged: it has no version");
   }
   if (json["version"] != kVersion) {
-    damaged(path, str("is of version ", json["version"].dump(), ", this lacuna reads version ",
-                      kVersion));
+    // No damage: --resume auto must not pass over it and discard what another lacuna has written.
+    throw Error(
+        ErrorKind::kConfig, path,
+        str("is of version ", json["version"].dump(), ", this lacuna reads version ", kVersion),
+        "Use the lacuna that wrote it, or resume from another checkpoint by name");
   }
   return json;
 }
 
-void verify_file(const std::string& folder, const Json& entry) {
-  const std::string path = folder + "/" + entry.at("name").get<std::string>();
-  const MappedFile file(path);
-  if (file.size() != entry.at("bytes").get<size_t>()) {
-    damaged(path, str("has ", file.size(), " bytes, the manifest says ", entry.at("bytes").dump()));
+// get<int64_t>() alone would also take fractions, booleans and what does not fit.
+int64_t count_at(const Json& json, const char* key) {
+  const Json& value = json.at(key);
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{INT64_MAX}) {
+    throw std::invalid_argument(str("'", key, "' is no count"));
   }
-  if (checksum_of(file.data(), file.size()) != entry.at("xxh3").get<std::string>()) {
+  return value.get<int64_t>();
+}
+
+ManifestEntry parse_entry(const Json& entry) {
+  ManifestEntry parsed{.name = entry.at("name").get<std::string>(),
+                       .bytes = static_cast<uint64_t>(count_at(entry, "bytes")),
+                       .xxh3 = entry.at("xxh3").get<std::string>()};
+  if (parsed.name.empty() || parsed.name[0] == '.' ||
+      parsed.name.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+    throw std::invalid_argument("it names a file of another folder");
+  }
+  return parsed;
+}
+
+void check_names(const std::vector<ManifestEntry>& entries) {
+  std::set<std::string> names;
+  for (const ManifestEntry& entry : entries) {
+    if (!names.insert(entry.name).second) throw std::invalid_argument("it names a file twice");
+  }
+  for (const char* name : kInEveryCheckpoint) {
+    if (!names.contains(name)) throw std::invalid_argument(str("it does not name ", name));
+  }
+}
+
+void verify_file(const std::string& folder, const ManifestEntry& entry) {
+  const std::string path = folder + "/" + entry.name;
+  const MappedFile file(path);
+  if (file.size() != entry.bytes) {
+    damaged(path, str("has ", file.size(), " bytes, the manifest says ", entry.bytes));
+  }
+  if (checksum_of(file.data(), file.size()) != entry.xxh3) {
     damaged(path, "is damaged: its checksum is not the one in the manifest");
+  }
+}
+
+// What `parse` makes of the JSON in a text; anything it does not understand is damage.
+template <class Parse>
+auto understood(const std::string& text, const std::string& path, const Parse& parse) {
+  const Json json = parse_exact(text, path);
+  try {
+    return parse(json);
+  } catch (const Json::exception& failure) {
+    damaged(path, std::string("is damaged: ") + failure.what());
+  } catch (const std::invalid_argument& failure) {
+    damaged(path, std::string("is damaged: ") + failure.what());
   }
 }
 
@@ -71,19 +120,25 @@ void write_manifest(const std::string& folder, const std::vector<std::string>& f
         {{"name", name}, {"bytes", file.size()}, {"xxh3", checksum_of(file.data(), file.size())}});
   }
   const Json manifest{{"version", kVersion}, {"files", list}, {"xxh3", checksum_of(list)}};
-  write_atomic(folder + "/manifest.json", manifest.dump(1) + "\n");
+  write_atomic(folder + "/" + kManifestName, manifest.dump(1) + "\n");
+}
+
+std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::string& path) {
+  return understood(text, path, [](const Json& json) {
+    if (checksum_of(json.at("files")) != json.at("xxh3").get<std::string>()) {
+      throw std::invalid_argument("its own checksum is wrong");
+    }
+    std::vector<ManifestEntry> entries;
+    for (const Json& entry : json.at("files")) entries.push_back(parse_entry(entry));
+    check_names(entries);
+    return entries;
+  });
 }
 
 void verify_checkpoint(const std::string& folder) {
-  const std::string path = folder + "/manifest.json";
-  const Json manifest = parse_exact(path);
-  try {
-    if (checksum_of(manifest.at("files")) != manifest.at("xxh3").get<std::string>()) {
-      damaged(path, "is damaged: its own checksum is wrong");
-    }
-    for (const Json& entry : manifest.at("files")) verify_file(folder, entry);
-  } catch (const Json::exception& failure) {
-    damaged(path, std::string("is damaged: ") + failure.what());
+  const std::string path = folder + "/" + kManifestName;
+  for (const ManifestEntry& entry : parse_manifest(read_text(path), path)) {
+    verify_file(folder, entry);
   }
 }
 
@@ -101,22 +156,23 @@ std::string state_text(const TrainingState& state) {
   return json.dump(1) + "\n";
 }
 
-TrainingState read_state(const std::string& folder) {
-  const std::string path = folder + "/state.json";
-  const Json json = parse_exact(path);
-  try {
-    TrainingState state{.step = json.at("step"), .updates = json.at("updates")};
+TrainingState parse_state(const std::string& text, const std::string& path) {
+  return understood(text, path, [](const Json& json) {
+    TrainingState state{.step = count_at(json, "step"), .updates = count_at(json, "updates")};
     if (!json.at("best_bits").is_null()) state.best_bits = json.at("best_bits").get<double>();
     // The first checkpoints of version 0.1.0 lack these three.
-    state.since_best = json.value("since_best", int64_t{0});
-    state.loss_scale = json.value("loss_scale", 1.0);
-    state.good_steps = json.value("good_steps", int64_t{0});
-    state.evaluation_due = json.at("evaluation_due");
-    state.data = json.at("data");
+    if (json.contains("since_best")) state.since_best = count_at(json, "since_best");
+    if (json.contains("good_steps")) state.good_steps = count_at(json, "good_steps");
+    if (json.contains("loss_scale")) state.loss_scale = json.at("loss_scale").get<double>();
+    state.evaluation_due = json.at("evaluation_due").get<bool>();
+    state.data = json.at("data").get<std::string>();
     return state;
-  } catch (const Json::exception& failure) {
-    damaged(path, std::string("is damaged: ") + failure.what());
-  }
+  });
+}
+
+TrainingState read_state(const std::string& folder) {
+  const std::string path = folder + "/state.json";
+  return parse_state(read_text(path), path);
 }
 
 }  // namespace lacuna::train

@@ -8,6 +8,20 @@
 
 namespace lacuna::train {
 
+inline constexpr const char* kManifestName = "manifest.json";
+
+struct ManifestEntry {
+  std::string name;  // of a file in the checkpoint's own folder
+  uint64_t bytes = 0;
+  std::string xxh3;  // 16 hex digits
+};
+
+/// The list in the text of a manifest.json, called `path` in messages. Throws Error(kData) unless
+/// it is whole and names all files that every checkpoint has, Error(kConfig) for another version.
+std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::string& path);
+/// The text of a state.json; throws like parse_manifest().
+TrainingState parse_state(const std::string& text, const std::string& path);
+
 /// Writes manifest.json for the named files of a folder; throws Error(kIo).
 void write_manifest(const std::string& folder, const std::vector<std::string>& files);
 

@@ -1,14 +1,13 @@
 // The only source that includes toml++.
 #include "lacuna/train/options.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
+#include "toml.h"
 
 namespace lacuna::train {
 namespace {
@@ -115,9 +114,9 @@ void assign(Options& options, const OptionEntry& entry, const toml::node& node,
   check_range(entry, value, place);
 }
 
-toml::table parse(const std::string& path) {
+toml::table parse(const std::string& text, const std::string& path) {
   try {
-    return toml::parse(read_text(path), path);
+    return toml::parse(text, path);
   } catch (const toml::parse_error& failure) {
     throw Error(ErrorKind::kConfig, str(path, ":", failure.source().begin.line),
                 std::string(failure.description()), "The file must be TOML");
@@ -183,8 +182,13 @@ const std::vector<OptionEntry>& option_table() {
 }
 
 Options read_options(const std::string& path, const std::vector<Override>& overrides) {
+  return parse_options(read_text(path), path, overrides);
+}
+
+Options parse_options(const std::string& toml, const std::string& path,
+                      const std::vector<Override>& overrides) {
   Options options;
-  for (const auto& [section, content] : parse(path)) {
+  for (const auto& [section, content] : parse(toml, path)) {
     const std::string place = str(path, ":", content.source().begin.line);
     if (!content.is_table()) {
       throw Error(ErrorKind::kConfig, place, str("'", section.str(), "' stands outside a section"),

@@ -171,4 +171,5 @@ TEST_CASE("a growing file keeps what was there, and its bytes are in the system 
   expect_error(ErrorKind::kIo, "Is a directory", [&] { AppendFile{folder.path()}; });
   const FileSizeLimit limit(20);
   expect_error(ErrorKind::kIo, "cannot write the file", [&] { file.append("longer than that"); });
+  CHECK(read_text(path) == std::string("one two \0three!", 15));  // not the five bytes that fitted
 }

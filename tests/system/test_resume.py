@@ -1,101 +1,21 @@
 #!/usr/bin/env python3
 """Checkpoints and resume, driven through the binary: a run that is stopped in any way and resumed ends
 with the bytes of the run that was never stopped. Needs LACUNA_BINARY."""
-import hashlib
 import json
-import os
-import random
 import re
 import shutil
-import signal
 import subprocess
-import tempfile
+import sys
 import time
 import unittest
 from pathlib import Path
 
-BINARY = os.environ["LACUNA_BINARY"]
-CONFIG = """
-[data]
-paths = ["text"]
-split = "0.8 / 0.2"
-[model]
-layers = 2
-width = 32
-context = 40
-attention = ["local(8)", "fixed(8, 2, 2)"]
-dropout = 0.2
-[optim]
-warmup = "5 steps"
-[train]
-run = "run"
-length = "20 steps"
-batch = 2
-accumulation = 2
-evaluate_every = "5 steps"
-threads = 1
-[checkpoint]
-every = "5 steps"
-keep_every = "5 steps"
-"""
-ECHO = ["--data.format=echo", "--data.echo_block=10", "--data.echo_size=20000"]
-TIMES = ("seconds", "time", "tokens_per_second")
-# Of log.txt, what a step says: its bits, an evaluation, a checkpoint, the end.
-LOGGED = re.compile(r"info (step \d+/\d+  \S+ bits|step \d+  .*|done after \d+ steps)")
+import small_run
+import soak
+from small_run import ECHO, SmallRun
 
 
-class Resume(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = Path(self.folder.name)
-        (self.path / "c.toml").write_text(CONFIG)
-        words = random.Random(2).choices(["step ", "go ", "on ", "again\n"], k=3000)
-        (self.path / "text").write_text("".join(words))
-
-    def lacuna(self, *arguments):
-        return subprocess.run([BINARY, *arguments], cwd=self.path, capture_output=True, text=True,
-                              errors="replace", check=False)
-
-    def train(self, *arguments):
-        run = self.lacuna("train", "c.toml", *arguments)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        return run.stderr
-
-    def refused(self, fragment, *arguments):
-        before = self.snapshot()
-        run = self.lacuna(*arguments)
-        self.assertEqual(run.returncode, 2, run.stderr)
-        self.assertIn(fragment, run.stderr)
-        self.assertEqual(before, self.snapshot())
-
-    def snapshot(self):
-        return {str(file): hashlib.sha256(file.read_bytes()).hexdigest()
-                for file in self.path.rglob("*") if file.is_file()}
-
-    def results(self, run):
-        """Everything that must not depend on how often a run was stopped."""
-        files = {}
-        for file in (self.path / run).rglob("*.safetensors"):
-            files[str(file.relative_to(self.path / run))] = file.read_bytes()
-        lines = []
-        for line in (self.path / run / "metrics.jsonl").read_text().splitlines():
-            entry = json.loads(line)
-            lines.append({key: value for key, value in entry.items() if key not in TIMES})
-        return files, lines
-
-    def log(self, run):
-        return LOGGED.findall((self.path / run / "log.txt").read_text())
-
-    def same_results(self, first, second):
-        files, lines = self.results(first)
-        other_files, other_lines = self.results(second)
-        self.assertEqual(lines, other_lines)
-        self.assertEqual(self.log(first), self.log(second))
-        self.assertEqual(files.keys(), other_files.keys())
-        for name, content in files.items():
-            self.assertTrue(content == other_files[name], name)
-
+class Resume(SmallRun):
     def test_ten_steps_and_resume_equal_twenty_for_every_data_set(self):
         for options in ([], ECHO):
             with self.subTest(options=options):
@@ -118,7 +38,7 @@ class Resume(unittest.TestCase):
         self.assertTrue(log.read_text().startswith(kept))
         self.assertRegex(log.read_text()[len(kept):].splitlines()[0],
                          "info resumed from run/checkpoints/step-10$")
-        self.assertEqual(self.log("run")[-1], "done after 12 steps")
+        self.assertEqual(small_run.log(self.path / "run")[-1], "done after 12 steps")
         log.write_text("somebody else's\n")
         self.train("--resume=run/checkpoints/step-10", "--train.length=12 steps")
         self.assertTrue(log.read_text().startswith("somebody else's\n"))
@@ -130,7 +50,7 @@ class Resume(unittest.TestCase):
         text = self.train(*options)
         self.assertIn("step 20  ends early: 3 evaluations", text)
         self.assertIn("done after 20 steps", text)
-        lines = self.results("run")[1]
+        lines = small_run.metrics(self.path / "run")
         self.assertEqual(lines[-1], {"kind": "early_stop", "step": 20, "evaluations": 3,
                                      "best_bits": lines[-2]["bits"]})
         self.assertEqual((self.path / "run/checkpoints/best").read_text(), "5")
@@ -141,10 +61,10 @@ class Resume(unittest.TestCase):
                 self.train("--train.run=again", f"--resume=again/checkpoints/step-{step}", *options)
                 self.same_results("run", "again")
         self.assertIn("has ended early", self.train("--resume=auto", *options))
-        self.assertEqual(self.results("run")[1], lines)
+        self.assertEqual(small_run.metrics(self.path / "run"), lines)
         self.train("--resume=auto", *options, "--train.patience=5")
         self.assertEqual([(line["step"], line["evaluations"])
-                          for line in self.results("run")[1] if line["kind"] == "early_stop"],
+                          for line in small_run.metrics(self.path / "run") if line["kind"] == "early_stop"],
                          [(20, 3), (30, 5)])
         self.assertIn("done after 60", self.train("--resume=auto", *options, "--train.patience=0"))
 
@@ -158,57 +78,6 @@ class Resume(unittest.TestCase):
         for name in ("weights.safetensors", "average.safetensors"):
             self.assertTrue((self.path / "run" / name).read_bytes() ==
                             (self.path / "other" / name).read_bytes())
-
-    def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(self):
-        # A last evaluation of its own, so that the process is also killed between the two.
-        options = ["--train.evaluate_every=7 steps"]
-        self.train("--train.run=whole", *options)
-        moments = random.Random(time.time_ns())
-        for attempt in range(30):
-            with subprocess.Popen([BINARY, "train", "c.toml", "--resume=auto", *options],
-                                  cwd=self.path, stderr=subprocess.DEVNULL) as process:
-                try:
-                    process.wait(moments.uniform(0.01, 0.25) if attempt < 8 else 60)
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGKILL)
-            if process.returncode == 0:
-                break
-            self.all_complete()
-        self.assertEqual(process.returncode, 0)
-        self.same_results("whole", "run")
-
-    def test_a_signal_saves_a_checkpoint_and_the_run_goes_on(self):
-        # Evaluation takes most of the time here, so that signals also arrive in it.
-        options = ["--train.length=60 steps", "--train.evaluate_every=2 steps",
-                   "--checkpoint.every=0 steps"]
-        self.train("--train.run=whole", *options)
-        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-            with subprocess.Popen([BINARY, "train", "c.toml", "--resume=auto", *options],
-                                  cwd=self.path, stderr=subprocess.PIPE, text=True) as process:
-                process.stderr.readline()  # the handlers are in place
-                while '"train"' not in self.metrics():
-                    time.sleep(0.001)
-                time.sleep(random.uniform(0, 0.05))
-                process.send_signal(number)
-                text = process.stderr.read()
-            self.assertEqual(process.returncode, 0, text)
-            self.assertIn("stopped after", text)
-        self.train("--resume=auto", *options)
-        self.assertEqual(self.results("run")[1], self.results("whole")[1])
-        for name in ("weights.safetensors", "average.safetensors"):
-            self.assertTrue((self.path / "run" / name).read_bytes() ==
-                            (self.path / "whole" / name).read_bytes())
-
-    def metrics(self):
-        file = self.path / "run/metrics.jsonl"
-        return file.read_text() if file.exists() else ""
-
-    def all_complete(self):
-        """Whatever has the name of a checkpoint evaluates, which verifies it first."""
-        for checkpoint in (self.path / "run/checkpoints").glob("step-*"):
-            if checkpoint.suffix not in (".making", ".removing"):
-                run = self.lacuna("eval", str(checkpoint))
-                self.assertEqual(run.returncode, 0, run.stderr)
 
     def test_a_run_without_a_complete_checkpoint_is_not_replaced_unasked(self):
         self.train()
@@ -234,16 +103,6 @@ class Resume(unittest.TestCase):
                    "--checkpoint.keep_every=0 steps", "--train.evaluate_every=0 steps")
         names = {file.name for file in (self.path / "run/checkpoints").iterdir()}
         self.assertEqual(names - {"step-5"}, {"step-9", "best"})  # step-5 may be the best
-
-    def test_damage_is_noticed_by_eval_and_sample_too(self):
-        self.train()
-        file = self.path / "run/checkpoints/step-20/average.safetensors"
-        whole = file.read_bytes()
-        file.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
-        self.refused("average.safetensors", "eval", "run/checkpoints/step-20")
-        self.refused("average.safetensors", "sample", "run/checkpoints/step-20")
-        self.refused("average.safetensors", "train", "c.toml", "--train.run=new",
-                     "--init-from=run/checkpoints/step-20")
 
     def test_a_minimum_context_must_fit_the_blocks_of_echo(self):
         self.train(*ECHO)
@@ -277,36 +136,6 @@ class Resume(unittest.TestCase):
         self.refused("embedding.position", "train", "c.toml", "--train.run=third",
                      "--init-from=run", "--model.context=80")
 
-    def test_every_damage_of_a_checkpoint_is_noticed(self):
-        self.train()
-        checkpoint = self.path / "run/checkpoints/step-20"
-        place = random.Random(time.time_ns())
-        resume = ("train", "c.toml", "--train.run=other", "--resume=run/checkpoints/step-20")
-        for name in ("weights.safetensors", "average.safetensors", "optimizer.safetensors",
-                     "state.json", "config.toml", "manifest.json"):
-            file = checkpoint / name
-            whole = file.read_bytes()
-            for _ in range(4):
-                at, bit = place.randrange(len(whole)), 1 << place.randrange(8)
-                with self.subTest(file=name, byte=at, bit=bit):
-                    file.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1:])
-                    self.refused(name, *resume)
-            with self.subTest(file=name, damage="truncated"):
-                file.write_bytes(whole[:-1])
-                self.refused(name, *resume)
-            with self.subTest(file=name, damage="missing"):
-                file.unlink()
-                self.refused(name, *resume)
-            file.write_bytes(whole)
-        self.train(*resume[2:])
-
-    def test_a_damaged_checkpoint_is_passed_over_for_an_older_one(self):
-        self.train()
-        (self.path / "run/checkpoints/step-20/weights.safetensors").write_bytes(b"no")
-        text = self.train("--resume=auto")
-        self.assertIn("passed over", text)
-        self.assertIn("resumed from run/checkpoints/step-15", text)
-
     def test_another_data_set_model_or_seed_is_refused_by_name(self):
         self.train()
         for option, value in (("model.layers", "3"), ("train.seed", "2"), ("data.split", "0.7 / 0.3"),
@@ -325,43 +154,25 @@ class Resume(unittest.TestCase):
         self.refused("contradicts", "train", "c.toml", "--resume=auto", "--overwrite")
         self.refused("nowhere", "train", "c.toml", "--resume=nowhere")
 
-    def test_a_checkpoint_of_a_newer_version_is_refused(self):
-        self.train()
-        file = self.path / "run/checkpoints/step-20/manifest.json"
-        file.write_text(file.read_text().replace('"version": 1', '"version": 2'))
-        self.refused("version", "train", "c.toml", "--train.run=other",
-                     "--resume=run/checkpoints/step-20")
 
-    def test_two_runs_in_one_folder_are_refused(self):
-        with subprocess.Popen([BINARY, "train", "c.toml", "--train.length=100000 steps"],
-                              cwd=self.path, stderr=subprocess.DEVNULL) as process:
-            while not (self.path / "run/metrics.jsonl").exists():
-                time.sleep(0.05)
-            run = self.lacuna("train", "c.toml", "--resume=auto")
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(30), 0)
-        self.assertEqual(run.returncode, 2, run.stderr)
-        self.assertIn("another lacuna", run.stderr)
+    def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(self):
+        seed = time.time_ns()
+        with self.subTest(seed=seed):
+            soak.soak(self.path, 8, seed, steps=20)
 
-    def test_a_checkpoint_that_cannot_be_written_is_a_warning_until_the_end(self):
-        self.train("--train.length=1 steps")
-        shutil.rmtree(self.path / "run/checkpoints")
-        (self.path / "run/config.toml").unlink()
-        for file in list((self.path / "run").iterdir()):
-            file.unlink()
-        # A file where the folder of the first checkpoint should be made, put there while it trains.
-        with subprocess.Popen([BINARY, "train", "c.toml", "--train.length=2000 steps",
-                               "--checkpoint.every=0 steps", "--train.evaluate_every=0 steps"],
-                              cwd=self.path, stderr=subprocess.PIPE, text=True) as process:
-            while not (self.path / "run/metrics.jsonl").exists():
-                time.sleep(0.02)
-            (self.path / "run/checkpoints").write_text("in the way")
-            process.send_signal(signal.SIGINT)
-            text = process.stderr.read()
-        self.assertEqual(process.returncode, 1, text)
-        self.assertIn("no checkpoint was written", text)
-        self.assertIn("could not be written", text)
-        self.assertTrue((self.path / "run/weights.safetensors").exists())
+    def test_the_lines_of_python_in_the_docs_read_the_weights(self):
+        text = (Path(__file__).parents[2] / "docs/checkpoints.md").read_text()
+        lines = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+        self.assertLessEqual(len(lines.splitlines()), 5)
+        self.train("--train.run=runs/quickstart")
+        script = lines + "print(weight.dtype, weight.shape, weight.tobytes().hex())\n"
+        run = subprocess.run([sys.executable, "-c", script], cwd=self.path, capture_output=True,
+                             text=True, check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        raw = (self.path / "runs/quickstart/weights.safetensors").read_bytes()
+        begin, end = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])["head.weight"]["data_offsets"]
+        data = raw[8 + int.from_bytes(raw[:8], "little"):]
+        self.assertEqual(run.stdout.split(), ["float32", "(256,", "32)", data[begin:end].hex()])
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ class AtomicFile {
 };
 
 /// A file that grows at its end: what append() was given has been handed to the system when it
-/// returns. Not for use by several threads at once.
+/// returns, and when it throws, nothing of it stays in the file where the system can cut it off
+/// again (a full disk leaves no half line). Not for use by several threads at once.
 class AppendFile {
  public:
   /// Creates the file or continues it; throws Error(kIo).

@@ -37,6 +37,9 @@ class SafetensorsFile {
  public:
   /// Throws Error(kData), naming the file and the record, for anything but a sound file.
   explicit SafetensorsFile(const std::string& path);
+  /// The same of a file that lies in memory and stays there as long as this object; messages call
+  /// it `name`.
+  SafetensorsFile(std::string name, std::string_view bytes);
 
   /// In the order of their data in the file.
   const std::vector<TensorRecord>& records() const { return records_; }
@@ -45,6 +48,8 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
+  void read(std::string_view bytes);
+
   std::string path_;
   MappedFile file_;
   std::vector<TensorRecord> records_;

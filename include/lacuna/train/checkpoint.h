@@ -57,7 +57,8 @@ class CheckpointFolder {
 
   /// Steps of all checkpoints, ascending.
   std::vector<int64_t> steps() const;
-  /// The newest one that verifies; empty when there is none. Says which ones it passed over.
+  /// The newest one that verifies; empty when there is none. Says which ones it passed over. Throws
+  /// Error(kConfig) for one that another version of lacuna has written.
   std::string newest_complete() const;
   std::string at(int64_t step) const;
 
@@ -69,9 +70,9 @@ class CheckpointFolder {
 };
 
 /// Throws Error(kData), naming the file, unless every file of the checkpoint is there, whole and as
-/// its manifest says.
+/// its manifest says; Error(kConfig) when it is of another version.
 void verify_checkpoint(const std::string& path);
-/// The state of a checkpoint that has been verified. Throws Error(kData).
+/// The state of a checkpoint that has been verified. Throws like verify_checkpoint().
 TrainingState read_state(const std::string& path);
 
 /// Writes checkpoints in the background, one at a time.

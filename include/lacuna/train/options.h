@@ -62,6 +62,9 @@ using Override = std::pair<std::string, std::string>;
 /// file, line and the nearest known name, for a key that does not exist, and for a value of the
 /// wrong type or out of range; Error(kData) for a file that cannot be read.
 Options read_options(const std::string& path, const std::vector<Override>& overrides);
+/// The same of a text that is in memory; messages call it `path`.
+Options parse_options(const std::string& toml, const std::string& path,
+                      const std::vector<Override>& overrides);
 
 /// Throws Error(kConfig) naming the first option that may not change on resume and did.
 void check_resumable(const Options& before, const Options& now);

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Kills a training run (kill -9) at random moments and resumes it, until it was killed often enough; then
+it must have made what a run that nobody disturbed makes, bit for bit. After every kill each checkpoint
+that has a manifest must pass verification. Needs LACUNA_BINARY.
+
+Usage: soak.py [COUNT] [SEED]. The short version of it is a test (test_resume.py).
+"""
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import small_run
+
+# A checkpoint after every step: most of the time one is being written. The number of steps between
+# evaluations is another, so that the process is also killed between the two.
+OPTIONS = ["--train.evaluate_every=7 steps", "--checkpoint.every=1 steps",
+           "--checkpoint.keep_every=20 steps"]
+SECONDS_A_KILL = 5  # on the mean, with everything; a soak that takes longer has failed
+
+
+def run_for(folder, seconds, length):
+    """Whether the run, resumed, came to its end within so many seconds; otherwise it is killed."""
+    process = subprocess.Popen(
+        [small_run.BINARY, "train", "c.toml", "--resume=auto", length, *OPTIONS], cwd=folder,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        errors = process.communicate(timeout=seconds)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return False
+    assert process.returncode == 0, errors
+    return True
+
+
+def verify(run):
+    """How many checkpoints have a manifest; all of them must be as it says, whatever the name of their
+    folder. Evaluating one verifies it first."""
+    places = sorted(file.parent for file in (run / "checkpoints").glob("*/manifest.json"))
+    for place in places:
+        result = small_run.lacuna(run.parent, "eval", str(place), "--raw")
+        assert result.returncode == 0, f"{place} has a manifest, but: {result.stderr}"
+    return len(places)
+
+
+def soak(folder, count, seed, steps=60, say=lambda line: None):
+    """Kills a run of so many steps `count` times. Returns the kills while a checkpoint was written (or an old one
+    removed), the checkpoints verified and the times the run came to its end."""
+    small_run.prepare(folder)
+    length = f"--train.length={steps} steps"
+    whole = small_run.lacuna(folder, "train", "c.toml", "--train.run=whole", length, *OPTIONS)
+    assert whole.returncode == 0, whole.stderr
+    moments, limit = random.Random(seed), time.monotonic() + SECONDS_A_KILL * (count + 10)
+    run = folder / "run"
+    kills = writing = verified = ends = 0
+    while kills < count or run.exists():
+        assert time.monotonic() < limit, f"no end after {kills} kills"
+        seconds = moments.uniform(0.01, 0.4) if kills < count else 120
+        if not run_for(folder, seconds, length):
+            kills += 1
+            half = sorted(place.name for place in (run / "checkpoints").glob("step-*.*"))
+            writing += bool(half)
+            verified += verify(run)
+            say(f"kill {kills:3} after {seconds:.3f} s: steps "
+                f"{', '.join(map(str, small_run.steps(run))) or 'none'}; half-way: "
+                f"{', '.join(half) or 'none'}")
+            continue
+        different = small_run.differences(folder / "whole", run)
+        assert not different, f"after {kills} kills these differ: {different}"
+        ends += 1
+        say(f"end {ends}: the same bytes as the undisturbed run")
+        shutil.rmtree(run)  # the next kills hit a run that begins again
+    return writing, verified, ends
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(10**6)
+    print(f"soak: {count} kills, seed {seed}", flush=True)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        writing, verified, ends = soak(Path(folder), count, seed,
+                                        say=lambda line: print(line, flush=True))
+    print(f"{count} kills (seed {seed}), {writing} of them while a checkpoint was written or removed; "
+          f"{verified} verifications passed; {ends} runs came to their end with the bytes of the "
+          f"undisturbed one; {time.monotonic() - start:.0f} seconds")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    main()
