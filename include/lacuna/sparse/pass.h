@@ -26,6 +26,7 @@ struct Order {
   }
   /// How many i have a position below `length`; 0 for a lane that begins at or beyond it.
   int64_t count_below(int64_t lane, int64_t length) const;
+  bool operator==(const Order&) const = default;
 };
 
 /// A non-decreasing staircase: with j = max(0, i + shift),
@@ -65,6 +66,7 @@ struct Pass {
   }
   /// Attended pairs of the whole pass.
   int64_t pairs() const;
+  bool operator==(const Pass&) const = default;
 };
 
 }  // namespace lacuna::sparse

@@ -58,10 +58,11 @@ class CheckpointFolder {
   /// The newest one that verifies; empty when there is none. Says which ones it passed over.
   std::string newest_complete() const;
   std::string at(int64_t step) const;
+  /// Of the best one on the validation part, where that is known.
+  std::optional<int64_t> best_step() const;
 
  private:
   void prune(const Retention& retention) const;
-  std::optional<int64_t> best_step() const;
 
   std::string path_;
 };
