@@ -69,8 +69,7 @@ StepResult Trainer::step() {
 }
 
 Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<bool()>& stop) {
-  const nn::Transformer& model = weights == Weights::kAverage ? *average_model_ : model_;
-  return train::evaluate(queue_, evaluation_, model, data_, split, 0, stop);
+  return train::evaluate(queue_, evaluation_, model(weights), data_, split, 0, stop);
 }
 
 Snapshot Trainer::snapshot() const {
@@ -107,6 +106,10 @@ void Trainer::start_from(const std::string& weights_file) {
 
 const nn::ParameterStore& Trainer::weights(Weights which) const {
   return which == Weights::kAverage ? *averages_ : parameters_;
+}
+
+const nn::Transformer& Trainer::model(Weights which) const {
+  return which == Weights::kAverage ? *average_model_ : model_;
 }
 
 MemoryUse Trainer::memory() const {

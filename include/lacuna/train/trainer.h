@@ -49,7 +49,7 @@ class Trainer {
 
   /// With Weights::kAverage: only when has_average().
   const nn::ParameterStore& weights(Weights which) const;
-  const nn::Transformer& model() const { return model_; }
+  const nn::Transformer& model(Weights which = Weights::kRaw) const;
   Queue& queue() { return queue_; }
   /// All tensors that training and evaluation will hold, by tag.
   MemoryUse memory() const;
