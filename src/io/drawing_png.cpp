@@ -70,7 +70,6 @@ class Painter {
     cairo_rectangle(to_, clip.x, clip.y, clip.width, clip.height);
     cairo_clip(to_);
     for (const Line& line : clip.lines) (*this)(line);
-    for (const Dot& dot : clip.dots) (*this)(dot);
     cairo_restore(to_);
   }
 

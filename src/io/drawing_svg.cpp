@@ -85,7 +85,6 @@ class Writer {
              attribute("height", clip.height) + "/></clipPath>\n<g" +
              attribute("clip-path", "url(#" + id + ")") + ">\n";
     for (const Line& line : clip.lines) (*this)(line);
-    for (const Dot& dot : clip.dots) (*this)(dot);
     text_ += "</g>\n";
   }
 

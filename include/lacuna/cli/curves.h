@@ -9,9 +9,8 @@
 
 namespace lacuna::cli {
 
-/// Exponential means that forget with a time constant of `span` values, without a bias at the
-/// beginning; values that are not finite are passed over, and before the first finite one the
-/// result is NaN.
+/// Means over the neighbourhood of each value: weights fall off to both sides by a factor of e in
+/// `span` values. Values that are not finite have no weight; NaN where no value has any.
 std::vector<double> smoothed(const std::vector<double>& values, double span);
 
 /// Points in ascending order of x, made fewer: of those between two whole x the first, the last,

@@ -56,11 +56,10 @@ struct Label {
   bool bold = false;
 };
 
-/// What is drawn of `lines` and `dots` only within the box.
+/// Lines of which only what lies within the box is drawn.
 struct Clip {
   double x, y, width, height;
   std::vector<Line> lines;
-  std::vector<Dot> dots;
 };
 
 using DrawnShape = std::variant<Line, Box, Dot, Label, Clip>;

@@ -108,10 +108,8 @@ class Chart {
   Drawing draw() {
     draw_axes();
     draw_floors();
-    Clip plot{kLeft, top_, kWidth - kLeft - kRight, kPlotHeight, {}, {}};
-    for (size_t i = 0; i < runs_.size(); ++i) draw_raw(i, plot);
-    for (size_t i = 0; i < runs_.size(); ++i) draw_run(i, plot);
-    drawing_.add(std::move(plot));
+    draw_training();
+    for (size_t i = 0; i < runs_.size(); ++i) draw_validation(i);
     draw_legend();
     return std::move(drawing_);
   }
@@ -170,39 +168,37 @@ class Chart {
     for (const double floor : floors) {
       const double y = y_at(floor);
       drawing_.add(Line{{{kLeft, y}, {kWidth - kRight, y}}, kInk, 1, 5});
-      drawing_.add(Label{{kWidth - kRight - 4, y - 6},
-                         "floor of the source: " + fixed(floor, 4),
-                         kInk,
-                         12,
-                         Anchor::kEnd});
+      drawing_.add(Label{{kLeft + 6, y - 6}, "floor of the source: " + fixed(floor, 4), kInk, 12});
     }
   }
 
-  void draw_raw(size_t index, Clip& plot) const {
-    plot.lines.push_back(
-        Line{placed(curves_[index].raw), run_color(index).with_opacity(faintness()), 1});
+  void draw_training() {
+    // The more curves cover one another, the fainter those of single steps.
+    const double faintness = runs_.size() > 1 ? 0.16 : 0.28;
+    Clip plot{kLeft, top_, kWidth - kLeft - kRight, kPlotHeight, {}};
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      plot.lines.push_back({placed(curves_[i].raw), run_color(i).with_opacity(faintness)});
+    }
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      plot.lines.push_back({placed(curves_[i].smooth), run_color(i), 1.8});
+    }
+    drawing_.add(std::move(plot));
   }
 
-  // The more curves cover one another, the fainter.
-  double faintness() const { return runs_.size() > 1 ? 0.16 : 0.28; }
-
-  void draw_run(size_t index, Clip& plot) const {
+  void draw_validation(size_t index) {
     const Curves& curves = curves_[index];
-    const Color color = run_color(index);
-    plot.lines.push_back(Line{placed(curves.smooth), color, 1.8});
-    if (curves.smooth.size() == 1) plot.dots.push_back({placed(curves.smooth)[0], 2, color});
     for (const bool average : {false, true}) {
       const auto& points = average ? curves.valid_average : curves.valid_raw;
       const double radius = points.size() > 60 ? 2 : 3.5;
       for (const Point& point : points) {
-        plot.dots.push_back(
-            {{x_at(point.x), y_at(point.y)},
-             radius,
-             color,
-             average,
-             str(runs_[index].folder, ": ", fixed(point.y, 4), " bits on the validation part, ",
-                 average ? "averaged" : "raw", " weights, ", tokens_ ? "token " : "step ",
-                 grouped(static_cast<int64_t>(point.x)))});
+        drawing_.add(
+            Dot{{x_at(point.x), y_at(point.y)},
+                radius,
+                run_color(index),
+                average,
+                str(runs_[index].folder, ": ", fixed(point.y, 4), " bits on the validation part, ",
+                    average ? "averaged" : "raw", " weights, ", tokens_ ? "token " : "step ",
+                    grouped(static_cast<int64_t>(point.x)))});
       }
     }
   }
@@ -212,7 +208,7 @@ class Chart {
     const double y = kLegendTop + 4;
     const auto entry = [&](const std::string& text) {
       drawing_.add(Label{{x + 30, y + 4}, text, kMuted, 12});
-      x += 30 + 6.4 * static_cast<double>(text.size()) + 22;
+      x += 30 + 6.0 * static_cast<double>(text.size()) + 22;
     };
     drawing_.add(Line{{{x, y}, {x + 24, y}}, kMuted, 1.8});
     entry("training, smoothed");
@@ -263,7 +259,7 @@ Color run_color(size_t index) {
 }
 
 double smoothing_span(const RunRecord& run) {
-  return std::max(1.0, static_cast<double>(run.steps.size()) / 60);
+  return std::max(1.0, static_cast<double>(run.steps.size()) / 100);
 }
 
 Drawing draw_chart(const std::vector<RunRecord>& runs, StepAxis axis) {

@@ -29,17 +29,25 @@ std::string without_zeros(std::string text) {
 
 std::vector<double> smoothed(const std::vector<double>& values, double span) {
   const double keep = std::exp(-1 / span);
+  // Sums of values and of weights: first what comes before each value and itself, then on the way
+  // back what comes after it.
+  std::vector<double> sums, weights;
   double sum = 0, weight = 0;
-  std::vector<double> means;
-  means.reserve(values.size());
   for (const double value : values) {
-    if (std::isfinite(value)) {
-      sum = keep * sum + (1 - keep) * value;
-      weight = keep * weight + (1 - keep);
-    }
-    means.push_back(weight > 0 ? sum / weight : std::nan(""));
+    const bool counts = std::isfinite(value);
+    sums.push_back(sum = keep * sum + (counts ? value : 0));
+    weights.push_back(weight = keep * weight + (counts ? 1 : 0));
   }
-  return means;
+  sum = weight = 0;
+  for (size_t i = values.size(); i-- > 0;) {
+    const bool counts = std::isfinite(values[i]);
+    sums[i] += keep * sum;
+    weights[i] += keep * weight;
+    sum = keep * sum + (counts ? values[i] : 0);
+    weight = keep * weight + (counts ? 1 : 0);
+  }
+  for (size_t i = 0; i < values.size(); ++i) sums[i] /= weights[i];  // 0 / 0 is NaN
+  return sums;
 }
 
 std::vector<Point> thinned(const std::vector<Point>& points) {
@@ -69,7 +77,7 @@ std::vector<double> even_ticks(double low, double high, int wanted) {
 }
 
 std::vector<double> log_ticks(double low, double high) {
-  const bool few = high / low < 200;
+  const bool few = high / low < 5000;
   std::vector<double> ticks;
   for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10) {
     for (const double factor : {1.0, 2.0, 5.0}) {

@@ -39,7 +39,7 @@ td { overflow-wrap: anywhere; min-width: 7em; max-width: 26em; padding-left: .9r
 td + td, thead th + th { border-left: 1px solid #eceef0; }
 thead th { border-bottom: 1px solid #9aa1aa; vertical-align: bottom; overflow-wrap: anywhere; }
 thead th + th { padding-left: .9rem; }
-tbody th { font-weight: 400; color: #414953; }
+tbody th { font-weight: 400; color: #414953; min-width: 11em; }
 table.words td { font-size: .8125rem; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; color: #1b62a5; }
@@ -83,7 +83,8 @@ std::string curves_section(const std::vector<RunRecord>& runs) {
           "</div>\n<div class=\"plot logarithmic\">\n" +
           svg_text(draw_chart(runs, StepAxis::kLogarithmic), "logarithmic") + "</div>\n</div>\n";
   return text +
-         "<p class=\"note\">The training curve is smoothed over a sixtieth of the run's steps; "
+         "<p class=\"note\">The smooth training curve is a mean over some hundredth of the run's "
+         "steps; "
          "training bits include dropout and precede each update. On the linear axis a steep "
          "beginning is cut off above. Point at a mark to read its value.</p>\n";
 }
@@ -145,11 +146,13 @@ std::string report_page(const std::vector<RunRecord>& runs) {
       html_element("title", title + " \u2013 lacuna report") + "<style>" + kStyle +
       "</style>\n</head>\n<body>\n<main>\n" + html_element("h1", title);
   for (const RunRecord& run : runs) {
-    text += html_element("p", (runs.size() > 1 ? run.folder + ": " : "") + lead(run));
+    text += html_element("p", (runs.size() > 1 ? run.folder : "This run") + ": " + lead(run));
   }
   text += data_warning(runs) + curves_section(runs) + "<h2>Results</h2>\n" + results_table(runs) +
-          "<h2>Configuration</h2>\n" + options_tables(runs) + samples_section(runs) +
-          "<h2>Environment</h2>\n" + environment_table(runs);
+          "<p class=\"note\">Bits are per symbol.</p>\n"
+          "<h2>Configuration</h2>\n" +
+          options_tables(runs) + samples_section(runs) + "<h2>Environment</h2>\n" +
+          environment_table(runs);
   text +=
       "<p class=\"note\">" +
       markup_escaped(str("Written by lacuna ", build_facts().version, " on ",

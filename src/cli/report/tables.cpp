@@ -96,14 +96,14 @@ struct ResultRow {
 
 constexpr ResultRow kResultRows[] = {
     {"state", [](const RunRecord& run) { return std::string(state_text(run.state)); }},
-    {"validation, averaged weights (bits per symbol)",
+    {"validation bits, averaged weights",
      [](const RunRecord& run) { return evaluation_text(last_evaluation(run, "average")); }},
-    {"validation, raw weights (bits per symbol)",
+    {"validation bits, raw weights",
      [](const RunRecord& run) { return evaluation_text(last_evaluation(run, "raw")); }},
-    {"best validation", best_text},
-    {"floor of the source (bits per symbol)", floor_text},
-    {"above the floor (bits per symbol)", above_floor_text},
-    {"training, smoothed (bits per symbol)", training_text},
+    {"best validation bits", best_text},
+    {"floor of the source, bits", floor_text},
+    {"bits above the floor", above_floor_text},
+    {"training bits, smoothed", training_text},
     {"steps", steps_text},
     {"tokens",
      [](const RunRecord& run) {
@@ -114,7 +114,7 @@ constexpr ResultRow kResultRows[] = {
        return run.starts.empty() ? kUnknown : grouped(run.starts.back().parameters);
      }},
     {"time (h:mm:ss or m:ss)", [](const RunRecord& run) { return human_seconds(run.seconds); }},
-    {"speed (tokens per second, median)", speed_text},
+    {"tokens per second, median", speed_text},
     {"skipped steps", skipped_text},
     {"positions validated", positions_text},
     {"data",
