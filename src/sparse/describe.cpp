@@ -15,7 +15,11 @@ std::string order_text(const Order& order, int64_t lanes) {
   if (lanes > 1) {
     const std::string first =
         plus(order.lane_stride == 1 ? "r" : str("r*", order.lane_stride), order.offset);
-    if (order.run == 1) return str("positions ", first, ", and on by ", order.outer);
+    if (order.run == 1) {
+      const std::string second = plus(order.lane_stride == 1 ? "r" : str("r*", order.lane_stride),
+                                      order.offset + order.outer);
+      return str("positions ", first, ", ", second, ", ...");
+    }
     return str(order.run, " positions by ", order.inner, " from ", first, " on, again every ",
                order.outer);
   }

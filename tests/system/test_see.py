@@ -218,7 +218,9 @@ class Report(Case):
         self.assertEqual(everything["optim.clip"], "1.0")
         for name in ("step-15.txt", "step-30.txt"):
             self.assertIn((self.path / "one/samples" / name).read_text(), page.text())
-        self.assertIn(start["compiler"], page.table("Environment")[1])
+        environment = " ".join(page.table("Environment")[1])
+        for fact in ("lacuna", "compiler", "cpu_code", "processor", "system"):
+            self.assertIn(start[fact], environment)
         self.assertIn((0x1b, 0x62, 0xa5), {pixel for row in rows for pixel in row})
 
     def test_runs_differ_in_the_options_that_are_shown_first(self):

@@ -74,7 +74,8 @@ std::string pattern_art(const sparse::DensityMap& map) {
   }
   return text + str("  a character is ", map.cell, map.cell == 1 ? " query" : " queries", " by ",
                     map.cell, map.cell == 1 ? " key" : " keys",
-                    ": . none, - under a tenth, + under half, * more, # all\n");
+                    ": . none, - under a tenth, + under half, * more, # all",
+                    map.cell == 1 ? "" : "; a smaller --context shows more", "\n");
 }
 
 void write_pattern_png(const std::string& path, const std::vector<PatternPanel>& panels,

@@ -30,8 +30,8 @@ p { max-width: 44em; margin: .4rem 0 .8rem; overflow-wrap: anywhere; }
 .warning { border-left: 3px solid #d05f0b; padding-left: .8rem; }
 code, pre, table.words td { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 code { font-size: .9em; }
-svg { display: block; width: 100%; height: auto; font-family: inherit; }
-.wide { overflow-x: auto; }
+svg { display: block; width: 100%; min-width: 640px; height: auto; font-family: inherit; }
+.wide, .plot { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .32rem .9rem .32rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #eceef0; }
@@ -145,7 +145,9 @@ std::string report_page(const std::vector<RunRecord>& runs) {
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n" +
       html_element("title", title + " \u2013 lacuna report") + "<style>" + kStyle +
       "</style>\n</head>\n<body>\n<main>\n" + html_element("h1", title);
+  constexpr size_t kMostLeads = 4;  // the table of results has them all
   for (const RunRecord& run : runs) {
+    if (runs.size() > kMostLeads) break;
     text += html_element("p", (runs.size() > 1 ? run.folder : "This run") + ": " + lead(run));
   }
   text += data_warning(runs) + curves_section(runs) + "<h2>Results</h2>\n" + results_table(runs) +

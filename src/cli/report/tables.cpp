@@ -198,23 +198,22 @@ std::string options_tables(const std::vector<RunRecord>& runs) {
 }
 
 std::string environment_table(const std::vector<RunRecord>& runs) {
-  HtmlTable table({"run", "started", "after step", "lacuna", "compiler", "CPU code", "CUDA toolkit",
-                   "processor", "threads", "memory", "system"},
-                  true);
+  HtmlTable table({"run", "started", "lacuna", "machine", "system"});
   bool any = false;
   for (const RunRecord& run : runs) {
     for (const train::RecordedStart& start : run.starts) {
       any = true;
-      table.add_row({run.folder}, {{date_text(start.time)},
-                                   {grouped(start.step)},
-                                   {start.lacuna + ", " + start.build},
-                                   {start.compiler},
-                                   {start.cpu_code},
-                                   {start.cuda_toolkit.empty() ? "none" : start.cuda_toolkit},
-                                   {start.processor.empty() ? kUnknown : start.processor},
-                                   {grouped(start.threads)},
-                                   {human_bytes(static_cast<uint64_t>(start.memory_bytes))},
-                                   {start.system}});
+      const std::string cuda =
+          start.cuda_toolkit.empty() ? "without CUDA" : "CUDA " + start.cuda_toolkit;
+      const std::string processor = start.processor.empty() ? "unknown processor" : start.processor;
+      table.add_row(
+          {run.folder},
+          {{date_text(start.time) + (start.step > 0 ? ", after step " + grouped(start.step) : "")},
+           {str(start.lacuna, ", ", start.build, ", ", start.compiler, ", CPU code for ",
+                start.cpu_code, ", ", cuda)},
+           {str(processor, ", ", start.threads, start.threads == 1 ? " thread" : " threads", ", ",
+                human_bytes(static_cast<uint64_t>(start.memory_bytes)))},
+           {start.system}});
     }
   }
   return any ? table.text() : html_element("p", "The runs are of a lacuna that did not record it.");
