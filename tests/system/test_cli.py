@@ -601,7 +601,7 @@ class Refusals(Case):
     def test_options_that_mean_nothing_are_refused(self):
         for option, value, *fragments in (
                 ("data.format", "byte", "data.format", "'byte'", "Did you mean 'bytes'?"),
-                ("data.format", "spectrograms", "'spectrograms'", "Known: bytes, echo"),
+                ("data.format", "spectrograms", "'spectrograms'", "yet. It has bytes ("),
                 ("data.split", "0.9 / x", "data.split", "'x'"),
                 ("data.split", "0.9", "data.split", "two or three"),
                 ("data.split", "0.9 / 0.2", "data.split", "1.1"),
