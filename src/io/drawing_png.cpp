@@ -10,6 +10,18 @@
 #include "lacuna/base/text.h"
 #include "lacuna/io/drawing.h"
 
+#ifdef __SANITIZE_ADDRESS__
+// fontconfig, which cairo asks for letters, ends without giving all its memory back.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:libfontconfig";
+}
+extern "C" const char* __lsan_default_options() {
+  return "print_suppressions=0";
+}
+// NOLINTEND(bugprone-reserved-identifier)
+#endif
+
 namespace lacuna {
 namespace {
 

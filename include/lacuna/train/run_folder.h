@@ -18,7 +18,7 @@ class RunFolder {
   void check_free(bool overwrite) const;
   /// Whether a run was started here.
   bool has_run() const;
-  /// Whether another process is at work here, as its lock tells.
+  /// Whether another process is at work here: for a moment this one shares the lock, if it can.
   bool is_in_use() const;
   /// Makes the folder itself. Throws Error(kIo).
   void make() const;
