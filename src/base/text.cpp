@@ -8,6 +8,30 @@
 #include <stdexcept>
 
 namespace lacuna {
+namespace {
+
+// Bytes of the UTF-8 character at the beginning of `bytes`; 0: there is none.
+size_t utf8_length(std::string_view bytes) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const unsigned char first = byte(0);
+  const size_t length = first < 0x80   ? 1
+                        : first < 0xC2 ? 0
+                        : first < 0xE0 ? 2
+                        : first < 0xF0 ? 3
+                        : first < 0xF5 ? 4
+                                       : 0;
+  if (length == 0 || bytes.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  if (length < 3) return length;
+  // Longer than needed, halves of UTF-16 pairs, beyond U+10FFFF.
+  const bool wrong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) >= 0xA0) ||
+                     (first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) >= 0x90);
+  return wrong ? 0 : length;
+}
+
+}  // namespace
 
 std::string fixed(double value, int digits) {
   char buffer[64];
@@ -103,6 +127,24 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   for (const std::string& part : parts) {
     if (&part != &parts.front()) text += separator;
     text += part;
+  }
+  return text;
+}
+
+std::string printable(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const size_t length = utf8_length(bytes);
+    const char first = bytes[0];
+    if (length == 0) {
+      text += "\xEF\xBF\xBD";  // U+FFFD
+    } else if ((first >= 0 && first < ' ' && first != '\t' && first != '\n') || first == 0x7F) {
+      text += "\xE2\x90";  // U+2400 + first, U+2421 for delete
+      text += static_cast<char>(0x80 + (first == 0x7F ? 0x21 : first));
+    } else {
+      text += bytes.substr(0, length);
+    }
+    bytes.remove_prefix(std::max<size_t>(length, 1));
   }
   return text;
 }

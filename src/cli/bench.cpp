@@ -105,7 +105,8 @@ void bench_attention(Queue& queue, int64_t repeats) {
   }
 }
 
-void bench_cpu(Queue& queue, int64_t repeats) {
+void bench_cpu(const Queue& shared, int64_t repeats) {
+  Queue queue = shared;
   const double rate = measure_matrix_rate(queue, repeats);
   std::printf("%d threads, matrix product f32 4096^3: %.1f GFLOP/s\n", queue.threads(),
               rate * 1e-9);
@@ -113,7 +114,7 @@ void bench_cpu(Queue& queue, int64_t repeats) {
   bench_attention(queue, repeats);
 }
 
-constexpr std::pair<const char*, void (*)(Queue&, int64_t)> kBenchmarks[] = {
+constexpr std::pair<const char*, void (*)(const Queue&, int64_t)> kBenchmarks[] = {
     {"cpu", bench_cpu}, {"sampling", bench_sampling}};
 
 void run_bench(const Parsed& parsed, const Stop&) {

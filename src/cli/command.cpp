@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <span>
 
 #include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
@@ -32,15 +34,21 @@ std::string bare(const std::string& flag) {
 // One command with the memory that CLI11 writes to.
 struct Binding {
   const Command* command;
+  std::string name;  // "inspect pattern"
   CLI::App* app;
   Parsed parsed;
   std::map<std::string, bool> switches;
 };
 
-void bind(CLI::App& app, Binding& binding) {
+void bind(Binding& binding) {
+  CLI::App& app = *binding.app;
   const Command& command = *binding.command;
   for (const Argument& argument : command.positionals) {
-    app.add_option(argument.name, binding.parsed.words[argument.name], argument.help)->required();
+    if (argument.several) {
+      app.add_option(argument.name, binding.parsed.several, argument.help)->required();
+    } else {
+      app.add_option(argument.name, binding.parsed.words[argument.name], argument.help)->required();
+    }
   }
   for (const Argument& flag : command.flags) {
     std::string& word = binding.parsed.words[bare(flag.name)];
@@ -58,6 +66,22 @@ void bind(CLI::App& app, Binding& binding) {
         "`lacuna list options` explains them all.");
   }
   app.allow_extras();
+}
+
+// Makes CLI11's commands and, for each that does not lead to others, a binding.
+void add_commands(CLI::App& parent, const std::string& prefix, const std::vector<Command>& table,
+                  std::vector<std::unique_ptr<Binding>>& bindings) {
+  for (const Command& command : table) {
+    CLI::App* app = parent.add_subcommand(command.name, command.summary);
+    const std::string name = prefix + command.name;
+    if (!command.subcommands.empty()) {
+      app->require_subcommand(1);
+      add_commands(*app, name + ' ', command.subcommands, bindings);
+      continue;
+    }
+    bindings.push_back(std::make_unique<Binding>(Binding{&command, name, app, {}, {}}));
+    bind(*bindings.back());
+  }
 }
 
 bool takes_word(const Command& command, const std::string& flag) {
@@ -99,9 +123,37 @@ void refuse_extras(const Binding& binding) {
   for (const Argument& flag : binding.command->flags) names.push_back(flag.name);
   const std::string& word = extras.front();
   const std::string nearest = word.starts_with("-") ? nearest_name(word, names) : "";
-  throw Error(ErrorKind::kUsage, binding.command->name, "cannot make anything of '" + word + "'",
-              nearest.empty() ? "`lacuna " + binding.command->name + " --help` lists what it takes"
+  throw Error(ErrorKind::kUsage, binding.name, "cannot make anything of '" + word + "'",
+              nearest.empty() ? "`lacuna " + binding.name + " --help` lists what it takes"
                               : "Did you mean '" + nearest + "'?");
+}
+
+std::vector<std::string> names_of(const std::vector<Command>& table) {
+  std::vector<std::string> names;
+  for (const Command& command : table) names.push_back(command.name);
+  return names;
+}
+
+// What CLI11 could not make anything of, in the words of our tables. `line` begins where a command
+// of `table` should be named, after the commands `before`.
+[[noreturn]] void fail_parse(const std::string& message, const std::vector<Command>& table,
+                             const std::string& before, std::span<const std::string> line) {
+  const std::string place = before.empty() ? "command line" : before;
+  if (table.empty() || line.empty() || line[0].starts_with("-")) {
+    throw Error(ErrorKind::kUsage, place, message,
+                before.empty() ? "See `lacuna --help`" : "See `lacuna " + before + " --help`");
+  }
+  for (const Command& command : table) {
+    if (command.name != line[0]) continue;
+    fail_parse(message, command.subcommands, before + (before.empty() ? "" : " ") + command.name,
+               line.subspan(1));
+  }
+  throw unknown_name(ErrorKind::kUsage, place, "command", line[0], names_of(table));
+}
+
+bool begins_with(const std::vector<std::string>& line, const std::string& command) {
+  const std::vector<std::string> words = split(command, ' ');
+  return line.size() >= words.size() && std::equal(words.begin(), words.end(), line.begin());
 }
 
 [[noreturn]] void fail_word(const std::string& name, const std::string& text,
@@ -136,17 +188,13 @@ void run_command_line(int argc, const char* const* argv, const Stop& stop) {
   app.set_version_flag("--version", [] { return version_text(); });
   app.require_subcommand(1);
   const std::vector<Command> table = commands();
-  std::vector<Binding> bindings(table.size());
-  for (size_t i = 0; i < table.size(); ++i) {
-    bindings[i].command = &table[i];
-    bindings[i].app = app.add_subcommand(table[i].name, table[i].summary);
-    bind(*bindings[i].app, bindings[i]);
-  }
+  std::vector<std::unique_ptr<Binding>> bindings;
+  add_commands(app, "", table, bindings);
   std::vector<std::string> line(argv + 1, argv + argc);
-  for (Binding& binding : bindings) {
-    if (line.empty() || line[0] != binding.command->name || !binding.command->takes_options)
-      continue;
-    binding.parsed.overrides = take_overrides(*binding.command, line);
+  for (const auto& binding : bindings) {
+    if (binding->command->takes_options && begins_with(line, binding->name)) {
+      binding->parsed.overrides = take_overrides(*binding->command, line);
+    }
   }
   try {
     app.parse(std::vector<std::string>(line.rbegin(), line.rend()));  // CLI11 wants it backwards
@@ -154,22 +202,15 @@ void run_command_line(int argc, const char* const* argv, const Stop& stop) {
     app.exit(asked);
     return;
   } catch (const CLI::ParseError& failure) {
-    std::vector<std::string> names;
-    for (const Command& command : table) names.push_back(command.name);
-    const std::string nearest = argc > 1 ? nearest_name(argv[1], names) : "";
-    const bool known = argc > 1 && nearest == argv[1];
-    if (argc > 1 && !known && argv[1][0] != '-') {
-      throw unknown_name(ErrorKind::kUsage, "command line", "command", argv[1], names);
-    }
-    throw Error(
-        ErrorKind::kUsage, known ? nearest : "command line", failure.what(),
-        known || nearest.empty() ? "See `lacuna --help`" : "Did you mean '" + nearest + "'?");
+    fail_parse(failure.what(), table, "", line);
   }
-  for (Binding& binding : bindings) {
-    if (!binding.app->parsed()) continue;
-    refuse_extras(binding);
-    for (const auto& [name, set] : binding.switches) binding.parsed.words[name] = set ? "yes" : "";
-    binding.command->run(binding.parsed, stop);
+  for (const auto& binding : bindings) {
+    if (!binding->app->parsed()) continue;
+    refuse_extras(*binding);
+    for (const auto& [name, set] : binding->switches) {
+      binding->parsed.words[name] = set ? "yes" : "";
+    }
+    binding->command->run(binding->parsed, stop);
   }
 }
 

@@ -26,7 +26,12 @@ void list_optimizers() {
 }
 
 void list_commands() {
-  for (const Command& command : commands()) print_row(command.name, command.summary);
+  for (const Command& command : commands()) {
+    print_row(command.name, command.summary);
+    for (const Command& below : command.subcommands) {
+      print_row(command.name + ' ' + below.name, below.summary);
+    }
+  }
 }
 
 void list_options() {

@@ -1,5 +1,6 @@
 #include "version.h"
 
+#include "lacuna/base/facts.h"
 #include "lacuna/base/text.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/tensor/runtime.h"
@@ -7,15 +8,16 @@
 namespace lacuna::cli {
 
 std::string version_number() {
-  return LACUNA_VERSION;
+  return build_facts().version;
 }
 
 std::string version_text() {
+  const BuildFacts build = build_facts();
   std::string text =
-      str("lacuna ", version_number(), "\n", LACUNA_BUILD, " build by ", LACUNA_COMPILER,
-          ", CPU code for ", LACUNA_CPU_ARCH, "\n", available_threads(), " CPU threads\n");
+      str("lacuna ", build.version, "\n", build.build, " build by ", build.compiler,
+          ", CPU code for ", build.cpu_code, "\n", available_threads(), " CPU threads\n");
 #ifdef LACUNA_CUDA_TOOLKIT
-  text += str("CUDA toolkit ", LACUNA_CUDA_TOOLKIT, "; training runs on the CPU in this version\n");
+  text += str("CUDA toolkit ", build.cuda_toolkit, "; training runs on the CPU in this version\n");
   for (const std::string& line : cuda::describe_gpus()) text += "GPU: " + line + "\n";
 #else
   text += "built without CUDA\n";

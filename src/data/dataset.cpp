@@ -54,7 +54,15 @@ std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config) {
     if (config.format == entry.name) return entry.make(config);
     names.emplace_back(entry.name);
   }
-  throw unknown_name(ErrorKind::kConfig, "data.format", "dataset format", config.format, names);
+  if (!nearest_name(config.format, names).empty()) {
+    throw unknown_name(ErrorKind::kConfig, "data.format", "dataset format", config.format, names);
+  }
+  // Configurations may name formats that are still to come.
+  std::vector<std::string> known;
+  for (const Entry& entry : kFormats) known.push_back(str(entry.name, " (", entry.description, ")"));
+  throw Error(ErrorKind::kConfig, "data.format",
+              "this lacuna has no dataset format '" + config.format + "' yet",
+              "It has " + join(known, " and "));
 }
 
 std::vector<DatasetFormat> dataset_formats() {

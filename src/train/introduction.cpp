@@ -5,16 +5,6 @@
 #include "lacuna/tensor/gpus.h"
 
 namespace lacuna::train {
-namespace {
-
-std::string place_of(const Queue& queue) {
-  if constexpr (kWithCuda) {
-    if (queue.on_gpu()) return cuda::device_name(queue);
-  }
-  return str(queue.threads(), " CPU threads");
-}
-
-}  // namespace
 
 std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
                                       const std::string& folder) {
@@ -25,7 +15,7 @@ std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
               model.width, ", ", model.heads, " heads, context ", model.context, ", attention ",
               join(model.attention, ", ")),
           str("run     ", folder, ": ", grouped(trainer.steps_total()), " steps of ",
-              grouped(trainer.step_size().tokens), " tokens on ", place_of(trainer.queue()), " in ",
+              grouped(trainer.step_size().tokens), " tokens on ", device_text(trainer.queue()), " in ",
               name_of(trainer.model().dtype())),
           "memory  " + memory_text(trainer.memory())};
 }

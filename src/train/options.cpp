@@ -225,6 +225,11 @@ void check_resumable(const Options& before, const Options& now) {
   }
 }
 
+std::string option_text(const OptionEntry& entry, const Options& options) {
+  Options copy = options;  // the table points to values that may be changed
+  return value_text(entry.at(copy));
+}
+
 std::string to_toml(const Options& options) {
   Options copy = options;
   std::string text, section;

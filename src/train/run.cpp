@@ -12,10 +12,12 @@
 #include "lacuna/train/progress.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/run_metrics.h"
+#include "lacuna/train/run_record.h"
 #include "lacuna/train/saved_run.h"
 #include "lacuna/train/trainer.h"
 #include "lacuna/train/weights.h"
 #include "resume.h"
+#include "run_samples.h"
 
 namespace lacuna::train {
 namespace {
@@ -28,7 +30,8 @@ class Run {
  public:
   Run(const Options& options, const Dataset& data, const RunFolder& folder,
       const std::function<bool()>& stop)
-      : data_(data),
+      : options_(options),
+        data_(data),
         folder_(folder),
         stop_(stop),
         data_identity_(data.identity()),
@@ -37,6 +40,7 @@ class Run {
         step_size_(trainer_.step_size()),
         evaluate_every_(
             parse_length(options.train.evaluate_every, step_size_, "train.evaluate_every")),
+        sample_every_(parse_length(options.train.sample_every, step_size_, "train.sample_every")),
         checkpoint_every_(parse_length(options.checkpoint.every, step_size_, "checkpoint.every")),
         writer_(CheckpointFolder(folder.checkpoints()),
                 {options.checkpoint.keep_last,
@@ -72,6 +76,7 @@ class Run {
     for (const std::string& line : introduction(data_, trainer_, folder_.path())) {
       progress_.say(line);
     }
+    record_start(folder_, data_, data_identity_, trainer_);
     metrics_.emplace(folder_, progress_);
     if (evaluation_due_) {
       const bool best = evaluate();
@@ -84,11 +89,13 @@ class Run {
       // What looks at the weights wants the step finished; otherwise the next one is begun first.
       const int64_t begun = trainer_.steps_done() + trainer_.unfinished();
       const bool pause = stop_() || is_due(evaluate_every_, begun) ||
-                         is_due(checkpoint_every_, begun) || begun >= trainer_.steps_total();
+                         is_due(checkpoint_every_, begun) || is_due(sample_every_, begun) ||
+                         begun >= trainer_.steps_total();
       while (trainer_.unfinished() > (pause ? 0 : trainer_.steps_ahead())) finish_step();
       if (!pause) continue;
       const bool best = (is_due(evaluate_every_, begun) || at_end()) && evaluate();
       if (best || is_due(checkpoint_every_, begun)) checkpoint(best);
+      if (is_due(sample_every_, begun)) draw_sample();
       last_finish_ = Clock::now();
     }
     while (trainer_.unfinished() > 0) finish_step();
@@ -182,6 +189,15 @@ class Run {
     metrics_->add_evaluation(trainer_.steps_done(), weights, result, data_identity_);
   }
 
+  // A sample that cannot be written must not end a run.
+  void draw_sample() {
+    try {
+      write_sample(folder_, options_, trainer_, stop_);
+    } catch (const Error& failure) {
+      progress_.warn(str("no sample was written: ", failure.what()));
+    }
+  }
+
   // Training waits for the copy only.
   void checkpoint(bool best) {
     writer_.wait();  // so that there is one copy at a time
@@ -226,6 +242,7 @@ class Run {
                       folder_.path()));
   }
 
+  const Options& options_;
   const Dataset& data_;
   const RunFolder& folder_;
   const std::function<bool()>& stop_;
@@ -234,6 +251,7 @@ class Run {
   Trainer trainer_;
   StepSize step_size_;
   int64_t evaluate_every_;
+  int64_t sample_every_;
   int64_t checkpoint_every_;
   CheckpointWriter writer_;
   std::optional<double> best_bits_;  // of the weights that evaluation prefers

@@ -1,5 +1,10 @@
 #include "lacuna/train/run_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 
@@ -18,6 +23,8 @@ namespace {
 // ending tells ours from those of other programs.
 constexpr const char* kEventPrefix = "events.out.tfevents.";
 constexpr const char* kEventSuffix = ".lacuna";
+constexpr std::string_view kSamplePrefix = "step-";
+constexpr std::string_view kSampleSuffix = ".txt";
 
 }  // namespace
 
@@ -29,7 +36,8 @@ void RunFolder::check_free(bool overwrite) const {
   }
   if (overwrite) return;
   std::vector<std::string> files = event_files();
-  files.insert(files.end(), {config(), metrics(), log(), weights(), average(), checkpoints()});
+  files.insert(files.end(), {config(), starts(), metrics(), log(), weights(), average(),
+                             checkpoints(), samples()});
   for (const std::string& file : files) {
     if (!fs::exists(file, ignored)) continue;
     throw Error(ErrorKind::kUsage, file, "the folder holds a run already, or files of its names",
@@ -43,6 +51,18 @@ bool RunFolder::has_run() const {
   return fs::exists(config(), ignored);
 }
 
+bool RunFolder::is_in_use() const {
+  const int descriptor = open((path_ + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool taken = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(descriptor);
+  return taken;
+}
+
+std::string RunFolder::sample(int64_t step) const {
+  return str(samples(), "/", kSamplePrefix, step, kSampleSuffix);
+}
+
 void RunFolder::make() const {
   std::error_code failure;
   fs::create_directories(path_, failure);
@@ -50,7 +70,8 @@ void RunFolder::make() const {
 }
 
 void RunFolder::begin(const Options& resolved) const {
-  for (const std::string& file : {metrics(), log(), weights(), average(), checkpoints()}) {
+  for (const std::string& file :
+       {starts(), metrics(), log(), weights(), average(), checkpoints(), samples()}) {
     remove(file);
   }
   for (const std::string& file : event_files()) remove(file);
@@ -61,6 +82,8 @@ void RunFolder::continue_after(int64_t step, const Options& resolved) const {
   for (const std::string& file : {weights(), average()}) remove(file);
   empty_event_files();
   cut_jsonl(metrics(), "step", step);
+  cut_jsonl(starts(), "step", step);
+  cut_samples(step);
   cut_log(step);
   write_atomic(config(), to_toml(resolved));
 }
@@ -107,6 +130,20 @@ void RunFolder::cut_log(int64_t step) const {
   const std::string text = read_text(log()), mark = log_mark(step) + '\n';
   const size_t found = text.rfind(' ' + mark);
   if (found != std::string::npos) write_atomic(log(), text.substr(0, found + 1 + mark.size()));
+}
+
+// What others have put there stays.
+void RunFolder::cut_samples(int64_t step) const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(samples(), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kSamplePrefix) || !name.ends_with(kSampleSuffix)) continue;
+    int64_t of = 0;
+    const char *begin = name.data() + kSamplePrefix.size(), *end = name.data() + name.size();
+    const auto [stop, status] = std::from_chars(begin, end, of);
+    const bool ours = status == std::errc() && std::string_view(stop, end) == kSampleSuffix;
+    if (ours && of > step) remove(entry.path().string());
+  }
 }
 
 void RunFolder::remove(const std::string& file) const {

@@ -66,6 +66,13 @@ Queue make_queue(const Options& options) {
   return Queue::cpu(threads > 0 ? static_cast<int>(threads) : available_threads());
 }
 
+std::string device_text(const Queue& queue) {
+  if constexpr (kWithCuda) {
+    if (queue.on_gpu()) return cuda::device_name(queue);
+  }
+  return str(queue.threads(), " CPU threads");
+}
+
 std::string precision(const Options& options) {
   const std::string& wanted = options.train.precision;
   const bool gpu = on_gpu(options);

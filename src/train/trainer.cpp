@@ -138,11 +138,7 @@ StepResult Trainer::step() {
 }
 
 Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<bool()>& stop) {
-  if (weights == Weights::kRaw) {
-    return train::evaluate(evaluation_, model_, data_, split, 0, stop);
-  }
-  averages_->round();
-  return train::evaluate(evaluation_, *average_model_, data_, split, 0, stop);
+  return train::evaluate(evaluation_, model(weights), data_, split, 0, stop);
 }
 
 Snapshot Trainer::snapshot() const {
@@ -184,6 +180,12 @@ void Trainer::start_from(const std::string& weights_file) {
 
 const nn::ParameterStore& Trainer::weights(Weights which) const {
   return which == Weights::kAverage ? *averages_ : parameters_;
+}
+
+const nn::Transformer& Trainer::model(Weights which) {
+  if (which == Weights::kRaw) return model_;
+  averages_->round();  // as ops read them; the optimizer updates the f32 values alone
+  return *average_model_;
 }
 
 MemoryUse Trainer::memory() const {

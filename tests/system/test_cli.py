@@ -23,7 +23,7 @@ BINARY = os.environ.get("LACUNA_BINARY", "")
 # Threads that wait without spinning: a busy machine would make two of them crawl.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 FILES = ["average.safetensors", "checkpoints", "config.toml", "events", "lock", "log.txt", "metrics.jsonl",
-         "weights.safetensors"]
+         "starts.jsonl", "weights.safetensors"]
 CONFIG = """[data]
 paths = ["text"]
 split = "0.8 / 0.15 / 0.05"
@@ -240,7 +240,7 @@ class Training(Case):
 
     def test_files_that_are_no_run_are_not_replaced_unasked(self):
         for name in ("weights.safetensors", "average.safetensors", "metrics.jsonl", "log.txt",
-                     "events.out.tfevents.1.2.lacuna"):
+                     "starts.jsonl", "samples", "events.out.tfevents.1.2.lacuna"):
             folder = self.path / ("own-" + name)
             folder.mkdir()
             (folder / name).write_text("precious")
@@ -601,7 +601,7 @@ class Refusals(Case):
     def test_options_that_mean_nothing_are_refused(self):
         for option, value, *fragments in (
                 ("data.format", "byte", "data.format", "'byte'", "Did you mean 'bytes'?"),
-                ("data.format", "spectrograms", "'spectrograms'", "Known: bytes, echo"),
+                ("data.format", "spectrograms", "'spectrograms'", "yet. It has bytes ("),
                 ("data.split", "0.9 / x", "data.split", "'x'"),
                 ("data.split", "0.9", "data.split", "two or three"),
                 ("data.split", "0.9 / 0.2", "data.split", "1.1"),

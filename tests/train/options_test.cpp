@@ -1,6 +1,7 @@
 #include "lacuna/train/options.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -9,6 +10,7 @@
 #include "../catch.h"
 #include "../expect_error.h"
 #include "../temp_folder.h"
+#include "lacuna/train/setup.h"
 
 using namespace lacuna;
 using namespace lacuna::train;
@@ -220,4 +222,30 @@ TEST_CASE("docs/config.md is the table of options") {
     CHECK(page.find("| `" + entry.name + "` |") != std::string::npos);
     CHECK(page.find(entry.help) != std::string::npos);
   }
+}
+
+TEST_CASE("every configuration in configs/ is a model, those of the paper with its parameters") {
+  const std::map<std::string, int64_t> published{{"enwik8", 94'949'888},
+                                                 {"cifar10", 59'196'928},
+                                                 {"imagenet64", 151'645'184},
+                                                 {"music", 151'840'256}};  // "152M"
+  size_t found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(LACUNA_SOURCE_DIR "/configs")) {
+    const std::string name = entry.path().stem().string();
+    INFO(name);
+    const Options options = read_options(entry.path().string(), {});
+    const int64_t vocabulary = options.data.format == "echo" ? options.data.echo_symbols : 256;
+    const nn::ModelConfig model = model_config(options, vocabulary);
+    for (const std::string& text : model.attention) {
+      for (int64_t head = 0; head < model.heads; ++head) {
+        CHECK_FALSE(
+            sparse::parse_pattern(text)->passes(head, model.context, sparse::kEverything).empty());
+      }
+    }
+    const auto paper = published.find(name);
+    if (paper == published.end()) continue;
+    ++found;
+    CHECK(nn::parameter_count(nn::parameter_specs(model)) == paper->second);
+  }
+  CHECK(found == published.size());
 }

@@ -40,6 +40,10 @@ std::string_view trimmed(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// Any bytes as UTF-8 that every program can show: what is no UTF-8 becomes U+FFFD, and control
+/// characters but tabs and line breaks become their pictures (U+2400 and on).
+std::string printable(std::string_view bytes);
+
 /// The entry of `known` with the smallest edit distance to `name`; empty when none is close.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
 

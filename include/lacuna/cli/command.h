@@ -16,11 +16,13 @@ struct Argument {
   std::string value;    // how help calls the flag's word, such as "N"; empty: the flag is a switch
   std::string initial;  // when it is not given
   std::string help;
+  bool several = false;  // the last positional: one word or more
 };
 
 /// What the user typed, checked against the command's table.
 struct Parsed {
   std::map<std::string, std::string> words;  // by name; every argument of the command is present
+  std::vector<std::string> several;          // of the positional that takes several
   std::vector<train::Override> overrides;    // --section.key VALUE
 
   bool is_set(const std::string& name) const { return !words.at(name).empty(); }
@@ -40,6 +42,8 @@ struct Command {
   std::vector<Argument> flags;
   bool takes_options = false;  // accepts --section.key VALUE
   std::function<void(const Parsed&, const Stop&)> run;
+  std::vector<Command> subcommands;  // one of them follows; then all members but the first two are
+                                     // theirs
 };
 
 /// All commands, in the order of commands.def.

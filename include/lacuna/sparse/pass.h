@@ -37,6 +37,7 @@ struct Order {
   /// constant time for a single lane and for lanes that take turns within `outer`; else it looks
   /// through all.
   std::optional<Place> place_of(int64_t position, int64_t lanes) const;
+  bool operator==(const Order&) const = default;
 };
 
 /// A non-decreasing staircase: with j = max(0, i + shift),
@@ -76,6 +77,7 @@ struct Pass {
   }
   /// Attended pairs of the whole pass.
   int64_t pairs() const;
+  bool operator==(const Pass&) const = default;
 };
 
 }  // namespace lacuna::sparse

@@ -61,10 +61,11 @@ class CheckpointFolder {
   /// Error(kConfig) for one that another version of lacuna has written.
   std::string newest_complete() const;
   std::string at(int64_t step) const;
+  /// Of the best one on the validation part, where that is known.
+  std::optional<int64_t> best_step() const;
 
  private:
   void prune(const Retention& retention) const;
-  std::optional<int64_t> best_step() const;
 
   std::string path_;
 };

@@ -69,6 +69,9 @@ Options parse_options(const std::string& toml, const std::string& path,
 /// Throws Error(kConfig) naming the first option that may not change on resume and did.
 void check_resumable(const Options& before, const Options& now);
 
+/// The value of one option as it would be written in a configuration.
+std::string option_text(const OptionEntry& entry, const Options& options);
+
 /// The options as a TOML file that read_options() reads back to the same values.
 std::string to_toml(const Options& options);
 

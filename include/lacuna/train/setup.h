@@ -25,6 +25,8 @@ bool on_gpu(const Options& options);
 /// On a GPU or on train.threads CPU threads (0: all that the process may use). Throws Error(kConfig)
 /// when a GPU is asked for and there is none to be used.
 Queue make_queue(const Options& options);
+/// The queue's GPU by name, or "2 CPU threads".
+std::string device_text(const Queue& queue);
 /// train.precision with "auto" replaced by what the device prefers. Throws Error(kConfig) when the
 /// device cannot train in it.
 std::string precision(const Options& options);

@@ -63,6 +63,8 @@ class Trainer {
   /// With Weights::kAverage: only when has_average().
   const nn::ParameterStore& weights(Weights which) const;
   const nn::Transformer& model() const { return model_; }
+  /// The same with the weights that are asked for, as they are now.
+  const nn::Transformer& model(Weights which);
   const Queue& queue() const { return queue_; }
   /// All tensors that training and evaluation will hold, by tag.
   MemoryUse memory() const;

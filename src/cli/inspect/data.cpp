@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "inspect.h"
+#include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
+#include "lacuna/data/dataset.h"
+#include "lacuna/train/setup.h"
+
+namespace lacuna::cli {
+namespace {
+
+using Histogram = std::vector<int64_t>;  // how often each symbol occurs
+
+Histogram histogram(const Dataset& data, Split split, const Stop& stop) {
+  constexpr int64_t kPiece = 1 << 20;
+  Histogram counts(static_cast<size_t>(data.vocabulary()));
+  std::vector<int32_t> symbols(static_cast<size_t>(kPiece));
+  for (int64_t begin = 0; begin < data.size(split) && !stop(); begin += kPiece) {
+    const int64_t count = std::min(kPiece, data.size(split) - begin);
+    data.read(split, begin, count, symbols.data());
+    for (int64_t i = 0; i < count; ++i) ++counts[static_cast<size_t>(symbols[size_t(i)])];
+  }
+  return counts;
+}
+
+int64_t symbols_used(const Histogram& counts) {
+  return static_cast<int64_t>(counts.size()) - std::count(counts.begin(), counts.end(), 0);
+}
+
+// Bits per symbol of a model that knows nothing but how often each symbol occurs.
+double entropy(const Histogram& counts) {
+  double sum = 0, bits = 0;
+  for (const int64_t count : counts) sum += static_cast<double>(count);
+  for (const int64_t count : counts) {
+    if (count == 0) continue;
+    const double share = static_cast<double>(count) / sum;
+    bits -= share * std::log2(share);
+  }
+  return bits;
+}
+
+void print_parts(const Dataset& data, int64_t context, const Stop& stop) {
+  std::printf("\n%-6s %16s %14s %14s %16s %12s\n", "part", "symbols", "windows", "symbols used",
+              "entropy (bits)", "floor (bits)");
+  for (const Split split : kSplits) {
+    const int64_t size = data.size(split);
+    const Histogram counts = histogram(data, split, stop);
+    if (stop()) return;
+    const std::optional<double> floor = data.floor_bits(split);
+    std::printf(
+        "%-6s %16s %14s %14s %16s %12s\n", split_name(split), grouped(size).c_str(),
+        grouped((size + context - 1) / context).c_str(), grouped(symbols_used(counts)).c_str(),
+        size > 0 ? fixed(entropy(counts), 4).c_str() : "-", floor ? fixed(*floor, 4).c_str() : "-");
+  }
+  std::printf(
+      "entropy: of the symbols' frequencies alone; floor: of the source, where it is known; "
+      "windows: of the\nmodel's context side by side, the last one may be short\n");
+}
+
+// Whether bytes can be shown as text: nearly all are printable ASCII, line ends or beyond ASCII.
+bool is_text(const std::vector<int32_t>& symbols, int64_t vocabulary) {
+  const auto odd = std::count_if(symbols.begin(), symbols.end(), [](int32_t symbol) {
+    return symbol == 127 || (symbol < 32 && symbol != '\n' && symbol != '\t' && symbol != '\r');
+  });
+  return vocabulary == 256 && odd * 20 <= static_cast<int64_t>(symbols.size());
+}
+
+void print_window(const Dataset& data, int64_t begin, int64_t count) {
+  std::vector<int32_t> symbols(static_cast<size_t>(count));
+  data.read(Split::kTrain, begin, count, symbols.data());
+  if (is_text(symbols, data.vocabulary())) {
+    std::string text;
+    for (const int32_t symbol : symbols) text += static_cast<char>(symbol);
+    std::printf("%s\n", printable(text).c_str());
+    return;
+  }
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    std::printf("%4d%s", symbols[i], (i + 1) % 24 == 0 || i + 1 == symbols.size() ? "\n" : "");
+  }
+}
+
+}  // namespace
+
+void inspect_data(const Parsed& parsed, const Stop& stop) {
+  constexpr int64_t kShown = 1536;  // symbols of the window that are printed
+  const train::Options options =
+      train::read_options(config_file(parsed.text("CONFIG")), parsed.overrides);
+  const std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(options));
+  const int64_t context = options.model.context;
+  const SampleOrder order = train::sample_order(options, *data);
+  const train::StepSize step = train::step_size(options, *data);
+  std::printf("format      %s\ndata        %s\nidentity    %s\nvocabulary  %s symbols\n",
+              options.data.format.c_str(), data->describe().c_str(), data->identity().c_str(),
+              grouped(data->vocabulary()).c_str());
+  std::printf(
+      "epoch       %s windows of %s symbols, %s steps of %s windows\n",
+      grouped(order.windows()).c_str(), grouped(context).c_str(),
+      fixed(static_cast<double>(order.windows()) / static_cast<double>(step.samples), 1).c_str(),
+      grouped(step.samples).c_str());
+  print_parts(*data, context, stop);
+  if (stop()) return;
+  const int64_t shown = std::min(context, kShown), begin = order.begin(0);
+  std::printf("\nthe first %s symbols of the first window of training (from symbol %s on)\n\n",
+              grouped(shown).c_str(), grouped(begin).c_str());
+  print_window(*data, begin, shown);
+}
+
+}  // namespace lacuna::cli

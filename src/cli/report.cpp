@@ -1,0 +1,46 @@
+#include <cstdio>
+#include <filesystem>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
+#include "lacuna/base/text.h"
+#include "lacuna/cli/command.h"
+#include "lacuna/io/drawing.h"
+#include "lacuna/train/run_record.h"
+#include "report/chart.h"
+#include "report/page.h"
+
+namespace lacuna::cli {
+namespace {
+
+void run_report(const Parsed& parsed, const Stop&) {
+  const std::string& output = parsed.text("output");
+  std::string png = parsed.text("png");
+  if (png.empty()) png = std::filesystem::path(output).replace_extension(".png").string();
+  if (png == output) {
+    throw Error(ErrorKind::kUsage, "--output", "'" + output + "' is also the name of the picture",
+                "The page is HTML: give it a name that ends in .html");
+  }
+  std::vector<train::RunRecord> runs;
+  for (const std::string& folder : parsed.several) runs.push_back(train::read_run(folder));
+  const StepAxis axis = parsed.is_set("log") ? StepAxis::kLogarithmic : StepAxis::kLinear;
+  write_atomic(output, report_page(runs));
+  write_png(png, draw_chart(runs, axis), 2);
+  std::printf("%s and %s: %zu %s\n", output.c_str(), png.c_str(), runs.size(),
+              runs.size() == 1 ? "run" : "runs");
+}
+
+}  // namespace
+
+Command make_report_command() {
+  return {.name = "report",
+          .summary = "Write a page that shows one or several runs, and a picture of their curves",
+          .positionals = {{"RUN", "", "", "folders of runs, also of one at work", true}},
+          .flags = {{"--output", "FILE", "report.html", "The page: HTML in one file"},
+                    {"--png", "FILE", "",
+                     "The picture; otherwise named as the page, with .png at the end"},
+                    {"--log", "", "", "A logarithmic axis of steps in the picture"}},
+          .run = run_report};
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,269 @@
+#include "chart.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "lacuna/base/text.h"
+#include "lacuna/cli/curves.h"
+
+namespace lacuna::cli {
+namespace {
+
+using train::RunRecord;
+
+constexpr double kWidth = 960, kPlotHeight = 380, kLeft = 58, kRight = 14, kBottom = 44;
+constexpr double kLegendRow = 20, kLegendTop = 12;
+constexpr Color kInk{0x22, 0x28, 0x30}, kMuted{0x5a, 0x62, 0x6c}, kGrid{0xe4, 0xe6, 0xe9},
+    kAxis{0x9a, 0xa1, 0xaa};
+
+// A curve in data units: steps or tokens, and bits.
+struct Curves {
+  std::vector<Point> raw, smooth;  // of the training part
+  std::vector<Point> valid_raw, valid_average;
+};
+
+bool by_tokens(const std::vector<RunRecord>& runs) {
+  std::set<int64_t> sizes;
+  for (const RunRecord& run : runs) {
+    if (!run.steps.empty()) sizes.insert(run.steps.back().tokens / run.steps.back().step);
+  }
+  return sizes.size() > 1;
+}
+
+Curves curves_of(const RunRecord& run, bool tokens) {
+  std::vector<double> bits;
+  for (const auto& step : run.steps) bits.push_back(step.bits);
+  const std::vector<double> means = smoothed(bits, smoothing_span(run));
+  double unit = 1;
+  if (tokens && !run.steps.empty()) {
+    unit =
+        static_cast<double>(run.steps.back().tokens) / static_cast<double>(run.steps.back().step);
+  }
+  Curves curves;
+  for (size_t i = 0; i < bits.size(); ++i) {
+    const double x = static_cast<double>(run.steps[i].step) * unit;
+    if (std::isfinite(bits[i])) curves.raw.push_back({x, bits[i]});
+    if (std::isfinite(means[i])) curves.smooth.push_back({x, means[i]});
+  }
+  for (const auto& evaluation : run.evaluations) {
+    if (!std::isfinite(evaluation.bits) || evaluation.step < 1) continue;
+    auto& to = evaluation.weights == "average" ? curves.valid_average : curves.valid_raw;
+    to.push_back({static_cast<double>(evaluation.step) * unit, evaluation.bits});
+  }
+  return curves;
+}
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+// What the vertical axis must show: all of what is validated, and of training what comes after the
+// first twentieth, or everything where the axis gives the beginning room.
+Range bits_range(const std::vector<Curves>& all, const std::vector<RunRecord>& runs, double from) {
+  Range range;
+  for (const Curves& curves : all) {
+    for (const Point& point : curves.smooth) {
+      if (point.x >= from) range.add(point.y);
+    }
+    for (const auto* points : {&curves.valid_raw, &curves.valid_average}) {
+      for (const Point& point : *points) range.add(point.y);
+    }
+  }
+  for (const RunRecord& run : runs) {
+    if (run.floor_bits()) range.add(*run.floor_bits());
+  }
+  if (range.low > range.high) range = {0, 1};  // nothing was finite
+  const double margin = std::max(0.06 * (range.high - range.low), 1e-3);
+  return {std::max(0.0, range.low - margin), range.high + margin};
+}
+
+class Chart {
+ public:
+  Chart(const std::vector<RunRecord>& runs, StepAxis axis)
+      : runs_(runs), log_(axis == StepAxis::kLogarithmic), tokens_(by_tokens(runs)) {
+    for (const RunRecord& run : runs) curves_.push_back(curves_of(run, tokens_));
+    for (const Curves& curves : curves_) {
+      for (const auto* points : {&curves.raw, &curves.valid_raw, &curves.valid_average}) {
+        for (const Point& point : *points) x_.add(point.x);
+      }
+    }
+    if (x_.low > x_.high) x_ = {1, 2};
+    if (!log_) x_.low = 0;
+    if (x_.low == x_.high) x_.high = 2 * x_.low;
+    y_ = bits_range(curves_, runs, log_ ? 0 : x_.high / 20);
+    const double rows = 1 + std::ceil(static_cast<double>(runs.size()) / kLegendColumns);
+    top_ = kLegendTop + rows * kLegendRow + 8;
+    drawing_.width = kWidth;
+    drawing_.height = top_ + kPlotHeight + kBottom;
+    drawing_.title = "bits per symbol over the course of training";
+  }
+
+  Drawing draw() {
+    draw_axes();
+    draw_floors();
+    draw_training();
+    for (size_t i = 0; i < runs_.size(); ++i) draw_validation(i);
+    draw_legend();
+    return std::move(drawing_);
+  }
+
+ private:
+  static constexpr int kLegendColumns = 2;
+
+  double x_at(double value) const {
+    const double share = log_ ? std::log(value / x_.low) / std::log(x_.high / x_.low)
+                              : (value - x_.low) / (x_.high - x_.low);
+    return kLeft + share * (kWidth - kLeft - kRight);
+  }
+  double y_at(double bits) const {
+    return top_ + (y_.high - bits) / (y_.high - y_.low) * kPlotHeight;
+  }
+  std::vector<Point> placed(const std::vector<Point>& points) const {
+    std::vector<Point> to;
+    to.reserve(points.size());
+    for (const Point& point : points) to.push_back({x_at(point.x), y_at(point.y)});
+    return thinned(to);
+  }
+
+  void draw_axes() {
+    const double bottom = top_ + kPlotHeight, right = kWidth - kRight;
+    for (const double bits : even_ticks(y_.low, y_.high, 7)) {
+      const double y = y_at(bits);
+      drawing_.add(Line{{{kLeft, y}, {right, y}}, kGrid});
+      drawing_.add(Label{{kLeft - 8, y + 4}, fixed(bits, decimals()), kMuted, 12, Anchor::kEnd});
+    }
+    for (const double x : log_ ? log_ticks(x_.low, x_.high) : even_ticks(x_.low, x_.high, 8)) {
+      drawing_.add(Line{{{x_at(x), bottom}, {x_at(x), bottom + 5}}, kAxis});
+      drawing_.add(Label{{x_at(x), bottom + 18}, count_text(x), kMuted, 12, Anchor::kMiddle});
+    }
+    drawing_.add(Line{{{kLeft, bottom}, {right, bottom}}, kAxis});
+    const std::string scale = log_ ? ", logarithmic" : "";
+    drawing_.add(Label{{(kLeft + right) / 2, bottom + 37},
+                       (tokens_ ? "tokens" : "steps") + scale,
+                       kInk,
+                       12,
+                       Anchor::kMiddle});
+    drawing_.add(
+        Label{{14, top_ + kPlotHeight / 2}, "bits per symbol", kInk, 12, Anchor::kMiddle, true});
+  }
+
+  int decimals() const {
+    const double range = y_.high - y_.low;
+    return range > 3 ? 1 : range > 0.3 ? 2 : 3;
+  }
+
+  // One line for each floor, also when several runs share it.
+  void draw_floors() {
+    std::set<double> floors;
+    for (const RunRecord& run : runs_) {
+      if (run.floor_bits()) floors.insert(*run.floor_bits());
+    }
+    for (const double floor : floors) {
+      const double y = y_at(floor);
+      drawing_.add(Line{{{kLeft, y}, {kWidth - kRight, y}}, kInk, 1, 5});
+      drawing_.add(Label{{kLeft + 6, y - 6}, "floor of the source: " + fixed(floor, 4), kInk, 12});
+    }
+  }
+
+  void draw_training() {
+    // The more curves cover one another, the fainter those of single steps.
+    const double faintness = runs_.size() > 1 ? 0.16 : 0.28;
+    Clip plot{kLeft, top_, kWidth - kLeft - kRight, kPlotHeight, {}};
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      plot.lines.push_back({placed(curves_[i].raw), run_color(i).with_opacity(faintness)});
+    }
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      plot.lines.push_back({placed(curves_[i].smooth), run_color(i), 1.8});
+    }
+    drawing_.add(std::move(plot));
+  }
+
+  void draw_validation(size_t index) {
+    const Curves& curves = curves_[index];
+    for (const bool average : {false, true}) {
+      const auto& points = average ? curves.valid_average : curves.valid_raw;
+      const double radius = points.size() > 60 ? 2 : 3.5;
+      for (const Point& point : points) {
+        drawing_.add(
+            Dot{{x_at(point.x), y_at(point.y)},
+                radius,
+                run_color(index),
+                average,
+                str(runs_[index].folder, ": ", fixed(point.y, 4), " bits on the validation part, ",
+                    average ? "averaged" : "raw", " weights, ", tokens_ ? "token " : "step ",
+                    grouped(static_cast<int64_t>(point.x)))});
+      }
+    }
+  }
+
+  void draw_legend() {
+    double x = kLeft;
+    const double y = kLegendTop + 4;
+    const auto entry = [&](const std::string& text) {
+      drawing_.add(Label{{x + 30, y + 4}, text, kMuted, 12});
+      x += 30 + 6.0 * static_cast<double>(text.size()) + 22;
+    };
+    drawing_.add(Line{{{x, y}, {x + 24, y}}, kMuted, 1.8});
+    entry("training, smoothed");
+    drawing_.add(Line{{{x, y}, {x + 6, y - 5}, {x + 12, y + 4}, {x + 18, y - 3}, {x + 24, y + 2}},
+                      kMuted.with_opacity(0.45)});
+    entry("each step");
+    if (std::any_of(curves_.begin(), curves_.end(),
+                    [](const Curves& curves) { return !curves.valid_raw.empty(); })) {
+      drawing_.add(Dot{{x + 14, y}, 3.5, kMuted, false, ""});
+      entry("validation, raw weights");
+    }
+    if (std::any_of(curves_.begin(), curves_.end(),
+                    [](const Curves& curves) { return !curves.valid_average.empty(); })) {
+      drawing_.add(Dot{{x + 14, y}, 3.5, kMuted, true, ""});
+      entry("validation, averaged weights");
+    }
+    for (size_t i = 0; i < runs_.size(); ++i) draw_name(i);
+  }
+
+  void draw_name(size_t index) {
+    constexpr size_t kLongest = 60;
+    std::string name = printable(runs_[index].folder);
+    if (name.size() > kLongest) name = "..." + name.substr(name.size() - kLongest + 3);
+    const double column = static_cast<double>(index % kLegendColumns);
+    const double x = kLeft + column * (kWidth - kLeft - kRight) / kLegendColumns;
+    const double y =
+        kLegendTop + 4 + kLegendRow * (1 + std::floor(static_cast<double>(index) / kLegendColumns));
+    drawing_.add(Line{{{x, y}, {x + 24, y}}, run_color(index), 4});
+    drawing_.add(Label{{x + 30, y + 4}, name, kInk, 12});
+  }
+
+  const std::vector<RunRecord>& runs_;
+  bool log_, tokens_;
+  std::vector<Curves> curves_;
+  Range x_, y_;
+  double top_;
+  Drawing drawing_;
+};
+
+}  // namespace
+
+Color run_color(size_t index) {
+  // Told apart by people with the common color blindnesses, and dark enough on white.
+  static constexpr Color kColors[] = {{0x1b, 0x62, 0xa5}, {0xd0, 0x5f, 0x0b}, {0x13, 0x80, 0x5e},
+                                      {0x94, 0x3f, 0x8e}, {0x7a, 0x6a, 0x00}, {0xb8, 0x2d, 0x3e},
+                                      {0x2a, 0x8f, 0xa8}, {0x55, 0x55, 0x55}};
+  return kColors[index % std::size(kColors)];
+}
+
+double smoothing_span(const RunRecord& run) {
+  return std::max(1.0, static_cast<double>(run.steps.size()) / 100);
+}
+
+Drawing draw_chart(const std::vector<RunRecord>& runs, StepAxis axis) {
+  return Chart(runs, axis).draw();
+}
+
+}  // namespace lacuna::cli

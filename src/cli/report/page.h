@@ -1,0 +1,29 @@
+// The page of `lacuna report`: one HTML file without outside resources and without a script.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lacuna/train/run_record.h"
+
+namespace lacuna::cli {
+
+/// `runs` is not empty.
+std::string report_page(const std::vector<train::RunRecord>& runs);
+
+// Its tables.
+std::string results_table(const std::vector<train::RunRecord>& runs);
+std::string options_tables(const std::vector<train::RunRecord>& runs);
+std::string environment_table(const std::vector<train::RunRecord>& runs);
+
+/// The last evaluation of the validation part with these weights ("raw", "average"); null: none.
+const train::RecordedEvaluation* last_evaluation(const train::RunRecord& run,
+                                                 const std::string& weights);
+/// With the weights that evaluation prefers: the averaged ones where there are some; null: none.
+const train::RecordedEvaluation* last_evaluation(const train::RunRecord& run);
+/// "finished", "in progress", ...
+const char* state_text(train::RunState state);
+/// Identity of what a run was trained on; empty where it was not recorded.
+std::string data_of(const train::RunRecord& run);
+
+}  // namespace lacuna::cli

@@ -1,0 +1,185 @@
+#include "lacuna/train/run_record.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
+#include "lacuna/base/text.h"
+
+namespace lacuna::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+double number(const Json& value) {
+  return value.is_null() ? std::nan("") : value.get<double>();
+}
+
+// Calls take(line) for every line; `what` says what the lines are for a message. The last one may
+// lack its end, while a run is at work or after a crash: then it does not count.
+template <class Take>
+void read_lines(const std::string& path, const Take& take) {
+  const std::string text = read_text(path);
+  int64_t line_number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = text.find('\n', begin);
+    if (end == std::string::npos) return;
+    ++line_number;
+    try {
+      take(Json::parse(text.begin() + static_cast<int64_t>(begin),
+                       text.begin() + static_cast<int64_t>(end)));
+    } catch (const Json::exception&) {
+      throw Error(ErrorKind::kData, str(path, ":", line_number),
+                  "the line is damaged: it is not what a run writes",
+                  "--resume auto removes lines that are no JSON; a copy may be whole");
+    }
+    begin = end + 1;
+  }
+}
+
+void take_metrics(const Json& line, RunRecord& run, bool& early) {
+  const std::string kind = line.at("kind");
+  const int64_t step = line.at("step");
+  if (kind == "train") {
+    early = false;
+    run.steps.push_back({.step = step,
+                         .tokens = line.at("tokens"),
+                         .bits = number(line.at("bits")),
+                         .tokens_per_second = number(line.at("tokens_per_second")),
+                         .skipped = line.at("skipped")});
+  } else if (kind == "evaluation") {
+    run.evaluations.push_back({.step = step,
+                               .split = line.at("split"),
+                               .weights = line.at("weights"),
+                               .bits = number(line.at("bits")),
+                               .positions = line.at("positions"),
+                               .min_context = line.at("min_context"),
+                               .data = line.at("data")});
+  } else if (kind == "early_stop") {
+    early = true;
+  }
+}
+
+// The clock of `seconds` begins anew with each process.
+void read_metrics(const RunFolder& folder, RunRecord& run, bool& early) {
+  double before = 0, last = 0;
+  read_lines(folder.metrics(), [&](const Json& line) {
+    take_metrics(line, run, early);
+    const double seconds = number(line.at("seconds"));
+    if (seconds < last) before += last;
+    last = seconds;
+    run.finished_at = number(line.at("time"));
+  });
+  run.seconds = before + last;
+}
+
+RecordedStart start_of(const Json& line) {
+  RecordedStart start{.step = line.at("step"),
+                      .time = line.at("time"),
+                      .lacuna = line.at("lacuna"),
+                      .build = line.at("build"),
+                      .compiler = line.at("compiler"),
+                      .cpu_code = line.at("cpu_code"),
+                      .cuda_toolkit = line.at("cuda_toolkit"),
+                      .processor = line.at("processor"),
+                      .system = line.at("system"),
+                      .memory_bytes = line.at("memory_bytes"),
+                      .threads = line.at("threads"),
+                      .parameters = line.at("parameters"),
+                      .steps_total = line.at("steps_total"),
+                      .tokens_per_step = line.at("tokens_per_step"),
+                      .data = line.at("data"),
+                      .data_description = line.at("data_description")};
+  if (!line.at("floor_bits").is_null()) start.floor_bits = line.at("floor_bits").get<double>();
+  return start;
+}
+
+// Numbers within names count as numbers: step-900 comes before step-1200.
+bool before(const std::string& a, const std::string& b) {
+  const auto key = [](const std::string& name) {
+    std::string padded, digits;
+    for (const char c : name + '\0') {
+      if (c >= '0' && c <= '9') {
+        digits += c;
+        continue;
+      }
+      if (!digits.empty()) {
+        padded += std::string(20 - std::min<size_t>(20, digits.size()), '0') + digits;
+      }
+      digits.clear();
+      padded += c;
+    }
+    return padded;
+  };
+  return key(a) < key(b);
+}
+
+std::vector<RecordedSample> read_samples_of(const std::string& folder) {
+  constexpr int64_t kMost = 4096;  // bytes that are read of each
+  std::vector<RecordedSample> samples;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (!entry.is_regular_file(ignored)) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    RecordedSample sample{.name = entry.path().filename().string(),
+                          .text = std::string(static_cast<size_t>(kMost), '\0')};
+    file.read(sample.text.data(), kMost);
+    sample.text.resize(static_cast<size_t>(file.gcount()));
+    sample.whole = file.peek() == std::ifstream::traits_type::eof();
+    samples.push_back(std::move(sample));
+  }
+  std::sort(samples.begin(), samples.end(),
+            [](const auto& a, const auto& b) { return before(a.name, b.name); });
+  return samples;
+}
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+}  // namespace
+
+int64_t RunRecord::last_step() const {
+  const int64_t trained = steps.empty() ? 0 : steps.back().step;
+  return evaluations.empty() ? trained : std::max(trained, evaluations.back().step);
+}
+
+std::optional<double> RunRecord::floor_bits() const {
+  return starts.empty() ? std::nullopt : starts.back().floor_bits;
+}
+
+RunRecord read_run(const std::string& path) {
+  const RunFolder folder(path);
+  if (!folder.has_run()) {
+    throw Error(ErrorKind::kData, path, "is no folder of a run: it has no config.toml",
+                "Give the folder that `lacuna train` wrote, such as runs/quickstart");
+  }
+  RunRecord run{.folder = path, .options = read_options(folder.config(), {})};
+  bool early = false;
+  if (exists(folder.metrics())) read_metrics(folder, run, early);
+  if (run.steps.empty() && run.evaluations.empty()) {
+    throw Error(ErrorKind::kData, folder.metrics(), "the run has not recorded a step",
+                "Wait for its first one, or leave the run out");
+  }
+  if (exists(folder.starts())) {
+    read_lines(folder.starts(), [&](const Json& line) { run.starts.push_back(start_of(line)); });
+  }
+  run.samples = read_samples_of(folder.samples());
+  const bool complete = !run.starts.empty() && run.last_step() >= run.starts.back().steps_total;
+  if (folder.is_in_use()) {
+    run.state = RunState::kInProgress;
+  } else if (early) {
+    run.state = RunState::kEndedEarly;
+  } else if (exists(folder.weights()) && (complete || run.starts.empty())) {
+    run.state = RunState::kFinished;
+  }
+  return run;
+}
+
+}  // namespace lacuna::train

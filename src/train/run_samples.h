@@ -1,0 +1,18 @@
+// Samples that a run writes on its way, into samples/.
+#pragma once
+
+#include <functional>
+
+#include "lacuna/train/run_folder.h"
+#include "lacuna/train/trainer.h"
+
+namespace lacuna::train {
+
+/// Draws options.train.sample_length symbols without a prompt, from the averaged weights where
+/// there are some, and writes them as samples/step-N.txt: bytes where there are 256 symbols,
+/// numbers otherwise. Nothing is written once `stop()` is true. The state of the run stays as it
+/// is. Throws Error(kIo).
+void write_sample(const RunFolder& folder, const Options& options, Trainer& trainer,
+                  const std::function<bool()>& stop);
+
+}  // namespace lacuna::train
