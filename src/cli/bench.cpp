@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "bench_layers.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
@@ -132,9 +133,10 @@ void bench_attention(Queue& queue, int64_t repeats) {
 }
 
 void run_bench(const Parsed& parsed, const Stop&) {
+  if (parsed.text("WHAT") == "layers") return bench_layers(parsed);
   if (parsed.text("WHAT") != "cpu") {
     throw Error(ErrorKind::kUsage, "bench", "there is no benchmark '" + parsed.text("WHAT") + "'",
-                "Known: cpu");
+                "Known: cpu, layers");
   }
   const int64_t repeats = parsed.whole("repeats", 1);
   const int64_t threads = parsed.whole("threads", 0);
@@ -149,12 +151,15 @@ void run_bench(const Parsed& parsed, const Stop&) {
 }  // namespace
 
 Command make_bench_command() {
-  return {.name = "bench",
-          .summary = "Measure the speed of training and attention on this machine",
-          .positionals = {{"WHAT", "", "", "cpu"}},
-          .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
-                    {"--threads", "N", "0", "CPU threads; 0: all"}},
-          .run = run_bench};
+  return {
+      .name = "bench",
+      .summary = "Measure the speed of training and kernels on this machine",
+      .positionals = {{"WHAT", "", "", "cpu, layers (kernels of the GPU beside matrix products)"}},
+      .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
+                {"--threads", "N", "0", "CPU threads; 0: all"},
+                {"--dtype", "TYPE", "bf16", "On the GPU: type of activations; bf16, f16, f32"},
+                {"--json", "FILE", "", "On the GPU: write what was measured there too"}},
+      .run = run_bench};
 }
 
 }  // namespace lacuna::cli

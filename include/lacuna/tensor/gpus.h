@@ -44,4 +44,8 @@ DeviceMemory device_memory(const Queue& queue);
 std::vector<double> time_on_device(const Queue& queue, int repeats,
                                    const std::function<void(int repeat)>& work);
 
+/// Bytes read and written per second by a large copy within the GPU's memory, measured now. Holds
+/// 4 GiB meanwhile.
+double copy_rate(const Queue& queue);
+
 }  // namespace lacuna::cuda
