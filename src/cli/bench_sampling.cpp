@@ -1,4 +1,4 @@
-#include "bench_sampling.h"
+#include "bench.h"
 
 #include <array>
 #include <cstdio>
@@ -65,7 +65,9 @@ SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int6
 
 }  // namespace
 
-void bench_sampling(const Queue& queue, int64_t repeats) {
+void bench_sampling(const Parsed& parsed) {
+  const Queue queue = cpu_queue(parsed);
+  const int64_t repeats = parsed.whole("repeats", 1);
   std::printf("sampling on %d threads, 4 layers, 4 heads, C=256, T=4096, f32, one sample\n",
               queue.threads());
   std::printf("  %-14s %9s %11s %11s %8s | %9s %9s %9s %7s\n", "pattern", "cache MiB", "cached t/s",

@@ -8,6 +8,7 @@
 
 #include "../random_tensor.h"
 #include "lacuna/kernels/elementwise.h"
+#include "lacuna/kernels/step_state.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/tensor/runtime.h"
 
@@ -66,6 +67,33 @@ inline Both tokens_both(Random& random, const Shape& shape, int64_t count) {
   return sides;
 }
 
+/// The types of activations on the GPU.
+inline constexpr DType kActivationTypes[] = {DType::kF32, DType::kBF16, DType::kF16};
+
+/// As f64 on the host.
+inline std::vector<double> exact_values(const View& on_gpu) {
+  return elements<double>(widened(gpu_queue().to_host(on_gpu)));
+}
+
+/// The state of a step on the GPU.
+class GpuState {
+ public:
+  explicit GpuState(const StepState& start)
+      : memory_(gpu_queue().zeros({int64_t{sizeof(StepState)}}, DType::kU8)) {
+    gpu_queue().upload(memory_, &start);
+  }
+  StepState* pointer() const { return static_cast<StepState*>(memory_.view().raw()); }
+  StepState value() const {
+    StepState state;
+    const Tensor host = gpu_queue().to_host(memory_);
+    std::memcpy(&state, host.view().raw(), sizeof state);
+    return state;
+  }
+
+ private:
+  Tensor memory_;
+};
+
 /// Memory for one output on the GPU.
 class GuardedGpu {
  public:
@@ -85,9 +113,7 @@ class GuardedGpu {
   operator const View&() const { return view_; }  // NOLINT: used where a contract wants a view
 
   /// As f64 on the host.
-  std::vector<double> values() const {
-    return elements<double>(widened(gpu_queue().to_host(view_)));
-  }
+  std::vector<double> values() const { return exact_values(view_); }
   std::vector<uint8_t> bits() const {
     const Tensor host = gpu_queue().to_host(view_);
     const auto* bytes = static_cast<const uint8_t*>(host.view().raw());

@@ -54,4 +54,8 @@ std::vector<ContractTime> profile(const Queue& queue, const std::function<void()
 std::vector<double> time_on_device(const Queue& queue, int repeats,
                                    const std::function<void(int repeat)>& work);
 
+/// Bytes read and written per second by a large copy within the GPU's memory, measured now. Holds
+/// 4 GiB meanwhile.
+double copy_rate(const Queue& queue);
+
 }  // namespace lacuna::cuda

@@ -1,0 +1,190 @@
+// The input of the transformer (formula: kernels/embedding.h), tables f32, y and dy: [B, T, C] in T
+// (bf16, f16, f32).
+//   forward    writes y: N C size bytes (N = B T); the tables come from caches
+//   backward   reads dy twice: here for start and positions, and by token (embedding_tokens.cu);
+//   the
+//              compulsory N C size bytes are half of that
+// Forward: a thread has a pack of columns of one position, for which it sums the position tables
+// once, and all samples. Blocks with the same columns follow each other, so that these columns of
+// the token table stay in the first-level caches. Backward: the sum over the samples for each
+// position is kept in f32, as many columns at a time as the scratch memory holds, and every row of
+// a position table sums the positions that have its digit, in a fixed order.
+#include <algorithm>
+
+#include "device/elements.cuh"
+#include "dispatch.h"
+#include "embedding_tokens.h"
+#include "lacuna/kernels/embedding.h"
+
+namespace lacuna::cuda {
+namespace {
+
+constexpr int kThreads = 256, kLanes = 16, kPositions = kThreads / kLanes;
+constexpr int kSide = 32;  // columns and rows of threads of a block that sums positions
+constexpr int64_t kSumBytes = int64_t{32} << 20;
+
+/// The position tables: rows[k] rows each, 0 when absent; position p has row p / inner[k] %
+/// rows[k].
+struct Tables {
+  float* data[kMaxPositionTables];
+  int rows[kMaxPositionTables], inner[kMaxPositionTables];
+
+  Tables(const PositionTables& tables, const char* op) {
+    int64_t inner_positions = 1;
+    for (int k = kMaxPositionTables - 1; k >= 0; --k) {
+      const View& table = tables[static_cast<size_t>(k)];
+      data[k] = pointer<float>(table, op);
+      rows[k] = table.present() ? static_cast<int>(table.size(0)) : 0;
+      inner[k] = static_cast<int>(inner_positions);
+      if (table.present()) inner_positions *= rows[k];
+      require(inner_positions < INT32_MAX, op, "position tables for more than 2^31 positions");
+    }
+  }
+  int all_rows() const { return rows[0] + rows[1] + rows[2]; }
+};
+
+template <class T, int kPack>
+__global__ __launch_bounds__(kThreads) void embedding_forward_kernel(
+    const int32_t* tokens, const float* token, const float* start, Tables tables, T* y,
+    int64_t batch, int64_t length, int64_t width) {
+  const int64_t tiles = (length + kPositions - 1) / kPositions;
+  const int64_t t = blockIdx.x % tiles * kPositions + threadIdx.x / kLanes;
+  const int64_t column = (blockIdx.x / tiles * kLanes + threadIdx.x % kLanes) * kPack;
+  if (t >= length || column >= width) return;
+  Pack<float, kPack> fixed{};
+  if (t == 0) {
+    fixed = load<kPack>(start + column);
+  } else {
+#pragma unroll
+    for (int k = 0; k < kMaxPositionTables; ++k) {
+      if (tables.rows[k] == 0) continue;
+      const int64_t row = (t - 1) / tables.inner[k] % tables.rows[k];
+      const Pack<float, kPack> more = load<kPack>(tables.data[k] + row * width + column);
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) fixed.at[i] += more.at[i];
+    }
+  }
+#pragma unroll 4
+  for (int64_t b = 0; b < batch; ++b) {
+    Pack<float, kPack> sum{};
+    if (t > 0) sum = load<kPack>(token + tokens[b * length + t - 1] * width + column);
+    Pack<T, kPack> rounded;
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) rounded.at[i] = from_f32<T>(sum.at[i] + fixed.at[i]);
+    store<kPack>(y + (b * length + t) * width + column, rounded);
+  }
+}
+
+// sums[t - 1] = sum over the samples of dy[b, t], columns [first_column, first_column + columns);
+// for t = 0 it is added to dstart.
+template <class T, int kPack>
+__global__ __launch_bounds__(kThreads) void sum_samples_kernel(const T* dy, float* sums,
+                                                               float* dstart, int64_t batch,
+                                                               int64_t positions, int64_t length,
+                                                               int64_t width, int64_t first_column,
+                                                               int64_t columns) {
+  const int64_t packs = columns / kPack, i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  const int64_t t = i / packs, column = i % packs * kPack;
+  if (t >= positions) return;
+  Pack<float, kPack> sum{};
+#pragma unroll 4
+  for (int64_t b = 0; b < batch; ++b) {
+    const Pack<T, kPack> more = load<kPack>(dy + (b * length + t) * width + first_column + column);
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) sum.at[j] += to_f32(more.at[j]);
+  }
+  if (t > 0) return store<kPack>(sums + (t - 1) * columns + column, sum);
+#pragma unroll
+  for (int j = 0; j < kPack; ++j) dstart[first_column + column + j] += sum.at[j];
+}
+
+// Block (x, y): kSide columns of row y of all tables one after the other. Thread row i takes every
+// kSide-th of the positions with the row's digit.
+__global__ __launch_bounds__(kSide* kSide) void sum_positions_kernel(
+    const float* sums, Tables tables, int64_t positions, int64_t width, int64_t first_column,
+    int64_t columns) {
+  __shared__ float staged[kSide][kSide + 1];
+  int k = 0, row = static_cast<int>(blockIdx.y);
+  while (row >= tables.rows[k]) row -= tables.rows[k++];
+  const int inner = tables.inner[k], rows = tables.rows[k];
+  const int64_t column = int64_t{blockIdx.x} * kSide + threadIdx.x;
+  float sum = 0;
+  if (column < columns) {
+#pragma unroll 4
+    for (int m = static_cast<int>(threadIdx.y);; m += kSide) {
+      const int64_t position = (int64_t{m / inner} * rows + row) * inner + m % inner;
+      if (position >= positions) break;
+      sum += sums[position * columns + column];
+    }
+  }
+  staged[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y > 0 || column >= columns) return;
+  float total = 0;
+#pragma unroll
+  for (int i = 0; i < kSide; ++i) total += staged[i][threadIdx.x];
+  tables.data[k][row * width + first_column + column] += total;
+}
+
+template <class T>
+void forward(GpuStream& stream, const EmbeddingForward& op) {
+  constexpr const char* kOp = "EmbeddingForward";
+  const int64_t batch = op.y.size(0), length = op.y.size(1), width = op.y.size(2);
+  const Tables tables(op.position, kOp);
+  const float *token = pointer<float>(op.token, kOp), *start = pointer<float>(op.start, kOp);
+  T* y = pointer<T>(op.y, kOp);
+  with_pack_width<kVector<T>>(
+      width, {y, token, start, tables.data[0], tables.data[1], tables.data[2]}, [&](auto pack) {
+        const int64_t tiles = divide_up(length, kPositions);
+        const int64_t blocks = tiles * divide_up(width, int64_t{kLanes} * pack);
+        embedding_forward_kernel<T, pack>
+            <<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(
+                pointer<int32_t>(op.tokens, kOp), token, start, tables, y, batch, length, width);
+      });
+  check_launch("embedding_forward_kernel");
+}
+
+template <class T>
+void add_position_gradients(GpuStream& stream, const EmbeddingBackward& op) {
+  constexpr const char* kOp = "EmbeddingBackward";
+  const int64_t batch = op.dy.size(0), length = op.dy.size(1), width = op.dy.size(2);
+  const Tables tables(op.dposition, kOp);
+  const int64_t positions = tables.all_rows() > 0 ? length : 1;
+  const T* dy = pointer<T>(op.dy, kOp);
+  float* dstart = pointer<float>(op.dstart, kOp);
+  const int64_t fitting = kSumBytes / (positions * int64_t{sizeof(float)}) / 8 * 8;
+  const int64_t most = std::max<int64_t>(fitting, 8);  // columns
+  for (int64_t first = 0; first < width; first += most) {
+    const int64_t columns = std::min(most, width - first);
+    float* sums = stream.workspace<float>(positions * columns);
+    with_pack_width<kVector<T>>(width, {dy}, [&](auto pack) {
+      const int64_t blocks = divide_up(positions * (columns / pack), kThreads);
+      sum_samples_kernel<T, pack><<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(
+          dy, sums, dstart, batch, positions, length, width, first, columns);
+    });
+    check_launch("sum_samples_kernel");
+    if (positions == 1) continue;
+    const dim3 blocks(static_cast<unsigned>(divide_up(columns, kSide)),
+                      static_cast<unsigned>(tables.all_rows()));
+    sum_positions_kernel<<<blocks, dim3(kSide, kSide), 0, stream.stream()>>>(
+        sums, tables, positions - 1, width, first, columns);
+    check_launch("sum_positions_kernel");
+  }
+}
+
+}  // namespace
+
+void run(Backend, Queue& queue, const EmbeddingForward& op) {
+  if (op.y.count() == 0) return;
+  with_activation_type(op.y.dtype(), "EmbeddingForward",
+                       [&](auto t) { forward<decltype(t)>(gpu(queue), op); });
+}
+
+void run(Backend, Queue& queue, const EmbeddingBackward& op) {
+  if (op.dy.count() == 0) return;
+  with_activation_type(op.dy.dtype(), "EmbeddingBackward",
+                       [&](auto t) { add_position_gradients<decltype(t)>(gpu(queue), op); });
+  add_token_gradients(gpu(queue), op);
+}
+
+}  // namespace lacuna::cuda

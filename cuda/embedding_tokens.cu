@@ -1,0 +1,291 @@
+// dtoken[tokens[b, t-1]] += dy[b, t], without atomics: the rows of dy are sorted by token (stable,
+// so each token's rows stay in order), then summed run by run.
+//   sort    least digit first, 8 bits a pass (one pass up to 256 tokens): ranks within chunks of
+//   256
+//           entries and counts per (digit, chunk); a scan of the counts; the scatter
+//   sum     pieces of the sorted list, a thread per pack of columns: runs that lie within a piece
+//   go
+//           to dtoken, the first and the last of a piece, where they cross its border, to scratch
+//   join    runs that cross borders are added in the order of the pieces
+// Reads dy once by whole rows, N C size bytes, and moves about 20 N bytes for the sort.
+#include <algorithm>
+
+#include "device/elements.cuh"
+#include "dispatch.h"
+#include "embedding_tokens.h"
+
+namespace lacuna::cuda {
+namespace {
+
+constexpr int kChunk = 256, kDigits = 256, kDigitBits = 8;
+constexpr int kLanes = 64, kPieceGroups = 4, kJoinGroups = 8, kAhead = 8;
+constexpr int64_t kLeastPiece = 64;
+constexpr int64_t kBorderBytes = int64_t{16} << 20;
+
+/// The entries that are sorted: rows b*T + t of dy with t >= 1.
+struct Entries {
+  const int32_t* tokens;
+  const int32_t* order;  // null: as they come
+  int count, length;
+
+  __device__ int row(int entry) const {
+    return order != nullptr ? order[entry]
+                            : entry / (length - 1) * length + entry % (length - 1) + 1;
+  }
+  __device__ int token(int row) const { return tokens[row - 1]; }
+};
+
+/// Exclusive sum over the kChunk threads of a block; total: of all.
+__device__ int block_scan(int value, int* total) {
+  __shared__ int sums[kChunk / 32];
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  int sum = value;
+#pragma unroll
+  for (int offset = 1; offset < 32; offset *= 2) {
+    const int before = __shfl_up_sync(0xFFFFFFFFu, sum, offset);
+    if (lane >= offset) sum += before;
+  }
+  __syncthreads();  // the sums before are read
+  if (lane == 31) sums[warp] = sum;
+  __syncthreads();
+  int all = 0, base = 0;
+#pragma unroll
+  for (int i = 0; i < kChunk / 32; ++i) {
+    if (i == warp) base = all;
+    all += sums[i];
+  }
+  *total = all;
+  return base + sum - value;
+}
+
+/// Digit of this thread's entry (-1: none), how often it came before in the chunk, and in all.
+struct Rank {
+  int row, digit, before, in_chunk;
+};
+
+__device__ Rank rank_in_chunk(const Entries& entries, int shift) {
+  __shared__ int4 digits[kChunk / 4];
+  const int mine = static_cast<int>(threadIdx.x),
+            entry = static_cast<int>(blockIdx.x) * kChunk + mine;
+  Rank rank{0, -1, 0, 0};
+  if (entry < entries.count) {
+    rank.row = entries.row(entry);
+    rank.digit = entries.token(rank.row) >> shift & (kDigits - 1);
+  }
+  reinterpret_cast<int*>(digits)[mine] = rank.digit;
+  __syncthreads();
+  const auto see = [&](int digit, int at) {
+    if (digit != rank.digit) return;
+    ++rank.in_chunk;
+    if (at < mine) ++rank.before;
+  };
+#pragma unroll 4
+  for (int i = 0; i < kChunk / 4; ++i) {
+    const int4 four = digits[i];
+    see(four.x, 4 * i);
+    see(four.y, 4 * i + 1);
+    see(four.z, 4 * i + 2);
+    see(four.w, 4 * i + 3);
+  }
+  return rank;
+}
+
+__global__ __launch_bounds__(kChunk) void count_digits_kernel(Entries entries, int shift,
+                                                              int* counts) {
+  __shared__ int in_chunk[kDigits];
+  in_chunk[threadIdx.x] = 0;
+  const Rank rank = rank_in_chunk(entries, shift);  // has a barrier
+  if (rank.digit >= 0 && rank.before == 0) in_chunk[rank.digit] = rank.in_chunk;
+  __syncthreads();
+  counts[int64_t{threadIdx.x} * gridDim.x + blockIdx.x] = in_chunk[threadIdx.x];
+}
+
+// Block d: counts of digit d become the sums over the chunks before; totals[d] the sum of all.
+__global__ __launch_bounds__(kChunk) void scan_counts_kernel(int* counts, int chunks, int* totals) {
+  int* of_digit = counts + int64_t{blockIdx.x} * chunks;
+  int base = 0;
+  for (int first = 0; first < chunks; first += kChunk) {
+    const int chunk = first + static_cast<int>(threadIdx.x);
+    int total = 0;
+    const int before = block_scan(chunk < chunks ? of_digit[chunk] : 0, &total);
+    if (chunk < chunks) of_digit[chunk] = base + before;
+    base += total;
+  }
+  if (threadIdx.x == 0) totals[blockIdx.x] = base;
+}
+
+__global__ __launch_bounds__(kChunk) void scatter_rows_kernel(Entries entries, int shift,
+                                                              const int* counts, const int* totals,
+                                                              int* order) {
+  __shared__ int begins[kDigits];
+  int all = 0;
+  begins[threadIdx.x] = block_scan(totals[threadIdx.x], &all);
+  const Rank rank = rank_in_chunk(entries, shift);  // has a barrier
+  if (rank.digit < 0) return;
+  const int in_chunks_before = counts[int64_t{rank.digit} * gridDim.x + blockIdx.x];
+  order[begins[rank.digit] + in_chunks_before + rank.before] = rank.row;
+}
+
+/// Sums of runs that cross borders: heads began in an earlier piece, tails go on in the next.
+struct Borders {
+  float *heads, *tails;  // [pieces, C]
+  int* first_tokens;     // [pieces]
+  int pieces, entries;   // entries: of a piece
+};
+
+// Thread (x, y) of a block sums columns x of piece y.
+template <class T, int kPack>
+__global__ __launch_bounds__(kLanes* kPieceGroups) void sum_runs_kernel(Entries sorted, const T* dy,
+                                                                        float* dtoken, int width,
+                                                                        Borders borders) {
+  const int column = static_cast<int>(blockIdx.x * kLanes + threadIdx.x) * kPack;
+  const int piece = static_cast<int>(blockIdx.y * kPieceGroups + threadIdx.y);
+  if (column >= width || piece >= borders.pieces) return;
+  const int begin = piece * borders.entries, end = min(begin + borders.entries, sorted.count);
+  int token = sorted.token(sorted.row(begin));
+  if (column == 0) borders.first_tokens[piece] = token;
+  bool is_head = begin > 0 && sorted.token(sorted.row(begin - 1)) == token;
+  float sums[kPack] = {};
+  const auto flush = [&](float* to, bool adds) {
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) {
+      to[i] = adds ? to[i] + sums[i] : sums[i];
+      sums[i] = 0;
+    }
+  };
+  const auto place = [&](float* rows, int row) { return rows + int64_t{row} * width + column; };
+  for (int first = begin; first < end; first += kAhead) {
+    int tokens[kAhead];
+    Pack<T, kPack> packs[kAhead];
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k) {
+      if (first + k >= end) continue;
+      const int row = sorted.row(first + k);
+      tokens[k] = sorted.token(row);
+      packs[k] = load<kPack>(dy + int64_t{row} * width + column);
+    }
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k) {
+      if (first + k >= end) continue;
+      if (tokens[k] != token) {
+        flush(is_head ? place(borders.heads, piece) : place(dtoken, token), !is_head);
+        is_head = false;
+        token = tokens[k];
+      }
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) sums[i] += to_f32(packs[k].at[i]);
+    }
+  }
+  const bool goes_on = end < sorted.count && sorted.token(sorted.row(end)) == token;
+  if (is_head) {
+    flush(place(borders.heads, piece), false);
+  } else if (goes_on) {
+    flush(place(borders.tails, piece), false);
+  } else {
+    flush(place(dtoken, token), true);
+  }
+}
+
+// Block (x, p): a run that begins in piece p and goes on: its tail, then the heads of the pieces
+// after, thread row y every kJoinGroups-th of them.
+__global__ __launch_bounds__(kLanes* kJoinGroups) void join_runs_kernel(Entries sorted,
+                                                                        float* dtoken, int width,
+                                                                        Borders borders) {
+  __shared__ float staged[kJoinGroups][kLanes];
+  const int piece = static_cast<int>(blockIdx.y);
+  const int begin = piece * borders.entries, end = begin + borders.entries;
+  if (end >= sorted.count) return;
+  const int token = sorted.token(sorted.row(end - 1));
+  if (borders.first_tokens[piece + 1] != token) return;
+  const bool began_before = begin > 0 && borders.first_tokens[piece] == token &&
+                            sorted.token(sorted.row(begin - 1)) == token;
+  if (began_before) return;
+  const int column = static_cast<int>(blockIdx.x * kLanes + threadIdx.x);
+  const int group = static_cast<int>(threadIdx.y);
+  float sum = 0;
+  if (column < width) {
+    if (group == 0) sum = borders.tails[int64_t{piece} * width + column];
+#pragma unroll 4
+    for (int p = piece + 1 + group; p < borders.pieces; p += kJoinGroups) {
+      if (borders.first_tokens[p] != token) break;
+      sum += borders.heads[int64_t{p} * width + column];
+    }
+  }
+  staged[group][threadIdx.x] = sum;
+  __syncthreads();
+  if (group > 0 || column >= width) return;
+  for (int i = 1; i < kJoinGroups; ++i) sum += staged[i][threadIdx.x];
+  dtoken[int64_t{token} * width + column] += sum;
+}
+
+/// Sorts the entries by token in scratch memory from *scratch on, which moves behind it.
+Entries sort_entries(GpuStream& stream, Entries entries, int64_t classes, int** scratch) {
+  const auto chunks = static_cast<unsigned>(divide_up(entries.count, kChunk));
+  int* orders[2] = {*scratch, *scratch + entries.count};
+  int* counts = orders[1] + entries.count;
+  int* totals = counts + int64_t{kDigits} * chunks;
+  *scratch = totals + kDigits;
+  int pass = 0;
+  for (int shift = 0; shift == 0 || classes - 1 >> shift > 0; shift += kDigitBits, ++pass) {
+    count_digits_kernel<<<chunks, kChunk, 0, stream.stream()>>>(entries, shift, counts);
+    check_launch("count_digits_kernel");
+    scan_counts_kernel<<<kDigits, kChunk, 0, stream.stream()>>>(counts, static_cast<int>(chunks),
+                                                                totals);
+    check_launch("scan_counts_kernel");
+    int* order = orders[pass % 2];
+    scatter_rows_kernel<<<chunks, kChunk, 0, stream.stream()>>>(entries, shift, counts, totals,
+                                                                order);
+    check_launch("scatter_rows_kernel");
+    entries.order = order;
+  }
+  return entries;
+}
+
+int64_t sort_ints(int64_t entries) {
+  return 2 * entries + kDigits * (divide_up(entries, kChunk) + 1);
+}
+
+template <class T>
+void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
+  constexpr const char* kOp = "EmbeddingBackward";
+  const int64_t batch = op.dy.size(0), length = op.dy.size(1), width = op.dy.size(2);
+  const int64_t count = batch * (length - 1);
+  require(batch * length < INT32_MAX / 2, kOp, "more tokens than a sort by 32-bit numbers takes");
+  int64_t piece = kLeastPiece;
+  while (divide_up(count, piece) * width * 2 * int64_t{sizeof(float)} > kBorderBytes) piece *= 2;
+  const int64_t pieces = divide_up(count, piece);
+  require(pieces < 65536, kOp, "more pieces than a launch can have");
+  int* scratch = stream.workspace<int>(sort_ints(count) + pieces * (2 * width + 1));
+  const T* dy = pointer<T>(op.dy, kOp);
+  float* dtoken = pointer<float>(op.dtoken, kOp);
+  const Entries sorted = sort_entries(stream,
+                                      {pointer<int32_t>(op.tokens, kOp), nullptr,
+                                       static_cast<int>(count), static_cast<int>(length)},
+                                      op.dtoken.size(0), &scratch);
+  auto* heads = reinterpret_cast<float*>(scratch);
+  const Borders borders{heads, heads + pieces * width,
+                        reinterpret_cast<int*>(heads + 2 * pieces * width),
+                        static_cast<int>(pieces), static_cast<int>(piece)};
+  const auto columns = [&](int pack) {
+    return static_cast<unsigned>(divide_up(width, int64_t{kLanes} * pack));
+  };
+  with_pack_width<kVector<T>>(width, {dy}, [&](auto pack) {
+    const dim3 blocks(columns(pack), static_cast<unsigned>(divide_up(pieces, kPieceGroups)));
+    sum_runs_kernel<T, pack><<<blocks, dim3(kLanes, kPieceGroups), 0, stream.stream()>>>(
+        sorted, dy, dtoken, static_cast<int>(width), borders);
+  });
+  check_launch("sum_runs_kernel");
+  join_runs_kernel<<<dim3(columns(1), static_cast<unsigned>(pieces)), dim3(kLanes, kJoinGroups), 0,
+                     stream.stream()>>>(sorted, dtoken, static_cast<int>(width), borders);
+  check_launch("join_runs_kernel");
+}
+
+}  // namespace
+
+void add_token_gradients(GpuStream& stream, const EmbeddingBackward& op) {
+  if (op.dy.size(1) < 2) return;
+  with_activation_type(op.dy.dtype(), "EmbeddingBackward",
+                       [&](auto t) { add_gradients<decltype(t)>(stream, op); });
+}
+
+}  // namespace lacuna::cuda

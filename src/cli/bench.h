@@ -1,0 +1,27 @@
+// The benchmarks of `lacuna bench`, one file each. Rates are measured on this machine, never looked
+// up.
+#pragma once
+
+#include "lacuna/cli/command.h"
+
+namespace lacuna::cli {
+
+/// The queue that --threads asks for.
+Queue cpu_queue(const Parsed& parsed);
+
+/// Matrix products, a training step and attention on the CPU.
+void bench_cpu(const Parsed& parsed);
+/// What a token costs with the cache and without.
+void bench_sampling(const Parsed& parsed);
+/// Each GPU kernel but attention and matrix products, at the sizes of the paper's models, and its
+/// share of the measured copy rate. Throws Error(kConfig) without a usable GPU.
+void bench_layers(const Parsed& parsed);
+/// Attention on a GPU, in the cases of the peer or any given. Throws Error(kConfig) without a usable
+/// GPU.
+void bench_attention(const Parsed& parsed);
+/// A whole training step of a configuration, on whatever device it asks for: milliseconds, tokens,
+/// model FLOP/s and memory; on a GPU also the share of the measured rate of matrix products and
+/// where the time goes.
+void bench_step(const Parsed& parsed);
+
+}  // namespace lacuna::cli

@@ -1,0 +1,118 @@
+// `lacuna bench cpu`: matrix products, a training step and attention on the CPU.
+#include <cmath>
+#include <cstdio>
+
+#include "bench.h"
+#include "lacuna/base/rng.h"
+#include "lacuna/base/text.h"
+#include "lacuna/cli/command.h"
+#include "lacuna/kernels/attention.h"
+#include "lacuna/kernels/linear.h"
+#include "lacuna/sparse/pattern.h"
+#include "lacuna/train/trainer.h"
+#include "random_bytes.h"
+#include "timing.h"
+
+namespace lacuna::cli {
+namespace {
+
+Tensor random_tensor(const Shape& shape, uint64_t seed) {
+  const Tensor tensor = Tensor::zeros(shape, DType::kF32);
+  const PhiloxKey key = random_key(seed, RandomUse::kInit, 0);
+  float* values = tensor.view().data<float>();
+  for (int64_t i = 0; i < shape.count(); ++i) {
+    values[i] =
+        static_cast<float>(normal_pair(random_words(key, static_cast<uint64_t>(i), 0, 0))[0]);
+  }
+  return tensor;
+}
+
+// FLOP/s of a large f32 matrix product: what the training step is held against.
+double measure_matrix_rate(Queue& queue, int64_t repeats) {
+  constexpr int64_t kSize = 4096;
+  const Tensor x = random_tensor({kSize, kSize}, 1), weight = random_tensor({kSize, kSize}, 2);
+  const Tensor y = Tensor::zeros({kSize, kSize}, DType::kF32);
+  const double seconds = median_seconds(
+      repeats, [&] { launch(queue, LinearForward{.x = x, .weight = weight, .y = y}); });
+  return 2 * std::pow(static_cast<double>(kSize), 3) / seconds;
+}
+
+void bench_cpu_step(Queue& queue, int64_t repeats, double matrix_rate) {
+  train::Options options;
+  options.model.layers = 4;
+  options.model.heads = 4;
+  options.model.width = 256;
+  options.model.context = 4096;
+  options.model.attention = {"fixed(128, 32)"};
+  options.optim.average = 0;
+  options.train.batch = 1;
+  options.train.threads = queue.threads();
+  options.train.device = "cpu";
+  const RandomBytes data;
+  train::Trainer trainer(options, data);
+  const double seconds = median_seconds(repeats, [&] { trainer.step(); });
+  const double flops = trainer.model().training_flops();
+  std::printf("training step, 4 layers, 4 heads, C=256, T=4096, fixed(128, 32), f32, batch 1\n");
+  std::printf("  %.0f tokens/s (%.1f ms a step)\n", 4096 / seconds, 1e3 * seconds);
+  std::printf("  %.1f GFLOP/s of useful work (%.2f MFLOP a token), %.0f %% of the matrix rate\n",
+              flops / seconds * 1e-9, flops / 4096 * 1e-6, 100 * flops / seconds / matrix_rate);
+}
+
+struct AttentionTimes {
+  double keys, forward, backward;  // mean keys a query, seconds
+};
+
+AttentionTimes time_attention(Queue& queue, const std::string& pattern, int64_t length,
+                              int64_t repeats) {
+  constexpr int64_t kHeads = 2, kWidth = 64;
+  const sparse::PatternPtr parsed = sparse::parse_pattern(pattern);
+  HeadPasses passes;
+  for (int64_t h = 0; h < kHeads; ++h) {
+    passes.push_back(parsed->passes(h, length, sparse::kEverything));
+  }
+  const Shape shape{1, length, kHeads, kWidth}, statistics{1, kHeads, length};
+  const Tensor q = random_tensor(shape, 1), k = random_tensor(shape, 2),
+               v = random_tensor(shape, 3), dy = random_tensor(shape, 4);
+  const auto zeros = [](const Shape& of) { return Tensor::zeros(of, DType::kF32); };
+  const Tensor y = zeros(shape), dq = zeros(shape), dk = zeros(shape), dv = zeros(shape);
+  const Tensor lse = zeros(statistics), delta = zeros(statistics);
+  const AttentionForward forward{q, k, v, y, lse, 0.125, &passes};
+  const AttentionBackward backward{q, k, v, y, lse, dy, dq, dk, dv, delta, 0.125, &passes};
+  return {
+      static_cast<double>(sparse::attended_pairs(*parsed, 0, length)) / static_cast<double>(length),
+      median_seconds(repeats, [&] { launch(queue, forward); }),
+      median_seconds(repeats, [&] { launch(queue, backward); })};
+}
+
+void bench_attention(Queue& queue, int64_t repeats) {
+  std::printf("attention, 2 heads of 64, f32, l = sqrt(T) rounded to a power of two\n");
+  std::printf("  %-16s %6s %6s %9s %11s %12s %20s\n", "pattern", "T", "l", "keys", "forward ms",
+              "backward ms", "ns / (T * sqrt(T))");
+  for (const char* name : {"strided", "fixed"}) {
+    for (int64_t length = 1024; length <= 65536; length *= 2) {
+      const auto side = std::sqrt(static_cast<double>(length));
+      const int64_t stride = int64_t{1} << std::lround(std::log2(side));
+      const std::string pattern = name == std::string("fixed") ? str("fixed(", stride, ", 8)")
+                                                               : str("strided(", stride, ")");
+      const AttentionTimes times = time_attention(queue, pattern, length, repeats);
+      std::printf("  %-16s %6lld %6lld %9.1f %11.2f %12.2f %20.2f\n", pattern.c_str(),
+                  static_cast<long long>(length), static_cast<long long>(stride), times.keys,
+                  1e3 * times.forward, 1e3 * times.backward,
+                  1e9 * (times.forward + times.backward) / (static_cast<double>(length) * side));
+    }
+  }
+}
+
+}  // namespace
+
+void bench_cpu(const Parsed& parsed) {
+  Queue queue = cpu_queue(parsed);
+  const int64_t repeats = parsed.whole("repeats", 1);
+  const double rate = measure_matrix_rate(queue, repeats);
+  std::printf("%d threads, matrix product f32 4096^3: %.1f GFLOP/s\n", queue.threads(),
+              rate * 1e-9);
+  bench_cpu_step(queue, repeats, rate);
+  bench_attention(queue, repeats);
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,90 @@
+// The kernels of the GPU that are bound by memory: each at the sizes of the paper's models, with
+// the bytes that it must move at least (inputs read once, outputs written once) over its time, as a
+// share of the rate of a large copy, measured in the same run. Operands are rotated over more than
+// 400 MB, so that no cache helps; the launches of one rotation are one captured graph.
+#include "bench.h"
+
+#include "lacuna/base/error.h"
+#ifdef LACUNA_CUDA_TOOLKIT
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "bench_cases.h"
+#include "lacuna/base/files.h"
+#include "lacuna/tensor/gpus.h"
+#include "version.h"
+#endif
+
+namespace lacuna::cli {
+#ifdef LACUNA_CUDA_TOOLKIT
+namespace {
+
+constexpr double kRotated = 400e6;  // bytes, several times an L2 cache
+
+/// Milliseconds of one launch, the median over `repeats` rotations.
+double median_ms(Queue& queue, const BenchCase& of, int repeats) {
+  const int sets = std::max(1, static_cast<int>(std::ceil(kRotated / of.bytes)));
+  std::vector<std::function<void()>> launches;
+  for (int i = 0; i < sets; ++i) launches.push_back(of.make());
+  const auto all = [&] {
+    for (const auto& launch : launches) launch();
+  };
+  all();
+  const std::unique_ptr<Graph> graph = queue.capture(all);
+  const auto replay = [&](int) { queue.replay(*graph); };
+  cuda::time_on_device(queue, 2, replay);
+  const std::vector<double> times = cuda::time_on_device(queue, repeats, replay);
+  return times[times.size() / 2] / sets;
+}
+
+DType activation_type(const std::string& name) {
+  for (const DType dtype : {DType::kBF16, DType::kF16, DType::kF32}) {
+    if (name == name_of(dtype)) return dtype;
+  }
+  throw Error(ErrorKind::kUsage, "--dtype", "there is no type of activations '" + name + "'",
+              "Known: bf16, f16, f32");
+}
+
+}  // namespace
+
+void bench_layers(const Parsed& parsed) {
+  const DType dtype = activation_type(parsed.text("dtype"));
+  const auto repeats = static_cast<int>(parsed.whole("repeats", 1));
+  Queue queue = cuda::make_queue({});
+  const double copy = cuda::copy_rate(queue);
+  std::printf("%s, activations in %s; a large copy moves %.0f GB/s\n",
+              cuda::device_name(queue).c_str(), name_of(dtype), copy * 1e-9);
+  std::printf("%-32s %-12s %9s %9s %8s %8s\n", "kernel", "size", "ms", "MB", "GB/s", "of copy");
+  Operands operands(queue);
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const BenchCase& of : layer_cases(operands, dtype)) {
+    const double ms = median_ms(queue, of, repeats), rate = of.bytes / (1e-3 * ms);
+    std::printf("%-32s %-12s %9.4f %9.1f %8.0f %6.1f %%\n", of.kernel.c_str(), of.size.c_str(), ms,
+                of.bytes * 1e-6, rate * 1e-9, 100 * rate / copy);
+    std::fflush(stdout);
+    rows.push_back({{"kernel", of.kernel},
+                    {"size", of.size},
+                    {"ms", ms},
+                    {"bytes", of.bytes},
+                    {"bytes_per_second", rate},
+                    {"share_of_copy", rate / copy}});
+  }
+  if (!parsed.is_set("json")) return;
+  const nlohmann::ordered_json report{
+      {"lacuna", version_number()}, {"gpu", cuda::device_name(queue)}, {"dtype", name_of(dtype)},
+      {"repeats", repeats},         {"copy_bytes_per_second", copy},   {"kernels", rows}};
+  write_atomic(parsed.text("json"), report.dump(2) + "\n");
+}
+
+#else
+
+void bench_layers(const Parsed&) {
+  throw Error(ErrorKind::kConfig, "bench layers", "this program was built without CUDA",
+              "Build it where nvcc is on PATH");
+}
+
+#endif
+
+}  // namespace lacuna::cli

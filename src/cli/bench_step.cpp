@@ -1,0 +1,141 @@
+#include "bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
+#include "lacuna/base/text.h"
+#include "lacuna/io/json_line.h"
+#include "lacuna/kernels/linear.h"
+#include "lacuna/tensor/gpus.h"
+#include "lacuna/train/trainer.h"
+#include "random_bytes.h"
+
+namespace lacuna::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct StepTimes {
+  double first = 0;   // ms, from the trainer's construction
+  double median = 0;  // ms
+};
+
+// Steps in a row as training makes them: the next one begins before the last one's result is read.
+StepTimes time_steps(train::Trainer& trainer, int64_t repeats, Clock::time_point constructed) {
+  const auto ms = [](Clock::duration time) {
+    return std::chrono::duration<double, std::milli>(time).count();
+  };
+  constexpr int64_t kWarm = 3;
+  StepTimes times;
+  std::vector<double> all;
+  Clock::time_point last = Clock::now();
+  for (int64_t i = 0; i < repeats + kWarm; ++i) {
+    trainer.begin_step();
+    while (trainer.unfinished() > (i == 0 ? 0 : trainer.steps_ahead())) trainer.finish_step();
+    const Clock::time_point now = Clock::now();
+    if (i == 0) times.first = ms(now - constructed);
+    if (i >= kWarm) all.push_back(ms(now - last));
+    last = now;
+  }
+  while (trainer.unfinished() > 0) trainer.finish_step();
+  std::sort(all.begin(), all.end());
+  times.median = all[all.size() / 2];
+  return times;
+}
+
+// FLOP/s of a large product in the type that the model computes in, on random operands.
+double matrix_rate(const Queue& queue, DType dtype) {
+  constexpr int64_t kSize = 8192;
+  nn::ParameterStore operands(queue, {{"a", {kSize, kSize}, 1}, {"b", {kSize, kSize}, 1}}, dtype,
+                              false);
+  operands.initialise({{"a", {kSize, kSize}, 1}, {"b", {kSize, kSize}, 1}}, 1);
+  const Tensor y = queue.zeros({kSize, kSize}, dtype);
+  Queue mine = queue;
+  const auto work = [&](int) {
+    launch(mine,
+           LinearForward{.x = operands.at("a").value, .weight = operands.at("b").value, .y = y});
+  };
+  work(0);
+  const std::vector<double> times = cuda::time_on_device(queue, 9, work);
+  return 2 * std::pow(static_cast<double>(kSize), 3) / (1e-3 * times[4]);
+}
+
+void print_profile(const train::Options& options, const Dataset& data) {
+  train::Options streamed = options;
+  streamed.train.launches = "stream";
+  train::Trainer trainer(streamed, data);
+  trainer.step();
+  const auto times = cuda::profile(trainer.queue(), [&] { trainer.step(); });
+  double sum = 0;
+  for (const auto& time : times) sum += time.ms;
+  std::printf("  %-24s %8s %10s %7s\n", "where the time goes", "launches", "ms", "share");
+  for (const auto& time : times) {
+    std::printf("  %-24s %8lld %10.2f %6.1f%%\n", time.contract.c_str(),
+                static_cast<long long>(time.launches), time.ms, 100 * time.ms / sum);
+  }
+  std::printf("  %-24s %8s %10.2f\n", "sum, launched one by one", "", sum);
+}
+
+}  // namespace
+
+void bench_step(const Parsed& parsed) {
+  const std::string& file = parsed.text("config");
+  if (file.empty()) {
+    throw Error(ErrorKind::kUsage, "bench step", "which model?", "Give --config FILE");
+  }
+  train::Options options = train::read_options(file, parsed.overrides);
+  options.train.precision = train::precision(options);
+  const RandomBytes data;
+  const Clock::time_point start = Clock::now();
+  JsonLine json;
+  {
+    train::Trainer trainer(options, data);
+    const StepTimes times = time_steps(trainer, parsed.whole("repeats", 1), start);
+    const nn::Transformer& model = trainer.model();
+    const int64_t context = options.model.context;
+    const auto samples = static_cast<double>(trainer.step_size().samples);
+    const auto tokens = static_cast<double>(trainer.step_size().tokens);
+    const double flops = samples * model.training_flops();
+    const int64_t dense_pairs =
+        model.config().layers * model.config().heads * (context * (context + 1) / 2);
+    const double dense = samples * model.training_flops(dense_pairs);
+    const double per_second = 1e3 / times.median;
+    std::printf("%s, %lld x %lld tokens a step, %s\n", file.c_str(),
+                static_cast<long long>(trainer.step_size().samples),
+                static_cast<long long>(context), name_of(model.dtype()));
+    std::printf("  %.2f ms a step (median), %.0f tokens/s; first step after %.0f ms\n",
+                times.median, tokens * per_second, times.first);
+    std::printf("  %.1f model TFLOP/s of the pairs attended, %.1f dense-equivalent\n",
+                flops * per_second * 1e-12, dense * per_second * 1e-12);
+    json.add("config", file)
+        .add("ms", times.median)
+        .add("tokens_per_second", tokens * per_second)
+        .add("first_step_ms", times.first)
+        .add("model_tflops", flops * per_second * 1e-12)
+        .add("dense_equivalent_tflops", dense * per_second * 1e-12)
+        .add("planned_bytes", static_cast<int64_t>(trainer.memory().total()));
+    std::printf("  %s planned\n", human_bytes(trainer.memory().total()).c_str());
+    if constexpr (kWithCuda) {
+      if (trainer.queue().on_gpu()) {
+        const cuda::DeviceMemory memory = cuda::device_memory(trainer.queue());
+        const size_t held = memory.total - memory.free - memory.context;
+        std::printf("  %s held on the GPU besides the %s of its context\n",
+                    human_bytes(held).c_str(), human_bytes(memory.context).c_str());
+        const double rate = matrix_rate(trainer.queue(), model.dtype());
+        std::printf("  matrix products of 8192^3 run at %.0f TFLOP/s: %.0f %% of it\n",
+                    rate * 1e-12, 100 * flops * per_second / rate);
+        json.add("held_bytes", static_cast<int64_t>(held)).add("matrix_tflops", rate * 1e-12);
+      }
+    }
+  }
+  if constexpr (kWithCuda) {
+    if (train::on_gpu(options)) print_profile(options, data);
+  }
+  if (parsed.is_set("json")) write_atomic(parsed.text("json"), json.text() + "\n");
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,78 @@
+// The ends of passes and steps on the GPU against the CPU, on the same state.
+#include "../catch.h"
+#include "../compare.h"
+#include "layer_tolerances.h"
+#include "parity.h"
+
+using namespace parity;
+
+namespace {
+
+StepState some_state(double running_nats) {
+  StepState state;
+  state.inputs.first_update = 7;
+  state.inputs.learning_rate[0] = 3e-4;
+  state.inputs.learning_rate[1] = 2e-4;
+  state.inputs.average_decay[0] = 0.99;
+  state.inputs.average_decay[1] = 0.98;
+  state.running_nats = running_nats;
+  state.loss_scale = 1024;
+  state.good_steps = 4;
+  state.updates = 7;
+  return state;
+}
+
+void check_equal(const StepState& a, const StepState& b) {
+  CHECK(a.running_nats == b.running_nats);
+  CHECK(a.loss_scale == b.loss_scale);
+  CHECK(a.good_steps == b.good_steps);
+  CHECK(a.updates == b.updates);
+  CHECK((a.nats == b.nats || (std::isnan(a.nats) && std::isnan(b.nats))));
+  CHECK((a.gradient_norm == b.gradient_norm ||
+         (std::isnan(a.gradient_norm) && std::isnan(b.gradient_norm))));
+  CHECK(a.skipped == b.skipped);
+  CHECK(a.learning_rate == b.learning_rate);
+  CHECK(a.gradient_scale == b.gradient_scale);
+  CHECK(a.average_decay == b.average_decay);
+}
+
+}  // namespace
+
+TEST_CASE("AddLosses on the GPU adds all losses, the same bits in every run", "[step]") {
+  Random random(4);
+  for (const int64_t n : {1, 31, 33, 255, 257, 32768, 98304, 98305}) {
+    CAPTURE(n);
+    const Both losses = random_both(random, {n}, DType::kF64, 0, 8);
+    const GpuState state(some_state(0.5)), again(some_state(0.5));
+    run(cuda::Backend{}, gpu_queue(), AddLosses{.losses = losses.gpu, .state = state.pointer()});
+    run(cuda::Backend{}, gpu_queue(), AddLosses{.losses = losses.gpu, .state = again.pointer()});
+    StepState wanted = some_state(0.5);
+    run(cpu::Backend{}, cpu_queue(), AddLosses{.losses = losses.exact, .state = &wanted});
+    const double got = state.value().running_nats;
+    CHECK(std::fabs(got - wanted.running_nats) <= kTolerance64 * wanted.running_nats);
+    CHECK(got == again.value().running_nats);
+  }
+}
+
+TEST_CASE("FinishGradients on the GPU leaves the state that it leaves on the CPU", "[step]") {
+  for (const double squared_norm : {0.0, 4e6, 1e12, double(INFINITY), double(NAN)}) {
+    for (const double clip : {0.0, 1.0}) {
+      for (const int64_t patience : {5, 100}) {
+        for (const double nats : {12.5, double(NAN)}) {
+          CAPTURE(squared_norm, clip, patience, nats);
+          const Tensor norm = Tensor::zeros({1}, DType::kF64);
+          norm.view().data<double>()[0] = squared_norm;
+          const Tensor on_gpu = gpu_queue().zeros({1}, DType::kF64);
+          gpu_queue().upload(on_gpu, norm.view().raw());
+          const LossScaling scaling{.growth = 2, .patience = patience};
+          const GpuState state(some_state(nats));
+          StepState wanted = some_state(nats);
+          run(cuda::Backend{}, gpu_queue(),
+              FinishGradients{on_gpu, state.pointer(), clip, scaling});
+          run(cpu::Backend{}, cpu_queue(), FinishGradients{norm, &wanted, clip, scaling});
+          check_equal(state.value(), wanted);
+        }
+      }
+    }
+  }
+}
