@@ -39,7 +39,7 @@ struct ForwardArguments {
   bool later;  // go on from y and lse of the earlier stages
 };
 
-/// `to_q` for rows that are queries, `to_k` and `to_v` for rows that are keys.
+/// One kernel writes dq, the other dk and dv.
 template <class T>
 struct BackwardArguments {
   Work work;
@@ -58,11 +58,32 @@ inline constexpr int kQueryFragments = kQk + kV <= 64 ? 2 : 1;
 template <int kQk, int kV>
 inline constexpr int kKeyFragments = kQk + kV <= 64 ? 2 : 1;
 
+/// 16-bit elements, on tensor cores; kQk and kV are the padded head sizes.
 template <class T, int kQk, int kV>
 void launch_forward(const ForwardArguments<T>& arguments, cudaStream_t stream);
 template <class T, int kQk, int kV>
 void launch_backward_queries(const BackwardArguments<T>& arguments, cudaStream_t stream);
 template <class T, int kQk, int kV>
 void launch_backward_keys(const BackwardArguments<T>& arguments, cudaStream_t stream);
+
+/// f32: a warp per row, groups of kF32GroupRows.
+inline constexpr int kF32GroupRows = 16;
+void launch_forward_f32(const ForwardArguments<float>& arguments, cudaStream_t stream);
+void launch_backward_queries_f32(const BackwardArguments<float>& arguments, cudaStream_t stream);
+void launch_backward_keys_f32(const BackwardArguments<float>& arguments, cudaStream_t stream);
+
+/// [batch, length, heads] rows of a tensor, whose kernels do not follow a plan.
+struct Extent {
+  int32_t batch, length, heads;
+};
+/// delta = rowsum(dy * y).
+template <class T>
+void launch_delta(Extent extent, const Rows<const T>& y, const Rows<const T>& dy, float* delta,
+                  cudaStream_t stream);
+/// Zeros.
+template <class T>
+void launch_clear(Extent extent, const Rows<T>& x, cudaStream_t stream);
+/// -inf everywhere.
+void launch_clear_lse(Extent extent, float* lse, cudaStream_t stream);
 
 }  // namespace lacuna::cuda::attention

@@ -3,7 +3,9 @@
 
 namespace lacuna::cuda::attention {
 
-template void launch_backward_queries<__nv_bfloat16, 32, 32>(const BackwardArguments<__nv_bfloat16>&, cudaStream_t);
-template void launch_backward_queries<__half, 32, 32>(const BackwardArguments<__half>&, cudaStream_t);
+template void launch_backward_queries<__nv_bfloat16, 32, 32>(
+    const BackwardArguments<__nv_bfloat16>&, cudaStream_t);
+template void launch_backward_queries<__half, 32, 32>(const BackwardArguments<__half>&,
+                                                      cudaStream_t);
 
 }  // namespace lacuna::cuda::attention

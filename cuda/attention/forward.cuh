@@ -4,8 +4,8 @@
 // A block of four warps takes one item: 64 or 128 queries, 16 or 32 a warp. Q lies in registers as
 // left fragments; K and V come in tiles of 64 rows, copied straight from where they are (lanes and
 // summaries too) while the tile before is worked on. A warp masks only tiles at the ends of its
-// rows' intervals, and there leaves out halves that none of its rows sees. Exponentials are powers of
-// two with scale * log2(e) folded in; p is rounded to 16 bits for the second product, its sum is
+// rows' intervals, and there leaves out halves that none of its rows sees. Exponentials are powers
+// of two with scale * log2(e) folded in; p is rounded to 16 bits for the second product, its sum is
 // not. A later stage goes on from y and lse as they are.
 #pragma once
 
@@ -36,8 +36,8 @@ struct Softmax {
 };
 
 template <int kColumns, int kFragments>
-__device__ inline void mask_logits(float (&s)[kFragments][kColumns / 8][4],
-                                   const Span* spans, int32_t column) {
+__device__ inline void mask_logits(float (&s)[kFragments][kColumns / 8][4], const Span* spans,
+                                   int32_t column) {
   const int row = static_cast<int>(threadIdx.x) % 32 / 4;
   const int32_t own = column + static_cast<int32_t>(threadIdx.x) % 4 * 2;
 #pragma unroll
@@ -99,7 +99,8 @@ __device__ inline void soften(float (&s)[kFragments][kColumns / 8][4],
 /// kColumns keys from row `row` of the tiles on; with `spans` of the warp's rows, masked by them.
 template <int kColumns, class T, int kQk, int kV, int kFragments>
 __device__ inline void attend(const uint32_t (&q)[kFragments][kQk / 16][4], uint32_t k, uint32_t v,
-                              int row, int32_t column, const Span* spans, float factor, Softmax<kFragments, kV>* state) {
+                              int row, int32_t column, const Span* spans, float factor,
+                              Softmax<kFragments, kV>* state) {
   float s[kFragments][kColumns / 8][4] = {};
 #pragma unroll
   for (int step = 0; step < kQk / 16; ++step) {
@@ -232,6 +233,7 @@ __global__ void __launch_bounds__(kThreads)
     }
   }
 
+  __syncthreads();  // y may be wider than q: its rows lie where others had theirs
 #pragma unroll
   for (int m = 0; m < kFragments; ++m) {
     float inverse[2];
@@ -243,8 +245,7 @@ __global__ void __launch_bounds__(kThreads)
       inverse[half] = sum > 0 ? 1 / sum : 0;
       const int32_t position = positions[warp * kGroupRows + m * 16 + half * 8 + lane / 4];
       if (lane % 4 != 0 || position < 0) continue;
-      lse[position] =
-          sum > 0 ? state.top[m][half] * a.scale + __logf(sum) : -INFINITY;
+      lse[position] = sum > 0 ? state.top[m][half] * a.scale + __logf(sum) : -INFINITY;
     }
     stage_sums<kV, T>(own, warp * kGroupRows + m * 16, state.out[m], inverse[0], inverse[1]);
   }

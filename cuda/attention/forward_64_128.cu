@@ -3,7 +3,8 @@
 
 namespace lacuna::cuda::attention {
 
-template void launch_forward<__nv_bfloat16, 64, 128>(const ForwardArguments<__nv_bfloat16>&, cudaStream_t);
+template void launch_forward<__nv_bfloat16, 64, 128>(const ForwardArguments<__nv_bfloat16>&,
+                                                     cudaStream_t);
 template void launch_forward<__half, 64, 128>(const ForwardArguments<__half>&, cudaStream_t);
 
 }  // namespace lacuna::cuda::attention

@@ -11,9 +11,9 @@ namespace lacuna::cuda::attention {
 namespace {
 
 int32_t narrow(int64_t value) {
-  require(value >= std::numeric_limits<int32_t>::min() &&
-              value <= std::numeric_limits<int32_t>::max(),
-          "attention plan", "a sequence is too long for the GPU's tables");
+  require(
+      value >= std::numeric_limits<int32_t>::min() && value <= std::numeric_limits<int32_t>::max(),
+      "attention plan", "a sequence is too long for the GPU's tables");
   return static_cast<int32_t>(value);
 }
 
@@ -52,7 +52,8 @@ class Planner {
     for (const auto& of_head : passes) {
       walked.push_back(by_rows(of_head));
       stages = std::max(stages, walked.back().size());
-      plan_.covers = plan_.covers && !walked.back().empty() && rows_of(*walked.back()[0][0]) == length_;
+      plan_.covers =
+          plan_.covers && !walked.back().empty() && rows_of(*walked.back()[0][0]) == length_;
     }
     for (size_t stage = 0; stage < stages; ++stage) {
       std::vector<Item> items;
@@ -155,12 +156,12 @@ class Planner {
     const Span* spans = plan_.spans.data() + plan_.walks[static_cast<size_t>(walk)].first_span;
     for (int32_t lane = item.first_lane; lane < item.last_lane; ++lane) {
       const int64_t rows_here = rows(pass).count_below(lane, length_);
-      const int64_t last_row =
-          std::min<int64_t>(rows_here, item.first_row + int64_t{item.groups_per_lane} * group_rows_);
+      const int64_t last_row = std::min<int64_t>(
+          rows_here, item.first_row + int64_t{item.groups_per_lane} * group_rows_);
       if (item.first_row >= last_row) continue;
       const int64_t begin = spans[item.first_row].begin;
-      const int64_t end = std::min<int64_t>(spans[last_row - 1].end,
-                                            columns(pass).count_below(lane, length_));
+      const int64_t end =
+          std::min<int64_t>(spans[last_row - 1].end, columns(pass).count_below(lane, length_));
       if (begin >= end) continue;
       const int group = (lane - item.first_lane) * item.groups_per_lane;
       plan_.segments.push_back(
@@ -185,7 +186,8 @@ class Planner {
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return work[a] > work[b]; });
-    plan_.stages.push_back({static_cast<int64_t>(plan_.items.size()), narrow(static_cast<int64_t>(items.size()))});
+    plan_.stages.push_back(
+        {static_cast<int64_t>(plan_.items.size()), narrow(static_cast<int64_t>(items.size()))});
     for (const size_t i : order) plan_.items.push_back(items[i]);
   }
 

@@ -30,7 +30,8 @@ __device__ inline uint32_t chunk_at(int row, int chunk) {
   return static_cast<uint32_t>(row * kWidth * 2 + ((chunk ^ key) << 4));
 }
 
-/// The rows of an item: their places in the lane and in the sequence, by group and row of the group.
+/// The rows of an item: their places in the lane and in the sequence, by group and row of the
+/// group.
 struct ItemRows {
   Item item;
   int32_t batch;
@@ -140,15 +141,15 @@ __device__ inline void left_fragment(uint32_t (&to)[4], uint32_t tile, int row, 
 template <int kWidth>
 __device__ inline void right_fragment(uint32_t (&to)[4], uint32_t tile, int row, int step) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  load_matrices(
-      to, tile + chunk_at<kWidth>(row + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
+  load_matrices(to,
+                tile + chunk_at<kWidth>(row + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
 }
 /// As a right operand of 16 rows of the tile, and its 16 columns from chunk 2 * `step` on.
 template <int kWidth>
 __device__ inline void right_transposed(uint32_t (&to)[4], uint32_t tile, int row, int step) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  load_transposed(
-      to, tile + chunk_at<kWidth>(row + lane / 8 % 2 * 8 + lane % 8, 2 * step + lane / 16));
+  load_transposed(to,
+                  tile + chunk_at<kWidth>(row + lane / 8 % 2 * 8 + lane % 8, 2 * step + lane / 16));
 }
 
 /// What the rows of a warp see of a segment in common.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "bench_attention.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
@@ -132,9 +133,10 @@ void bench_attention(Queue& queue, int64_t repeats) {
 }
 
 void run_bench(const Parsed& parsed, const Stop&) {
+  if (parsed.text("WHAT") == "attention") return bench_attention_on_gpu(parsed);
   if (parsed.text("WHAT") != "cpu") {
     throw Error(ErrorKind::kUsage, "bench", "there is no benchmark '" + parsed.text("WHAT") + "'",
-                "Known: cpu");
+                "Known: cpu, attention");
   }
   const int64_t repeats = parsed.whole("repeats", 1);
   const int64_t threads = parsed.whole("threads", 0);
@@ -151,9 +153,15 @@ void run_bench(const Parsed& parsed, const Stop&) {
 Command make_bench_command() {
   return {.name = "bench",
           .summary = "Measure the speed of training and attention on this machine",
-          .positionals = {{"WHAT", "", "", "cpu"}},
+          .positionals = {{"WHAT", "", "", "cpu, or attention (on a GPU)"}},
           .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
-                    {"--threads", "N", "0", "CPU threads; 0: all"}},
+                    {"--threads", "N", "0", "cpu: threads; 0: all"},
+                    {"--case", "LIST", "all",
+                     "attention: names, or B,H,T,D_qk,D_v,PATTERN; several with ; between"},
+                    {"--dtype", "TYPE", "bf16", "attention: bf16, f16 or f32"},
+                    {"--rates", "TFLOPS,TBS", "",
+                     "attention: matrix and copy rate as measured, for the floor"},
+                    {"--json", "FILE", "", "attention: also write the table there"}},
           .run = run_bench};
 }
 
