@@ -44,8 +44,10 @@ function(lacuna_add_cuda target)
     "$<$<COMPILE_LANGUAGE:CXX>:${cpp_warnings}>")
   target_compile_definitions(${target} PRIVATE
     LACUNA_CUDA_TOOLKIT="${CMAKE_CUDA_COMPILER_VERSION}")
+  target_compile_definitions(${target} PUBLIC LACUNA_WITH_CUDA)
   find_package(CUDAToolkit REQUIRED)
   target_link_libraries(lacuna_cuda PUBLIC CUDA::cublasLt CUDA::cudart_static)
+  target_compile_definitions(lacuna_cuda PRIVATE LACUNA_WITH_CUDA)
   target_link_libraries(lacuna_cuda PRIVATE ${target})  # errors, texts: the two need each other
   target_link_libraries(${target} PRIVATE lacuna_cuda)
 endfunction()

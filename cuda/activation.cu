@@ -10,9 +10,9 @@
 // order.
 #include <algorithm>
 
-#include "activation.h"
 #include "device/elements.cuh"
 #include "dispatch.h"
+#include "lacuna/kernels/activation.h"
 #include "partial_sums.h"
 
 namespace lacuna::cuda {

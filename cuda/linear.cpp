@@ -1,10 +1,10 @@
 // The affine layer: matrix products with the bias added on the way out; what remains of the
-// activation and of the bias gradient is one pass over the rows each (activation.h).
+// activation and of the bias gradient is one pass over the rows each (kernels/activation.h).
 #include "lacuna/kernels/linear.h"
 
-#include "activation.h"
 #include "gemm.h"
-#include "queue.h"
+#include "lacuna/kernels/activation.h"
+#include "linear_rows.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -18,7 +18,11 @@ View rows(const View& x) {
 
 void run(Backend, Queue& queue, const LinearForward& op) {
   const View& z = op.preactivation.present() ? op.preactivation : op.y;
-  gemm(queue, {rows(op.x)}, {op.weight, true}, rows(z), op.bias);
+  if (op.rows_alone) {
+    linear_rows(queue, op.x, op.weight, op.bias, z);
+  } else {
+    gemm(queue, {rows(op.x)}, {op.weight, true}, rows(z), op.bias);
+  }
   if (op.activation == Activation::kQuickGelu) quick_gelu_forward(queue, z, op.y);
 }
 

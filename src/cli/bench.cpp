@@ -33,22 +33,23 @@ Queue cpu_queue(const Parsed& parsed) {
 }
 
 Command make_bench_command() {
-  return {.name = "bench",
-          .summary = "Measure the speed of training, kernels and sampling on this machine",
-          .positionals = {{"WHAT", "", "",
-                           "cpu: training and attention there; sampling; layers and attention: "
-                           "kernels of a GPU; step: of a configuration"}},
-          .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
-                    {"--threads", "N", "0", "cpu, sampling: CPU threads; 0: all"},
-                    {"--config", "FILE", "", "step: the configuration"},
-                    {"--case", "LIST", "all",
-                     "attention: names, or B,H,T,D_qk,D_v,PATTERN; several with ; between"},
-                    {"--rates", "TFLOPS,TBS", "",
-                     "attention: matrix and copy rate as measured, for the floor"},
-                    {"--dtype", "TYPE", "bf16", "layers, attention: bf16, f16 or f32"},
-                    {"--json", "FILE", "", "layers, attention, step: also write the numbers there"}},
-          .takes_options = true,
-          .run = run_bench};
+  return {
+      .name = "bench",
+      .summary = "Measure the speed of training, kernels and sampling on this machine",
+      .positionals = {{"WHAT", "", "",
+                       "cpu: training and attention there; sampling; layers and attention: "
+                       "kernels of a GPU; step: of a configuration"}},
+      .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
+                {"--threads", "N", "0", "cpu, sampling: CPU threads; 0: all"},
+                {"--config", "FILE", "", "step: the configuration"},
+                {"--case", "LIST", "all",
+                 "attention: names, or B,H,T,D_qk,D_v,PATTERN; several with ; between"},
+                {"--rates", "TFLOPS,TBS", "",
+                 "attention: matrix and copy rate as measured, for the floor"},
+                {"--dtype", "TYPE", "bf16", "layers, attention: bf16, f16 or f32"},
+                {"--json", "FILE", "", "layers, attention, step: also write the numbers there"}},
+      .takes_options = true,
+      .run = run_bench};
 }
 
 }  // namespace lacuna::cli

@@ -16,8 +16,8 @@ void bench_sampling(const Parsed& parsed);
 /// Each GPU kernel but attention and matrix products, at the sizes of the paper's models, and its
 /// share of the measured copy rate. Throws Error(kConfig) without a usable GPU.
 void bench_layers(const Parsed& parsed);
-/// Attention on a GPU, in the cases of the peer or any given. Throws Error(kConfig) without a usable
-/// GPU.
+/// Attention on a GPU, in the cases of the peer or any given. Throws Error(kConfig) without a
+/// usable GPU.
 void bench_attention(const Parsed& parsed);
 /// A whole training step of a configuration, on whatever device it asks for: milliseconds, tokens,
 /// model FLOP/s and memory; on a GPU also the share of the measured rate of matrix products and

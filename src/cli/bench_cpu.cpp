@@ -84,7 +84,7 @@ AttentionTimes time_attention(Queue& queue, const std::string& pattern, int64_t 
       median_seconds(repeats, [&] { launch(queue, backward); })};
 }
 
-void bench_attention(Queue& queue, int64_t repeats) {
+void bench_cpu_attention(Queue& queue, int64_t repeats) {
   std::printf("attention, 2 heads of 64, f32, l = sqrt(T) rounded to a power of two\n");
   std::printf("  %-16s %6s %6s %9s %11s %12s %20s\n", "pattern", "T", "l", "keys", "forward ms",
               "backward ms", "ns / (T * sqrt(T))");
@@ -112,7 +112,7 @@ void bench_cpu(const Parsed& parsed) {
   std::printf("%d threads, matrix product f32 4096^3: %.1f GFLOP/s\n", queue.threads(),
               rate * 1e-9);
   bench_cpu_step(queue, repeats, rate);
-  bench_attention(queue, repeats);
+  bench_cpu_attention(queue, repeats);
 }
 
 }  // namespace lacuna::cli

@@ -3,7 +3,6 @@
 // share of the rate of a large copy, measured in the same run. Operands are rotated over more than
 // 400 MB, so that no cache helps; the launches of one rotation are one captured graph.
 #include "bench.h"
-
 #include "lacuna/base/error.h"
 #ifdef LACUNA_CUDA_TOOLKIT
 #include <algorithm>

@@ -1,9 +1,8 @@
-#include "bench.h"
-
 #include <array>
 #include <cstdio>
 #include <string>
 
+#include "bench.h"
 #include "lacuna/train/decode_program.h"
 #include "lacuna/train/program.h"
 #include "timing.h"

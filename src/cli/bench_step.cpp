@@ -1,10 +1,9 @@
-#include "bench.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 
+#include "bench.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"

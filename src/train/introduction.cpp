@@ -15,8 +15,8 @@ std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
               model.width, ", ", model.heads, " heads, context ", model.context, ", attention ",
               join(model.attention, ", ")),
           str("run     ", folder, ": ", grouped(trainer.steps_total()), " steps of ",
-              grouped(trainer.step_size().tokens), " tokens on ", device_text(trainer.queue()), " in ",
-              name_of(trainer.model().dtype())),
+              grouped(trainer.step_size().tokens), " tokens on ", device_text(trainer.queue()),
+              " in ", name_of(trainer.model().dtype())),
           "memory  " + memory_text(trainer.memory())};
 }
 

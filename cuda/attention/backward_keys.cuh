@@ -1,0 +1,166 @@
+// Gradients of the keys and values. Rows are keys, columns the queries that see them; everything
+// is transposed, so that the weights come out as left fragments of the second products:
+//   p^T = exp(scale k q^T - lse),  dv = p^T dy,  ds^T = p^T * (v dy^T - delta),  dk = scale ds^T q
+// A block of four warps takes one item; k and v of a warp's rows are left fragments, Q and dY come
+// in tiles of 64 rows with their lse and delta, of which 32 at a time are worked on. No other block
+// adds to the item's rows, so there are no atomics and the result is the same each time; a later
+// stage adds to dk and dv.
+#pragma once
+
+#include "attention/backward_tile.cuh"
+#include "queue.h"
+
+namespace lacuna::cuda::attention {
+namespace {
+
+template <int kQk, int kV>
+struct KeysShape {
+  static constexpr int kFragments = kKeyFragments<kQk, kV>;
+  static constexpr int kGroupRows = 16 * kFragments;
+  static constexpr int kRows = kGroups * kGroupRows;
+  static constexpr int kKBytes = kRows * kQk * 2, kRowBytes = kRows * (kQk + kV) * 2;
+  static constexpr int kQueryBytes = kColumnTile * kQk * 2;
+  static constexpr int kDeltaAt = kColumnTile * (kQk + kV) * 2 + kColumnTile * 4;
+  static constexpr int kLseAt = kDeltaAt - kColumnTile * 4;
+  static constexpr int kStageBytes = kDeltaAt + kColumnTile * 4;
+  static constexpr int kBytes = kRowBytes + 2 * kStageBytes;
+};
+
+/// lse and delta of the columns of a tile.
+template <class T>
+__device__ inline void copy_statistics(uint32_t lse_tile, uint32_t delta_tile,
+                                       const BackwardArguments<T>& a, const ItemRows& rows,
+                                       const Cursor& at) {
+  const int column = static_cast<int>(threadIdx.x) % kColumnTile;
+  const int32_t i = at.column + column;
+  const bool present = i < at.segment.end;
+  const int64_t where =
+      (static_cast<int64_t>(rows.batch) * a.work.heads + rows.item.head) * a.work.length +
+      (present ? position_of(a.work.walks[at.segment.walk].columns, at.segment.lane, i) : 0);
+  const bool first = threadIdx.x < kColumnTile;
+  copy_async_4((first ? lse_tile : delta_tile) + static_cast<uint32_t>(column * 4),
+               (first ? a.lse : a.delta) + where, present);
+}
+
+__device__ inline float2 load_pair(uint32_t from) {
+  float2 pair;
+  asm volatile("ld.shared.v2.f32 {%0,%1}, [%2];"
+               : "=f"(pair.x), "=f"(pair.y)
+               : "r"(from)
+               : "memory");
+  return pair;
+}
+
+template <class T, int kQk, int kV>
+__global__ void __launch_bounds__(kThreads)
+    attention_backward_keys_kernel(const __grid_constant__ BackwardArguments<T> a) {
+  using Shape = KeysShape<kQk, kV>;
+  constexpr int kFragments = Shape::kFragments, kGroupRows = Shape::kGroupRows;
+  static_assert(kThreads == 2 * kColumnTile);
+  extern __shared__ __align__(128) unsigned char memory[];
+  __shared__ int32_t positions[Shape::kRows];
+  __shared__ Span spans[Shape::kRows];
+  const uint32_t own_k = shared_address(memory), own_v = own_k + Shape::kKBytes;
+  const uint32_t tiles = own_k + Shape::kRowBytes;
+  const ItemRows rows(a.work, blockIdx.x);
+  const int32_t head = rows.item.head;
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
+    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
+  }
+  __syncthreads();
+  const auto row_position = [&](int row) { return positions[row]; };
+  const auto load = [&](const Cursor& at, int stage) {
+    const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
+    copy_columns<kQk>(to, a.q, a.work, rows, at);
+    copy_columns<kV>(to + Shape::kQueryBytes, a.dy, a.work, rows, at);
+    copy_statistics(to + Shape::kLseAt, to + Shape::kDeltaAt, a, rows, at);
+  };
+  copy_rows<Shape::kRows, kQk>(own_k, a.k, rows.batch, head, row_position);
+  copy_rows<Shape::kRows, kV>(own_v, a.v, rows.batch, head, row_position);
+  Cursor next(a.work, rows.item);
+  if (next.valid()) load(next, 0);
+  wait_for_copies();
+  __syncthreads();
+
+  LeftTile<T, kQk, kFragments> k(own_k, warp * kGroupRows);
+  LeftTile<T, kV, kFragments> v(own_v, warp * kGroupRows);
+  float dk[kFragments][kQk / 8][4] = {}, dv[kFragments][kV / 8][4] = {};
+  const float factor = a.scale * kLog2E;
+
+  Sight sight;
+  int32_t segment = -1;
+  for (int stage = 0; next.valid(); stage ^= 1) {
+    const Cursor at = next;
+    next.advance(a.work);
+    wait_for_copies();
+    __syncthreads();
+    if (next.valid()) load(next, stage ^ 1);
+    if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
+    if (segment != at.index) {
+      sight.look<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
+    }
+    segment = at.index;
+    const uint32_t q = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
+    const uint32_t dy = q + Shape::kQueryBytes;
+#pragma unroll 1
+    for (int row = 0; row < kColumnTile; row += 32) {
+      const int32_t column = at.column + row;
+      if (!sight.sees(column, column + 32)) continue;
+      const uint32_t lse = q + static_cast<uint32_t>(Shape::kLseAt + (row + lane % 4 * 2) * 4);
+      float s[kFragments][4][4] = {}, ds[kFragments][4][4] = {};
+      multiply_rows(s, k, q, row);
+#pragma unroll
+      for (int n = 0; n < 4; ++n) {
+        const float2 shift = load_pair(lse + static_cast<uint32_t>(n * 32));
+        const float by[2] = {shift.x * kLog2E, shift.y * kLog2E};
+#pragma unroll
+        for (int m = 0; m < kFragments; ++m) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) s[m][n][e] = exp2_fast(s[m][n][e] * factor - by[e % 2]);
+        }
+      }
+      if (!sight.sees_all(column, column + 32)) {
+        mask_weights(s, spans + warp * kGroupRows, column);
+      }
+      multiply_rows(ds, v, dy, row);
+      add_product<T, kV>(dv, s, dy, row);
+#pragma unroll
+      for (int n = 0; n < 4; ++n) {
+        const float2 delta =
+            load_pair(lse + static_cast<uint32_t>(Shape::kDeltaAt - Shape::kLseAt + n * 32));
+        const float by[2] = {delta.x, delta.y};
+#pragma unroll
+        for (int m = 0; m < kFragments; ++m) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) ds[m][n][e] = s[m][n][e] * (ds[m][n][e] - by[e % 2]);
+        }
+      }
+      add_product<T, kQk>(dk, ds, q, row);
+    }
+  }
+
+#pragma unroll
+  for (int m = 0; m < kFragments; ++m) {
+    stage_sums<kQk, T>(own_k, warp * kGroupRows + m * 16, dk[m], a.scale, a.scale);
+    stage_sums<kV, T>(own_v, warp * kGroupRows + m * 16, dv[m], 1, 1);
+  }
+  __syncwarp();
+  write_rows<kGroupRows, kQk>(a.dk, rows.batch, head, own_k, warp * kGroupRows, positions, a.later);
+  write_rows<kGroupRows, kV>(a.dv, rows.batch, head, own_v, warp * kGroupRows, positions, a.later);
+}
+
+}  // namespace
+
+template <class T, int kQk, int kV>
+void launch_backward_keys(const BackwardArguments<T>& arguments, cudaStream_t stream) {
+  constexpr int kBytes = KeysShape<kQk, kV>::kBytes;
+  const auto kernel = attention_backward_keys_kernel<T, kQk, kV>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+        "cudaFuncSetAttribute");
+  const auto blocks = static_cast<unsigned>(arguments.work.count * arguments.work.batch);
+  kernel<<<blocks, kThreads, kBytes, stream>>>(arguments);
+  check_launch("attention_backward_keys_kernel");
+}
+
+}  // namespace lacuna::cuda::attention

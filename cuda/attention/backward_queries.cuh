@@ -1,0 +1,143 @@
+// Gradients of the queries. Rows are queries, as in the forward pass; the weights are made again
+// from the logits and lse:
+//   p = exp(scale q k^T - lse),  ds = p * (dy v^T - delta),  dq = scale ds k
+// A block of four warps takes one item; q and dy of a warp's rows are left fragments, K and V come
+// in tiles of 64 rows, of which 32 at a time are worked on. A row adds in the order of the columns
+// whatever the GPU does, so the result is the same each time; a later stage adds to dq.
+#pragma once
+
+#include "attention/backward_tile.cuh"
+#include "queue.h"
+
+namespace lacuna::cuda::attention {
+namespace {
+
+template <int kQk, int kV>
+struct QueriesShape {
+  static constexpr int kFragments = kQueryFragments<kQk, kV>;
+  static constexpr int kGroupRows = 16 * kFragments;
+  static constexpr int kRows = kGroups * kGroupRows;
+  static constexpr int kQBytes = kRows * kQk * 2, kRowBytes = kRows * (kQk + kV) * 2;
+  static constexpr int kKeyBytes = kColumnTile * kQk * 2;
+  static constexpr int kStageBytes = kColumnTile * (kQk + kV) * 2;
+  static constexpr int kBytes = kRowBytes + 2 * kStageBytes;
+};
+
+template <class T, int kQk, int kV>
+__global__ void __launch_bounds__(kThreads)
+    attention_backward_queries_kernel(const __grid_constant__ BackwardArguments<T> a) {
+  using Shape = QueriesShape<kQk, kV>;
+  constexpr int kFragments = Shape::kFragments, kGroupRows = Shape::kGroupRows;
+  extern __shared__ __align__(128) unsigned char memory[];
+  __shared__ int32_t positions[Shape::kRows];
+  __shared__ Span spans[Shape::kRows];
+  const uint32_t own_q = shared_address(memory), own_dy = own_q + Shape::kQBytes;
+  const uint32_t tiles = own_q + Shape::kRowBytes;
+  const ItemRows rows(a.work, blockIdx.x);
+  const int32_t head = rows.item.head;
+  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
+    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
+  }
+  __syncthreads();
+  const auto row_position = [&](int row) { return positions[row]; };
+  const auto load = [&](const Cursor& at, int stage) {
+    const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
+    copy_columns<kQk>(to, a.k, a.work, rows, at);
+    copy_columns<kV>(to + Shape::kKeyBytes, a.v, a.work, rows, at);
+  };
+  copy_rows<Shape::kRows, kQk>(own_q, a.q, rows.batch, head, row_position);
+  copy_rows<Shape::kRows, kV>(own_dy, a.dy, rows.batch, head, row_position);
+  Cursor next(a.work, rows.item);
+  if (next.valid()) load(next, 0);
+  wait_for_copies();
+  __syncthreads();
+
+  LeftTile<T, kQk, kFragments> q(own_q, warp * kGroupRows);
+  LeftTile<T, kV, kFragments> dy(own_dy, warp * kGroupRows);
+  float dq[kFragments][kQk / 8][4] = {};
+  float shift[kFragments][2], delta[kFragments][2];
+  const int64_t statistics =
+      (static_cast<int64_t>(rows.batch) * a.work.heads + head) * a.work.length;
+#pragma unroll
+  for (int m = 0; m < kFragments; ++m) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int32_t at = positions[warp * kGroupRows + m * 16 + half * 8 + lane / 4];
+      shift[m][half] = at < 0 ? 0 : a.lse[statistics + at] * kLog2E;
+      delta[m][half] = at < 0 ? 0 : a.delta[statistics + at];
+    }
+  }
+  const float factor = a.scale * kLog2E;
+
+  Sight sight;
+  int32_t segment = -1;
+  for (int stage = 0; next.valid(); stage ^= 1) {
+    const Cursor at = next;
+    next.advance(a.work);
+    wait_for_copies();
+    __syncthreads();
+    if (next.valid()) load(next, stage ^ 1);
+    if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
+    if (segment != at.index) {
+      sight.look<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
+    }
+    segment = at.index;
+    const uint32_t k = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
+    const uint32_t v = k + Shape::kKeyBytes;
+#pragma unroll 1
+    for (int row = 0; row < kColumnTile; row += 32) {
+      const int32_t column = at.column + row;
+      if (!sight.sees(column, column + 32)) continue;
+      float s[kFragments][4][4] = {}, ds[kFragments][4][4] = {};
+      multiply_rows(s, q, k, row);
+      multiply_rows(ds, dy, v, row);
+#pragma unroll
+      for (int m = 0; m < kFragments; ++m) {
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            s[m][n][e] = exp2_fast(s[m][n][e] * factor - shift[m][e / 2]);
+          }
+        }
+      }
+      if (!sight.sees_all(column, column + 32)) {
+        mask_weights(s, spans + warp * kGroupRows, column);
+      }
+#pragma unroll
+      for (int m = 0; m < kFragments; ++m) {
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            ds[m][n][e] = s[m][n][e] * (ds[m][n][e] - delta[m][e / 2]);
+          }
+        }
+      }
+      add_product<T, kQk>(dq, ds, k, row);
+    }
+  }
+
+#pragma unroll
+  for (int m = 0; m < kFragments; ++m) {
+    stage_sums<kQk, T>(own_q, warp * kGroupRows + m * 16, dq[m], a.scale, a.scale);
+  }
+  __syncwarp();
+  write_rows<kGroupRows, kQk>(a.dq, rows.batch, head, own_q, warp * kGroupRows, positions, a.later);
+}
+
+}  // namespace
+
+template <class T, int kQk, int kV>
+void launch_backward_queries(const BackwardArguments<T>& arguments, cudaStream_t stream) {
+  constexpr int kBytes = QueriesShape<kQk, kV>::kBytes;
+  const auto kernel = attention_backward_queries_kernel<T, kQk, kV>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+        "cudaFuncSetAttribute");
+  const auto blocks = static_cast<unsigned>(arguments.work.count * arguments.work.batch);
+  kernel<<<blocks, kThreads, kBytes, stream>>>(arguments);
+  check_launch("attention_backward_queries_kernel");
+}
+
+}  // namespace lacuna::cuda::attention

@@ -1,0 +1,80 @@
+#include "attention/device_plan.h"
+
+#include "lacuna/base/error.h"
+
+namespace lacuna::cuda::attention {
+namespace {
+
+constexpr size_t kAlignment = 256;
+
+template <class T>
+std::string bytes_of(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+/// All that a plan depends on.
+std::string key_of(const HeadPasses& passes, int64_t length, RowsAre rows, int group_rows) {
+  std::string key = "attention ";
+  key += bytes_of(length) + bytes_of(rows) + bytes_of(group_rows);
+  for (const auto& of_head : passes) {
+    key += bytes_of(of_head.size());
+    for (const sparse::Pass& pass : of_head) key += bytes_of(pass);
+  }
+  return key;
+}
+
+/// Puts arrays one behind the other.
+class Packer {
+ public:
+  template <class T>
+  size_t add(const std::vector<T>& values) {
+    const size_t at = bytes_.size();
+    const auto* from = reinterpret_cast<const unsigned char*>(values.data());
+    bytes_.insert(bytes_.end(), from, from + values.size() * sizeof(T));
+    while (bytes_.size() % kAlignment != 0) bytes_.push_back(0);
+    return at;
+  }
+  const std::vector<unsigned char>& bytes() const { return bytes_; }
+
+ private:
+  std::vector<unsigned char> bytes_;
+};
+
+}  // namespace
+
+Work DevicePlan::stage(size_t index, int64_t batch, int64_t length, int64_t heads) const {
+  require(stages[index].items * batch < int64_t{1} << 31, "attention",
+          "too many tiles for one launch");
+  return {.items = items + stages[index].first_item,
+          .segments = segments,
+          .walks = walks,
+          .spans = spans,
+          .count = stages[index].items,
+          .batch = static_cast<int32_t>(batch),
+          .length = static_cast<int32_t>(length),
+          .heads = static_cast<int32_t>(heads)};
+}
+
+const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
+                              RowsAre rows, int group_rows) {
+  return stream.cached<DevicePlan>(key_of(passes, length, rows, group_rows), [&] {
+    const Plan plan = make_plan(passes, length, rows, group_rows);
+    Packer packer;
+    const size_t items = packer.add(plan.items), segments = packer.add(plan.segments);
+    const size_t walks = packer.add(plan.walks), spans = packer.add(plan.spans);
+    const auto size = static_cast<int64_t>(packer.bytes().size());
+    auto made = std::make_shared<DevicePlan>();
+    made->memory = stream.allocate({size}, DType::kU8);
+    auto* base = static_cast<unsigned char*>(made->memory.view().raw());
+    stream.upload(base, packer.bytes().data(), packer.bytes().size());
+    made->items = reinterpret_cast<const Item*>(base + items);
+    made->segments = reinterpret_cast<const Segment*>(base + segments);
+    made->walks = reinterpret_cast<const Walk*>(base + walks);
+    made->spans = reinterpret_cast<const Span*>(base + spans);
+    made->stages = plan.stages;
+    made->covers = plan.covers;
+    return made;
+  });
+}
+
+}  // namespace lacuna::cuda::attention

@@ -1,0 +1,25 @@
+// Plans on the device: made and uploaded once for each set of passes, length and tile, and kept
+// with the queue.
+#pragma once
+
+#include "attention/arguments.h"
+#include "queue.h"
+
+namespace lacuna::cuda::attention {
+
+struct DevicePlan {
+  Tensor memory;
+  const Item* items;
+  const Segment* segments;
+  const Walk* walks;
+  const Span* spans;
+  std::vector<Stage> stages;
+  bool covers;
+
+  Work stage(size_t index, int64_t batch, int64_t length, int64_t heads) const;
+};
+
+const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
+                              RowsAre rows, int group_rows);
+
+}  // namespace lacuna::cuda::attention

@@ -1,0 +1,207 @@
+#include "attention/plan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "lacuna/base/error.h"
+
+namespace lacuna::cuda::attention {
+namespace {
+
+int32_t narrow(int64_t value) {
+  require(
+      value >= std::numeric_limits<int32_t>::min() && value <= std::numeric_limits<int32_t>::max(),
+      "attention plan", "a sequence is too long for the GPU's tables");
+  return static_cast<int32_t>(value);
+}
+
+DeviceOrder device_order(const sparse::Order& order, int64_t length) {
+  DeviceOrder made{narrow(order.offset), narrow(order.lane_stride), narrow(order.run),
+                   narrow(order.outer),  narrow(order.inner),       0};
+  if (order.run == 1) return made;
+  // i * ceil(2^32 / run) / 2^32 is i / run, rounded down, as long as i * run < 2^32.
+  require(length * order.run < int64_t{1} << 32, "attention plan", "a run is too long");
+  made.magic = static_cast<uint32_t>(((uint64_t{1} << 32) + static_cast<uint64_t>(order.run) - 1) /
+                                     static_cast<uint64_t>(order.run));
+  return made;
+}
+
+int64_t most(const sparse::Pass& pass, const sparse::Order& order) {
+  int64_t count = 0;
+  for (int64_t lane = 0; lane < pass.lanes; ++lane) {
+    count = std::max(count, order.count_below(lane, pass.length));
+  }
+  return count;
+}
+
+template <class T>
+bool same_bytes(const T& a, const T& b) {
+  return std::memcmp(&a, &b, sizeof(T)) == 0;
+}
+
+class Planner {
+ public:
+  Planner(int64_t length, RowsAre rows, int group_rows)
+      : length_(length), by_query_(rows == RowsAre::kQueries), group_rows_(group_rows) {}
+
+  Plan make(const HeadPasses& passes) {
+    std::vector<std::vector<std::vector<const sparse::Pass*>>> walked;  // head, stage, pass
+    size_t stages = 0;
+    for (const auto& of_head : passes) {
+      walked.push_back(by_rows(of_head));
+      stages = std::max(stages, walked.back().size());
+      plan_.covers =
+          plan_.covers && !walked.back().empty() && rows_of(*walked.back()[0][0]) == length_;
+    }
+    for (size_t stage = 0; stage < stages; ++stage) {
+      std::vector<Item> items;
+      for (size_t head = 0; head < walked.size(); ++head) {
+        if (stage < walked[head].size()) {
+          add_head(static_cast<int32_t>(head), walked[head][stage], stage == 0, &items);
+        }
+      }
+      add_stage(items);
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  const sparse::Order& rows(const sparse::Pass& pass) const {
+    return by_query_ ? pass.queries : pass.keys;
+  }
+  const sparse::Order& columns(const sparse::Pass& pass) const {
+    return by_query_ ? pass.keys : pass.queries;
+  }
+  int64_t rows_of(const sparse::Pass& pass) const {
+    int64_t count = 0;
+    for (int64_t lane = 0; lane < pass.lanes; ++lane) {
+      count += rows(pass).count_below(lane, length_);
+    }
+    return count;
+  }
+
+  /// Passes whose rows are the same lanes of the same positions share a running softmax or sum.
+  std::vector<std::vector<const sparse::Pass*>> by_rows(const std::vector<sparse::Pass>& of_head) {
+    std::vector<std::vector<const sparse::Pass*>> groups;
+    for (const sparse::Pass& pass : of_head) {
+      const auto same = [&](const std::vector<const sparse::Pass*>& group) {
+        return group[0]->lanes == pass.lanes && same_bytes(rows(*group[0]), rows(pass));
+      };
+      // Only the last group, so that the passes of a head keep their order.
+      if (groups.empty() || !same(groups.back())) groups.emplace_back();
+      groups.back().push_back(&pass);
+    }
+    return groups;
+  }
+
+  /// Heads often have the same passes: each is written down once.
+  int32_t walk_of(const sparse::Pass& pass) {
+    for (size_t i = 0; i < seen_.size(); ++i) {
+      if (same_bytes(*seen_[i], pass)) return static_cast<int32_t>(i);
+    }
+    seen_.push_back(&pass);
+    plan_.walks.push_back({device_order(rows(pass), length_), device_order(columns(pass), length_),
+                           narrow(static_cast<int64_t>(plan_.spans.size()))});
+    by_query_ ? add_key_spans(pass) : add_query_spans(pass);
+    return static_cast<int32_t>(seen_.size()) - 1;
+  }
+
+  void add_key_spans(const sparse::Pass& pass) {
+    const int64_t count = most(pass, pass.queries);
+    for (int64_t i = 0; i < count; ++i) {
+      plan_.spans.push_back({narrow(pass.begin.value(i)), narrow(pass.end.value(i))});
+    }
+  }
+
+  /// Key j is seen by the queries from the first whose end is beyond j up to the first whose begin
+  /// is.
+  void add_query_spans(const sparse::Pass& pass) {
+    const int64_t queries = most(pass, pass.queries), keys = most(pass, pass.keys);
+    int64_t first = 0, last = 0;
+    for (int64_t j = 0; j < keys; ++j) {
+      while (first < queries && pass.end.value(first) <= j) ++first;
+      while (last < queries && pass.begin.value(last) <= j) ++last;
+      plan_.spans.push_back({narrow(first), narrow(last)});
+    }
+  }
+
+  void add_head(int32_t head, const std::vector<const sparse::Pass*>& passes, bool keep_empty,
+                std::vector<Item>* items) {
+    const sparse::Pass& first = *passes[0];
+    const int64_t most_rows = most(first, rows(first));
+    const int64_t groups = (most_rows + group_rows_ - 1) / group_rows_;
+    const int per_lane = groups > 2 ? kGroups : static_cast<int>(std::max<int64_t>(groups, 1));
+    const int64_t lanes_at_once = kGroups / per_lane;
+    for (int64_t lane = 0; lane < first.lanes; lane += lanes_at_once) {
+      const int64_t last_lane = std::min(first.lanes, lane + lanes_at_once);
+      for (int64_t row = 0; row < most_rows; row += int64_t{per_lane} * group_rows_) {
+        Item item{.head = head,
+                  .walk = walk_of(first),
+                  .first_lane = narrow(lane),
+                  .last_lane = narrow(last_lane),
+                  .first_row = narrow(row),
+                  .groups_per_lane = per_lane,
+                  .first_segment = narrow(static_cast<int64_t>(plan_.segments.size()))};
+        for (const sparse::Pass* pass : passes) add_segments(*pass, item);
+        item.last_segment = narrow(static_cast<int64_t>(plan_.segments.size()));
+        if (keep_empty || item.last_segment > item.first_segment) items->push_back(item);
+      }
+    }
+  }
+
+  void add_segments(const sparse::Pass& pass, const Item& item) {
+    const int32_t walk = walk_of(pass);
+    const Span* spans = plan_.spans.data() + plan_.walks[static_cast<size_t>(walk)].first_span;
+    for (int32_t lane = item.first_lane; lane < item.last_lane; ++lane) {
+      const int64_t rows_here = rows(pass).count_below(lane, length_);
+      const int64_t last_row = std::min<int64_t>(
+          rows_here, item.first_row + int64_t{item.groups_per_lane} * group_rows_);
+      if (item.first_row >= last_row) continue;
+      const int64_t begin = spans[item.first_row].begin;
+      const int64_t end =
+          std::min<int64_t>(spans[last_row - 1].end, columns(pass).count_below(lane, length_));
+      if (begin >= end) continue;
+      const int group = (lane - item.first_lane) * item.groups_per_lane;
+      plan_.segments.push_back(
+          {walk, lane, narrow(begin), narrow(end), group, group + item.groups_per_lane});
+    }
+  }
+
+  int64_t tiles(const Item& item) const {
+    int64_t sum = 0;
+    for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
+      const Segment& segment = plan_.segments[static_cast<size_t>(i)];
+      sum += (segment.end - segment.begin + kColumnTile - 1) / kColumnTile;
+    }
+    return sum;
+  }
+
+  /// The longest first, so that none starts late and keeps the GPU waiting.
+  void add_stage(const std::vector<Item>& items) {
+    std::vector<int64_t> work;
+    for (const Item& item : items) work.push_back(tiles(item));
+    std::vector<size_t> order(items.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return work[a] > work[b]; });
+    plan_.stages.push_back(
+        {static_cast<int64_t>(plan_.items.size()), narrow(static_cast<int64_t>(items.size()))});
+    for (const size_t i : order) plan_.items.push_back(items[i]);
+  }
+
+  int64_t length_;
+  bool by_query_;
+  int group_rows_;
+  std::vector<const sparse::Pass*> seen_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const HeadPasses& passes, int64_t length, RowsAre rows, int group_rows) {
+  return Planner(length, rows, group_rows).make(passes);
+}
+
+}  // namespace lacuna::cuda::attention
