@@ -59,7 +59,9 @@ std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config) {
   }
   // Configurations may name formats that are still to come.
   std::vector<std::string> known;
-  for (const Entry& entry : kFormats) known.push_back(str(entry.name, " (", entry.description, ")"));
+  for (const Entry& entry : kFormats) {
+    known.push_back(str(entry.name, " (", entry.description, ")"));
+  }
   throw Error(ErrorKind::kConfig, "data.format",
               "this lacuna has no dataset format '" + config.format + "' yet",
               "It has " + join(known, " and "));

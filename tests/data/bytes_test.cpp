@@ -157,7 +157,7 @@ TEST_CASE("a dataset that cannot be opened says why") {
   refuse(ErrorKind::kConfig, "data.paths", bytes({}));
   refuse(ErrorKind::kConfig, "data.split", bytes({folder.put("f", "abc")}, "", "3 / 1"));
   refuse(ErrorKind::kConfig, "Did you mean 'bytes'?", {"byte", {empty}, "", "1 / 0"});
-  refuse(ErrorKind::kConfig, "Known: bytes", {"something else", {empty}, "", "1 / 0"});
+  refuse(ErrorKind::kConfig, "yet. It has bytes (", {"something else", {empty}, "", "1 / 0"});
 }
 
 TEST_CASE("the table of dataset formats names bytes") {
