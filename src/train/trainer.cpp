@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numbers>
 
 #include "lacuna/kernels/elementwise.h"
@@ -73,20 +72,22 @@ Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<b
   return train::evaluate(queue_, evaluation_, model, data_, split, 0, stop);
 }
 
-Snapshot Trainer::snapshot() const {
-  const auto copy = [](const View& flat) {
-    const Tensor held = Tensor::zeros(flat.shape(), flat.dtype());
-    std::memcpy(held.view().raw(), flat.raw(), flat.bytes());
-    return held;
+void Trainer::copy_to(Snapshot& snapshot) {
+  const auto copy = [this](const View& flat, Tensor& held) {
+    if (!held.present()) held = Tensor::zeros(flat.shape(), flat.dtype());
+    launch(queue_, Convert{.x = flat, .y = held});  // on all threads, unlike memcpy()
   };
-  Snapshot snapshot{.slices = parameters_.slices(), .weights = copy(parameters_.values())};
   snapshot.state.step = steps_;
   snapshot.state.updates = updates_;
-  if (averages_) snapshot.average = copy(averages_->values());
-  for (const auto& [name, flat] : optimizer_->buffers()) {
-    snapshot.optimizer.emplace_back(name, copy(flat));
+  snapshot.slices = parameters_.slices();
+  copy(parameters_.values(), snapshot.weights);
+  if (averages_) copy(averages_->values(), snapshot.average);
+  const auto buffers = optimizer_->buffers();
+  snapshot.optimizer.resize(buffers.size());
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    snapshot.optimizer[i].first = buffers[i].first;
+    copy(buffers[i].second, snapshot.optimizer[i].second);
   }
-  return snapshot;
 }
 
 void Trainer::restore(const std::string& checkpoint) {
