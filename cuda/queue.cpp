@@ -153,6 +153,11 @@ std::unique_ptr<Download> GpuStream::download(const void* device, size_t bytes) 
   return std::make_unique<PinnedCopy>(stream_, device, bytes);
 }
 
+void GpuStream::read(void* host, const void* device, size_t bytes) {
+  check(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_), "cudaMemcpyAsync");
+  wait();
+}
+
 void GpuStream::fill(void* device, int byte, size_t bytes) {
   check(cudaMemsetAsync(device, byte, bytes, stream_), "cudaMemsetAsync");
 }

@@ -33,6 +33,7 @@ class GpuStream : public DeviceStream {
   Tensor allocate(const Shape& shape, DType dtype) override;
   void upload(void* device, const void* host, size_t bytes) override;
   std::unique_ptr<Download> download(const void* device, size_t bytes) override;
+  void read(void* host, const void* device, size_t bytes) override;
   void fill(void* device, int byte, size_t bytes) override;
   void wait() override;
   void launched(std::string_view contract) override;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -78,6 +79,15 @@ std::string folder_of(const std::string& path) {
 }
 
 }  // namespace
+
+void in_pieces(const void* bytes, size_t size, const Pause& pause,
+               const std::function<void(const std::byte*, size_t)>& work) {
+  const auto* begin = static_cast<const std::byte*>(bytes);
+  for (size_t done = 0; done < size; done += kPiece) {
+    work(begin + done, std::min(kPiece, size - done));
+    if (pause) pause();
+  }
+}
 
 MappedFile::MappedFile(const std::string& path) {
   // Non-blocking, so that opening a pipe reaches the complaint below instead of waiting for a

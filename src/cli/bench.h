@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lacuna/cli/command.h"
+#include "lacuna/tensor/runtime.h"
 
 namespace lacuna::cli {
 

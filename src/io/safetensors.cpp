@@ -71,7 +71,7 @@ int64_t byte_size(const TensorRecord& record) {
 }
 
 void write_safetensors(const std::string& path, const std::vector<TensorRecord>& records,
-                       const std::map<std::string, std::string>& metadata) {
+                       const std::map<std::string, std::string>& metadata, const Pause& pause) {
   check_names(records);
   const std::string header = header_text(records, metadata);
   const uint64_t length = header.size();
@@ -80,7 +80,8 @@ void write_safetensors(const std::string& path, const std::vector<TensorRecord>&
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());
   for (const TensorRecord& record : records) {
-    file.write(record.data, static_cast<size_t>(byte_size(record)));
+    in_pieces(record.data, static_cast<size_t>(byte_size(record)), pause,
+              [&file](const std::byte* piece, size_t bytes) { file.write(piece, bytes); });
   }
   file.commit();
 }

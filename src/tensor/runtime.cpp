@@ -64,8 +64,14 @@ std::unique_ptr<Download> Queue::download(const View& from) const {
 
 Tensor Queue::to_host(const View& from) const {
   Tensor copy = Tensor::zeros(from.shape(), from.dtype());
-  std::memcpy(copy.view().raw(), download(from)->wait(), from.bytes());
+  read(from, copy.view().raw());
   return copy;
+}
+
+void Queue::read(const View& from, void* to) const {
+  require(from.contiguous(), "Queue::read", "the view is not contiguous");
+  if (on_gpu()) return stream_->read(to, from.raw(), from.bytes());
+  std::memcpy(to, from.raw(), from.bytes());
 }
 
 void Queue::wait() const {

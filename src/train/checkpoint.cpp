@@ -25,21 +25,23 @@ std::vector<FlatBuffer> optimizer_buffers(const Snapshot& snapshot) {
   return buffers;
 }
 
-void write_files(const std::string& folder, const Snapshot& snapshot) {
+void write_files(const std::string& folder, const Snapshot& snapshot, const Pause& pause) {
   const std::map<std::string, std::string> facts{{"format", "lacuna"},
                                                  {"step", std::to_string(snapshot.state.step)}};
   std::vector<std::string> files{"config.toml", "weights.safetensors", "optimizer.safetensors",
                                  "state.json"};
   write_atomic(folder + "/config.toml", snapshot.config);
-  save_buffers(folder + "/weights.safetensors", snapshot.slices, {{"", snapshot.weights}}, facts);
+  save_buffers(folder + "/weights.safetensors", snapshot.slices, {{"", snapshot.weights}}, facts,
+               pause);
   save_buffers(folder + "/optimizer.safetensors", snapshot.slices, optimizer_buffers(snapshot),
-               facts);
+               facts, pause);
   if (snapshot.average.present()) {
-    save_buffers(folder + "/average.safetensors", snapshot.slices, {{"", snapshot.average}}, facts);
+    save_buffers(folder + "/average.safetensors", snapshot.slices, {{"", snapshot.average}}, facts,
+                 pause);
     files.emplace_back("average.safetensors");
   }
   write_atomic(folder + "/state.json", state_text(snapshot.state));
-  write_manifest(folder, files);
+  write_manifest(folder, files, pause);
 }
 
 void make_folder(const std::string& path) {
@@ -72,22 +74,25 @@ void discard(const std::string& place) {
 
 }  // namespace
 
-void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retention) const {
+void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retention,
+                             const Pause& pause) const {
   const std::string place = at(snapshot.state.step), making = place + ".making";
   remove_folder(making);  // of a run that was killed
   make_folder(making);
   sync_folder(std::filesystem::path(path_).parent_path().string());
   try {
-    write_files(making, snapshot);
-    verify_checkpoint(making);
+    write_files(making, snapshot, pause);
+    verify_checkpoint(making, pause);
   } catch (...) {
     remove_folder(making);
     throw;
   }
+  // The mark comes first: a run killed between the two comes by here again, and marks it again; the
+  // other way round the best one would never get its mark.
+  if (snapshot.best) write_atomic(path_ + "/" + kBestMark, std::to_string(snapshot.state.step));
   discard(place);  // the same step, written before the validation part made it the best
   move_folder(making, place);
   sync_folder(path_);
-  if (snapshot.best) write_atomic(path_ + "/" + kBestMark, std::to_string(snapshot.state.step));
   prune(retention);
 }
 
@@ -147,7 +152,7 @@ void CheckpointFolder::prune(const Retention& retention) const {
   }
 }
 
-void CheckpointFolder::discard_after(int64_t step) const {
+void CheckpointFolder::discard_after(int64_t step, const Retention& retention) const {
   for (const int64_t later : steps()) {
     if (later > step) discard(at(later));
   }
@@ -157,17 +162,27 @@ void CheckpointFolder::discard_after(int64_t step) const {
     const std::string ending = entry.path().extension().string();
     if (ending == ".making" || ending == ".removing") remove_folder(entry.path().string());
   }
+  prune(retention);  // a killed process may not have come to it
 }
 
 CheckpointWriter::~CheckpointWriter() {
-  if (under_way_.valid()) under_way_.wait();
+  if (!under_way_.valid()) return;
+  pacer_->hurry();
+  under_way_.wait();
 }
 
-void CheckpointWriter::start(Snapshot snapshot) {
+Snapshot& CheckpointWriter::next() {
   wait();
-  under_way_ = std::async(std::launch::async, [this, held = std::move(snapshot)]() -> std::string {
+  return snapshot_;
+}
+
+void CheckpointWriter::start() {
+  wait();
+  pacer_.emplace();
+  under_way_ = std::async(std::launch::async, [this]() -> std::string {
+    pacer_->begin();
     try {
-      folder_.write(held, retention_);
+      folder_.write(snapshot_, retention_, [this] { pacer_->rest(); });
       return "";
     } catch (const std::exception& failure) {
       return failure.what();
@@ -177,6 +192,7 @@ void CheckpointWriter::start(Snapshot snapshot) {
 
 void CheckpointWriter::wait() {
   if (!under_way_.valid()) return;
+  pacer_->hurry();
   failure_ = under_way_.get();
   if (!failure_.empty()) log_warning("no checkpoint was written: " + failure_);
 }

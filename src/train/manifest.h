@@ -23,7 +23,8 @@ std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::st
 TrainingState parse_state(const std::string& text, const std::string& path);
 
 /// Writes manifest.json for the named files of a folder; throws Error(kIo).
-void write_manifest(const std::string& folder, const std::vector<std::string>& files);
+void write_manifest(const std::string& folder, const std::vector<std::string>& files,
+                    const Pause& pause);
 
 std::string state_text(const TrainingState& state);
 

@@ -42,9 +42,9 @@ class Run {
             parse_length(options.train.evaluate_every, step_size_, "train.evaluate_every")),
         sample_every_(parse_length(options.train.sample_every, step_size_, "train.sample_every")),
         checkpoint_every_(parse_length(options.checkpoint.every, step_size_, "checkpoint.every")),
-        writer_(CheckpointFolder(folder.checkpoints()),
-                {options.checkpoint.keep_last,
-                 parse_length(options.checkpoint.keep_every, step_size_, "checkpoint.keep_every")}),
+        retention_{options.checkpoint.keep_last, parse_length(options.checkpoint.keep_every,
+                                                              step_size_, "checkpoint.keep_every")},
+        writer_(CheckpointFolder(folder.checkpoints()), retention_),
         patience_(options.train.patience),
         progress_(options.train.log_every) {
     if (patience_ > 0 && (evaluate_every_ == 0 || data.size(Split::kValid) == 0)) {
@@ -69,6 +69,11 @@ class Run {
     since_best_ = state.since_best;
     evaluation_due_ = state.evaluation_due;
     saved_step_ = state.step;
+  }
+
+  // Which this run will write again, and what killed processes left.
+  void discard_later_checkpoints() const {
+    CheckpointFolder(folder_.checkpoints()).discard_after(trainer_.steps_done(), retention_);
   }
 
   // The folder exists by now, and config.toml in it.
@@ -200,9 +205,9 @@ class Run {
 
   // Training waits for the copy only.
   void checkpoint(bool best) {
-    writer_.wait();  // so that there is one copy at a time
+    Snapshot& snapshot = writer_.next();
     saved_step_ = trainer_.steps_done();
-    Snapshot snapshot = trainer_.snapshot();
+    trainer_.copy_to(snapshot);
     snapshot.state.best_bits = best_bits_;
     snapshot.state.since_best = since_best_;
     snapshot.state.evaluation_due = evaluation_due_;
@@ -210,7 +215,7 @@ class Run {
     snapshot.config = config_;
     snapshot.best = best;
     log_quiet(RunFolder::log_mark(saved_step_));
-    writer_.start(std::move(snapshot));
+    writer_.start();
   }
 
   void finish() {
@@ -253,6 +258,7 @@ class Run {
   int64_t evaluate_every_;
   int64_t sample_every_;
   int64_t checkpoint_every_;
+  Retention retention_;
   CheckpointWriter writer_;
   std::optional<double> best_bits_;  // of the weights that evaluation prefers
   int64_t since_best_ = 0;           // evaluations after that
@@ -297,7 +303,7 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     folder.begin(options);
   } else {
     folder.continue_after(run.trainer().steps_done(), options);
-    CheckpointFolder(folder.checkpoints()).discard_after(run.trainer().steps_done());
+    run.discard_later_checkpoints();
   }
   open_log_file(folder.log());
   if (!checkpoint.empty()) log_info("resumed from " + checkpoint);

@@ -141,20 +141,27 @@ Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<b
   return train::evaluate(evaluation_, model(weights), data_, split, 0, stop);
 }
 
-Snapshot Trainer::snapshot() const {
-  Snapshot snapshot{.slices = parameters_.slices(),
-                    .weights = queue_.to_host(parameters_.values())};
-  snapshot.state.step = steps_;
-  snapshot.state.updates = updates_;
+void Trainer::copy_to(Snapshot& snapshot) {
+  const auto copy = [this](const View& flat, Tensor& held) {
+    if (!held.present()) held = Tensor::zeros(flat.shape(), flat.dtype());
+    if (queue_.on_gpu()) return queue_.read(flat, held.view().raw());
+    launch(queue_, Convert{.x = flat, .y = held});  // on all threads, unlike memcpy()
+  };
   StepState state;
-  std::memcpy(&state, queue_.to_host(state_).view().raw(), sizeof state);
+  queue_.read(state_, &state);
   snapshot.state.loss_scale = state.loss_scale;
   snapshot.state.good_steps = state.good_steps;
-  if (averages_) snapshot.average = queue_.to_host(averages_->values());
-  for (const auto& [name, flat] : optimizer_->buffers()) {
-    snapshot.optimizer.emplace_back(name, queue_.to_host(flat));
+  snapshot.state.step = steps_;
+  snapshot.state.updates = updates_;
+  snapshot.slices = parameters_.slices();
+  copy(parameters_.values(), snapshot.weights);
+  if (averages_) copy(averages_->values(), snapshot.average);
+  const auto buffers = optimizer_->buffers();
+  snapshot.optimizer.resize(buffers.size());
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    snapshot.optimizer[i].first = buffers[i].first;
+    copy(buffers[i].second, snapshot.optimizer[i].second);
   }
-  return snapshot;
 }
 
 void Trainer::restore(const std::string& checkpoint) {

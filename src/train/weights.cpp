@@ -52,7 +52,7 @@ void load_slice(const std::string& path, const TensorRecord& record, const View&
 
 void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>& slices,
                   const std::vector<FlatBuffer>& buffers,
-                  const std::map<std::string, std::string>& metadata) {
+                  const std::map<std::string, std::string>& metadata, const Pause& pause) {
   std::vector<TensorRecord> records;
   for (const FlatBuffer& buffer : buffers) {
     for (const nn::ParameterSlice& slice : slices) {
@@ -61,7 +61,7 @@ void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>
                          nn::ParameterStore::slice_of(buffer.values, slice).raw()});
     }
   }
-  write_safetensors(path, records, metadata);
+  write_safetensors(path, records, metadata, pause);
 }
 
 void load_buffers(const Queue& queue, const std::string& path,

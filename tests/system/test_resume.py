@@ -118,6 +118,12 @@ class Resume(SmallRun):
         self.assertEqual(names, {"step-8", "step-16", "step-18", "step-20", "best"})
         self.assertEqual((self.path / "run/checkpoints/best").read_text(), "20")
 
+    def test_resuming_removes_old_checkpoints_that_a_killed_run_has_left(self):
+        self.train()  # keeps all four
+        kept = {20, int((self.path / "run/checkpoints/best").read_text())}
+        self.train("--resume=auto", "--checkpoint.keep_every=0 steps", "--checkpoint.keep_last=1")
+        self.assertEqual(set(small_run.steps(self.path / "run")), kept)
+
     def test_a_checkpoint_evaluates_and_samples_like_a_run(self):
         self.train()
         checkpoint = "run/checkpoints/step-20"

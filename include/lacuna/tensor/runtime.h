@@ -38,6 +38,8 @@ class DeviceStream {
   virtual Tensor allocate(const Shape& shape, DType dtype) = 0;
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual std::unique_ptr<Download> download(const void* device, size_t bytes) = 0;
+  /// Copies to host memory and waits.
+  virtual void read(void* host, const void* device, size_t bytes) = 0;
   virtual void fill(void* device, int byte, size_t bytes) = 0;
   virtual void wait() = 0;
   /// Told after each launch what it was. In checked mode, waits for it.
@@ -71,6 +73,8 @@ class Queue {
   void upload(const View& to, const void* from) const;
   /// Begins to copy a contiguous view of the device to the host.
   std::unique_ptr<Download> download(const View& from) const;
+  /// Copies a contiguous view of the device to host memory; waits.
+  void read(const View& from, void* to) const;
   /// A host tensor with the elements of a contiguous view; waits.
   Tensor to_host(const View& from) const;
   /// Until all work is done. Throws Error(kInternal) when the device has failed.

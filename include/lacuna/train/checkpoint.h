@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "lacuna/base/files.h"
+#include "lacuna/base/priority.h"
 #include "lacuna/nn/parameters.h"
 
 namespace lacuna::train {
@@ -49,11 +51,11 @@ class CheckpointFolder {
 
   /// Writes a checkpoint, reads it back and verifies it, then removes what `retention` does not
   /// keep. Throws Error(kIo) and leaves the older ones as they are when anything fails.
-  void write(const Snapshot& snapshot, const Retention& retention) const;
+  void write(const Snapshot& snapshot, const Retention& retention, const Pause& pause = {}) const;
 
   /// Removes the checkpoints after `step`, which a run that goes on from `step` will write again,
-  /// and what killed processes left.
-  void discard_after(int64_t step) const;
+  /// and what killed processes left, also of those that `retention` does not keep.
+  void discard_after(int64_t step, const Retention& retention) const;
 
   /// Steps of all checkpoints, ascending.
   std::vector<int64_t> steps() const;
@@ -72,19 +74,23 @@ class CheckpointFolder {
 
 /// Throws Error(kData), naming the file, unless every file of the checkpoint is there, whole and as
 /// its manifest says; Error(kConfig) when it is of another version.
-void verify_checkpoint(const std::string& path);
+void verify_checkpoint(const std::string& path, const Pause& pause = {});
 /// The state of a checkpoint that has been verified. Throws like verify_checkpoint().
 TrainingState read_state(const std::string& path);
 
-/// Writes checkpoints in the background, one at a time.
+/// Writes checkpoints in the background, one at a time, at the pace of a Pacer; quickly once it is
+/// waited for.
 class CheckpointWriter {
  public:
   CheckpointWriter(CheckpointFolder folder, Retention retention)
       : folder_(std::move(folder)), retention_(retention) {}
   ~CheckpointWriter();
 
-  /// Waits for the one before, then starts. A failure is kept and reported as a warning.
-  void start(Snapshot snapshot);
+  /// What is to be written next, to be filled; the buffers of the last one are still there. Waits
+  /// for the one under way, so that there is one copy at a time.
+  Snapshot& next();
+  /// Starts to write next(). A failure is kept and reported as a warning.
+  void start();
   /// Waits for the one under way.
   void wait();
   /// Of the last checkpoint that could not be written, if none was written after it.
@@ -93,6 +99,8 @@ class CheckpointWriter {
  private:
   CheckpointFolder folder_;
   Retention retention_;
+  std::optional<Pacer> pacer_;
+  Snapshot snapshot_;  // the writing thread's as long as one is under way
   std::future<std::string> under_way_;
   std::string failure_;
 };

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lacuna/base/files.h"
 #include "lacuna/nn/parameters.h"
 
 namespace lacuna::train {
@@ -20,7 +21,7 @@ struct FlatBuffer {
 /// atomically. Throws Error(kIo).
 void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>& slices,
                   const std::vector<FlatBuffer>& buffers,
-                  const std::map<std::string, std::string>& metadata);
+                  const std::map<std::string, std::string>& metadata, const Pause& pause = {});
 
 /// Reads what save_buffers() wrote into buffers of the queue's device, converting from any float
 /// type. Throws Error(kData) when the file is damaged, lacks a tensor, has one of another shape, or

@@ -1,0 +1,44 @@
+#include "lacuna/base/priority.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+
+namespace lacuna {
+namespace {
+
+constexpr int kNicest = 19;
+constexpr double kRest = 49;  // times the work before it
+
+double processor_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+}  // namespace
+
+void Pacer::begin() {
+  // On Linux each thread has a nice value of its own. Not the class SCHED_IDLE, which may get no
+  // time at all.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNicest);
+  worked_ = processor_seconds();
+}
+
+void Pacer::rest() {
+  const std::chrono::duration<double> pause(kRest * (processor_seconds() - worked_));
+  std::unique_lock lock(mutex_);
+  hurried_.wait_for(lock, pause, [this] { return in_a_hurry_; });
+  worked_ = processor_seconds();
+}
+
+void Pacer::hurry() {
+  const std::lock_guard lock(mutex_);
+  in_a_hurry_ = true;
+  hurried_.notify_all();
+}
+
+}  // namespace lacuna
