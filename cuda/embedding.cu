@@ -5,7 +5,7 @@
 //   the
 //              compulsory N C size bytes are half of that
 // Forward: a thread has a pack of columns of one position, for which it sums the position tables
-// once, and all samples. Blocks with the same columns follow each other, so that these columns of
+// once, and four samples. Blocks with the same columns follow each other, so that these columns of
 // the token table stay in the first-level caches. Backward: the sum over the samples for each
 // position is kept in f32, as many columns at a time as the scratch memory holds, and every row of
 // a position table sums the positions that have its digit, in a fixed order.
@@ -20,7 +20,9 @@ namespace lacuna::cuda {
 namespace {
 
 constexpr int kThreads = 256, kLanes = 16, kPositions = kThreads / kLanes;
-constexpr int kSide = 32;  // columns and rows of threads of a block that sums positions
+constexpr int kSamples = 4;  // of a thread, forward
+constexpr int kAhead = 8;    // loads under way together, backward
+constexpr int kSide = 32;    // columns and rows of threads of a block that sums positions
 constexpr int64_t kSumBytes = int64_t{32} << 20;
 
 /// The position tables: rows[k] rows each, 0 when absent; position p has row p / inner[k] %
@@ -40,37 +42,51 @@ struct Tables {
       require(inner_positions < INT32_MAX, op, "position tables for more than 2^31 positions");
     }
   }
+  __device__ int row(int k, int position) const { return position / inner[k] % rows[k]; }
+  /// The m-th position with digit `row` of table k.
+  __device__ int64_t position(int k, int row, int m) const {
+    return (int64_t{m / inner[k]} * rows[k] + row) * inner[k] + m % inner[k];
+  }
   int all_rows() const { return rows[0] + rows[1] + rows[2]; }
 };
 
+// Block (x, y, z): kPositions positions, kLanes packs of columns, kSamples samples.
 template <class T, int kPack>
-__global__ __launch_bounds__(kThreads) void embedding_forward_kernel(
-    const int32_t* tokens, const float* token, const float* start, Tables tables, T* y,
-    int64_t batch, int64_t length, int64_t width) {
-  const int64_t tiles = (length + kPositions - 1) / kPositions;
-  const int64_t t = blockIdx.x % tiles * kPositions + threadIdx.x / kLanes;
-  const int64_t column = (blockIdx.x / tiles * kLanes + threadIdx.x % kLanes) * kPack;
+__global__ __launch_bounds__(kThreads) void embedding_forward_kernel(const int32_t* tokens,
+                                                                     const float* token,
+                                                                     const float* start,
+                                                                     Tables tables, T* y, int batch,
+                                                                     int length, int width) {
+  const int t = static_cast<int>(blockIdx.x * kPositions + threadIdx.x / kLanes);
+  const int column = static_cast<int>(blockIdx.y * kLanes + threadIdx.x % kLanes) * kPack;
+  const int first = static_cast<int>(blockIdx.z) * kSamples;
   if (t >= length || column >= width) return;
-  Pack<float, kPack> fixed{};
-  if (t == 0) {
-    fixed = load<kPack>(start + column);
-  } else {
+  const auto row_of = [&](const float* table, int row) {
+    return load<kPack>(table + int64_t{row} * width + column);
+  };
+  Pack<float, kPack> sums[kSamples];
 #pragma unroll
-    for (int k = 0; k < kMaxPositionTables; ++k) {
-      if (tables.rows[k] == 0) continue;
-      const int64_t row = (t - 1) / tables.inner[k] % tables.rows[k];
-      const Pack<float, kPack> more = load<kPack>(tables.data[k] + row * width + column);
-#pragma unroll
-      for (int i = 0; i < kPack; ++i) fixed.at[i] += more.at[i];
-    }
+  for (int k = 0; k < kSamples; ++k) {
+    const int64_t b = first + k;
+    if (b < batch && t > 0) sums[k] = row_of(token, tokens[b * length + t - 1]);
   }
-#pragma unroll 4
-  for (int64_t b = 0; b < batch; ++b) {
-    Pack<float, kPack> sum{};
-    if (t > 0) sum = load<kPack>(token + tokens[b * length + t - 1] * width + column);
+  Pack<float, kPack> fixed = t == 0 ? row_of(start, 0) : Pack<float, kPack>{};
+#pragma unroll
+  for (int k = 0; k < kMaxPositionTables; ++k) {
+    if (t == 0 || tables.rows[k] == 0) continue;
+    const Pack<float, kPack> more = row_of(tables.data[k], tables.row(k, t - 1));
+#pragma unroll
+    for (int i = 0; i < kPack; ++i) fixed.at[i] += more.at[i];
+  }
+#pragma unroll
+  for (int k = 0; k < kSamples; ++k) {
+    const int64_t b = first + k;
+    if (b >= batch) continue;
     Pack<T, kPack> rounded;
 #pragma unroll
-    for (int i = 0; i < kPack; ++i) rounded.at[i] = from_f32<T>(sum.at[i] + fixed.at[i]);
+    for (int i = 0; i < kPack; ++i) {
+      rounded.at[i] = from_f32<T>(t > 0 ? sums[k].at[i] + fixed.at[i] : fixed.at[i]);
+    }
     store<kPack>(y + (b * length + t) * width + column, rounded);
   }
 }
@@ -79,21 +95,30 @@ __global__ __launch_bounds__(kThreads) void embedding_forward_kernel(
 // for t = 0 it is added to dstart.
 template <class T, int kPack>
 __global__ __launch_bounds__(kThreads) void sum_samples_kernel(const T* dy, float* sums,
-                                                               float* dstart, int64_t batch,
-                                                               int64_t positions, int64_t length,
-                                                               int64_t width, int64_t first_column,
-                                                               int64_t columns) {
-  const int64_t packs = columns / kPack, i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  const int64_t t = i / packs, column = i % packs * kPack;
+                                                               float* dstart, int batch,
+                                                               int positions, int64_t length,
+                                                               int64_t width, int first_column,
+                                                               int columns) {
+  const unsigned packs = static_cast<unsigned>(columns / kPack);
+  const unsigned i = blockIdx.x * kThreads + threadIdx.x;
+  const int t = static_cast<int>(i / packs), column = static_cast<int>(i % packs) * kPack;
   if (t >= positions) return;
   Pack<float, kPack> sum{};
-#pragma unroll 4
-  for (int64_t b = 0; b < batch; ++b) {
-    const Pack<T, kPack> more = load<kPack>(dy + (b * length + t) * width + first_column + column);
+  for (int first = 0; first < batch; first += kAhead) {
+    Pack<T, kPack> more[kAhead];
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) sum.at[j] += to_f32(more.at[j]);
+    for (int k = 0; k < kAhead; ++k) {
+      const int64_t b = first + k;
+      if (b < batch) more[k] = load<kPack>(dy + (b * length + t) * width + first_column + column);
+    }
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k) {
+      if (first + k >= batch) continue;
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) sum.at[j] += to_f32(more[k].at[j]);
+    }
   }
-  if (t > 0) return store<kPack>(sums + (t - 1) * columns + column, sum);
+  if (t > 0) return store<kPack>(sums + int64_t{t - 1} * columns + column, sum);
 #pragma unroll
   for (int j = 0; j < kPack; ++j) dstart[first_column + column + j] += sum.at[j];
 }
@@ -101,21 +126,22 @@ __global__ __launch_bounds__(kThreads) void sum_samples_kernel(const T* dy, floa
 // Block (x, y): kSide columns of row y of all tables one after the other. Thread row i takes every
 // kSide-th of the positions with the row's digit.
 __global__ __launch_bounds__(kSide* kSide) void sum_positions_kernel(
-    const float* sums, Tables tables, int64_t positions, int64_t width, int64_t first_column,
-    int64_t columns) {
+    const float* sums, Tables tables, int positions, int64_t width, int first_column, int columns) {
   __shared__ float staged[kSide][kSide + 1];
   int k = 0, row = static_cast<int>(blockIdx.y);
   while (row >= tables.rows[k]) row -= tables.rows[k++];
-  const int inner = tables.inner[k], rows = tables.rows[k];
-  const int64_t column = int64_t{blockIdx.x} * kSide + threadIdx.x;
+  const int column = static_cast<int>(blockIdx.x * kSide + threadIdx.x);
   float sum = 0;
-  if (column < columns) {
-#pragma unroll 4
-    for (int m = static_cast<int>(threadIdx.y);; m += kSide) {
-      const int64_t position = (int64_t{m / inner} * rows + row) * inner + m % inner;
-      if (position >= positions) break;
-      sum += sums[position * columns + column];
+  int m = static_cast<int>(threadIdx.y);
+  while (column < columns && tables.position(k, row, m) < positions) {
+    float more[kAhead];
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i, m += kSide) {
+      const int64_t position = tables.position(k, row, m);
+      more[i] = position < positions ? sums[position * columns + column] : 0;
     }
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) sum += more[i];
   }
   staged[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
@@ -133,13 +159,16 @@ void forward(GpuStream& stream, const EmbeddingForward& op) {
   const Tables tables(op.position, kOp);
   const float *token = pointer<float>(op.token, kOp), *start = pointer<float>(op.start, kOp);
   T* y = pointer<T>(op.y, kOp);
+  require(batch * length < INT32_MAX && batch <= 65535 * kSamples, kOp,
+          "more tokens than a launch can have");
   with_pack_width<kVector<T>>(
       width, {y, token, start, tables.data[0], tables.data[1], tables.data[2]}, [&](auto pack) {
-        const int64_t tiles = divide_up(length, kPositions);
-        const int64_t blocks = tiles * divide_up(width, int64_t{kLanes} * pack);
-        embedding_forward_kernel<T, pack>
-            <<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(
-                pointer<int32_t>(op.tokens, kOp), token, start, tables, y, batch, length, width);
+        const dim3 blocks(static_cast<unsigned>(divide_up(length, kPositions)),
+                          static_cast<unsigned>(divide_up(width, int64_t{kLanes} * pack)),
+                          static_cast<unsigned>(divide_up(batch, kSamples)));
+        embedding_forward_kernel<T, pack><<<blocks, kThreads, 0, stream.stream()>>>(
+            pointer<int32_t>(op.tokens, kOp), token, start, tables, y, static_cast<int>(batch),
+            static_cast<int>(length), static_cast<int>(width));
       });
   check_launch("embedding_forward_kernel");
 }
@@ -153,21 +182,25 @@ void add_position_gradients(GpuStream& stream, const EmbeddingBackward& op) {
   const T* dy = pointer<T>(op.dy, kOp);
   float* dstart = pointer<float>(op.dstart, kOp);
   const int64_t fitting = kSumBytes / (positions * int64_t{sizeof(float)}) / 8 * 8;
-  const int64_t most = std::max<int64_t>(fitting, 8);  // columns
+  const int64_t most = std::min(width, std::max<int64_t>(fitting, 8));  // columns
+  require(batch * length < INT32_MAX && positions * most < INT32_MAX, kOp,
+          "more tokens than 32-bit numbers count");
   for (int64_t first = 0; first < width; first += most) {
     const int64_t columns = std::min(most, width - first);
     float* sums = stream.workspace<float>(positions * columns);
     with_pack_width<kVector<T>>(width, {dy}, [&](auto pack) {
       const int64_t blocks = divide_up(positions * (columns / pack), kThreads);
       sum_samples_kernel<T, pack><<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(
-          dy, sums, dstart, batch, positions, length, width, first, columns);
+          dy, sums, dstart, static_cast<int>(batch), static_cast<int>(positions), length, width,
+          static_cast<int>(first), static_cast<int>(columns));
     });
     check_launch("sum_samples_kernel");
     if (positions == 1) continue;
     const dim3 blocks(static_cast<unsigned>(divide_up(columns, kSide)),
                       static_cast<unsigned>(tables.all_rows()));
     sum_positions_kernel<<<blocks, dim3(kSide, kSide), 0, stream.stream()>>>(
-        sums, tables, positions - 1, width, first, columns);
+        sums, tables, static_cast<int>(positions - 1), width, static_cast<int>(first),
+        static_cast<int>(columns));
     check_launch("sum_positions_kernel");
   }
 }

@@ -18,7 +18,8 @@ namespace lacuna::cuda {
 namespace {
 
 constexpr int kChunk = 256, kDigits = 256, kDigitBits = 8;
-constexpr int kLanes = 64, kPieceGroups = 4, kJoinGroups = 8, kAhead = 8;
+constexpr int kLanes = 64, kPieceGroups = 4, kAhead = 8;
+constexpr int kJoinLanes = 128, kJoinGroups = 4;
 constexpr int64_t kLeastPiece = 64;
 constexpr int64_t kBorderBytes = int64_t{16} << 20;
 
@@ -186,13 +187,14 @@ __global__ __launch_bounds__(kLanes* kPieceGroups) void sum_runs_kernel(Entries 
   }
 }
 
-// Block (x, p): a run that begins in piece p and goes on: its tail, then the heads of the pieces
-// after, thread row y every kJoinGroups-th of them.
-__global__ __launch_bounds__(kLanes* kJoinGroups) void join_runs_kernel(Entries sorted,
-                                                                        float* dtoken, int width,
-                                                                        Borders borders) {
-  __shared__ float staged[kJoinGroups][kLanes];
-  const int piece = static_cast<int>(blockIdx.y);
+// Block p: a run that begins in piece p and goes on: its tail, then the heads of the pieces after,
+// thread row y every kJoinGroups-th of them.
+__global__ __launch_bounds__(kJoinLanes* kJoinGroups) void join_runs_kernel(Entries sorted,
+                                                                            float* dtoken,
+                                                                            int width,
+                                                                            Borders borders) {
+  __shared__ float staged[kJoinGroups][kJoinLanes];
+  const int piece = static_cast<int>(blockIdx.x);
   const int begin = piece * borders.entries, end = begin + borders.entries;
   if (end >= sorted.count) return;
   const int token = sorted.token(sorted.row(end - 1));
@@ -200,22 +202,25 @@ __global__ __launch_bounds__(kLanes* kJoinGroups) void join_runs_kernel(Entries 
   const bool began_before = begin > 0 && borders.first_tokens[piece] == token &&
                             sorted.token(sorted.row(begin - 1)) == token;
   if (began_before) return;
-  const int column = static_cast<int>(blockIdx.x * kLanes + threadIdx.x);
-  const int group = static_cast<int>(threadIdx.y);
-  float sum = 0;
-  if (column < width) {
-    if (group == 0) sum = borders.tails[int64_t{piece} * width + column];
-#pragma unroll 4
-    for (int p = piece + 1 + group; p < borders.pieces; p += kJoinGroups) {
-      if (borders.first_tokens[p] != token) break;
-      sum += borders.heads[int64_t{p} * width + column];
+  const int lane = static_cast<int>(threadIdx.x), group = static_cast<int>(threadIdx.y);
+  for (int first = 0; first < width; first += kJoinLanes) {
+    const int column = first + lane;
+    float sum = 0;
+    if (column < width) {
+      if (group == 0) sum = borders.tails[int64_t{piece} * width + column];
+      for (int p = piece + 1 + group; p < borders.pieces; p += kJoinGroups) {
+        if (borders.first_tokens[p] != token) break;
+        sum += borders.heads[int64_t{p} * width + column];
+      }
     }
+    staged[group][lane] = sum;
+    __syncthreads();
+    if (group == 0 && column < width) {
+      for (int i = 1; i < kJoinGroups; ++i) sum += staged[i][lane];
+      dtoken[int64_t{token} * width + column] += sum;
+    }
+    __syncthreads();
   }
-  staged[group][threadIdx.x] = sum;
-  __syncthreads();
-  if (group > 0 || column >= width) return;
-  for (int i = 1; i < kJoinGroups; ++i) sum += staged[i][threadIdx.x];
-  dtoken[int64_t{token} * width + column] += sum;
 }
 
 /// Sorts the entries by token in scratch memory from *scratch on, which moves behind it.
@@ -275,7 +280,7 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
         sorted, dy, dtoken, static_cast<int>(width), borders);
   });
   check_launch("sum_runs_kernel");
-  join_runs_kernel<<<dim3(columns(1), static_cast<unsigned>(pieces)), dim3(kLanes, kJoinGroups), 0,
+  join_runs_kernel<<<static_cast<unsigned>(pieces), dim3(kJoinLanes, kJoinGroups), 0,
                      stream.stream()>>>(sorted, dtoken, static_cast<int>(width), borders);
   check_launch("join_runs_kernel");
 }

@@ -2,8 +2,8 @@
 // f32.
 //   forward    y = (x - mean) * rstd * gain + bias      reads x, writes y: 2 N C size bytes
 //   backward   dx, dgain, dbias                         reads x, dy, writes dx: 3 N C size bytes
-// Bound by memory. A warp holds a row (several warps one that is wider than 512) and reads the next
-// (forward: the next two) before it works on this one. Backward keeps the sums for dgain and dbias
+// Bound by memory. A warp holds a row (several warps one that is wider than 512) and the next few
+// rows are on their way to shared memory meanwhile. Backward keeps the sums for dgain and dbias
 // in registers over all rows of a warp; each block leaves one partial sum per column, and a second
 // kernel adds those.
 #include "lacuna/kernels/layernorm.h"
@@ -12,32 +12,24 @@
 namespace lacuna::cuda {
 namespace {
 
-// Registers of a thread of the forward kernel: so few that enough rows are under way.
-template <int kPack, int kPacks>
-constexpr int kRegisters = kPack == 1                       ? 128
-                           : kPack* kPacks == kNormElements ? 80
-                                                            : 64;
-
 template <class T, int kPack, int kPacks>
-__global__ __maxnreg__((kRegisters<kPack, kPacks>)) void layernorm_forward_kernel(
+__global__ __maxnreg__((kForwardRegisters<kPack, kPacks>)) void layernorm_forward_kernel(
     const T* x, const float* gain, const float* bias, T* y, float* mean, float* rstd, float eps,
     int64_t rows, int width, int warps) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
   float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
-  StoredRow<T, kPack, kPacks> next, second;
-  next.read(place, x, place.first + place.group);
-  second.read(place, x, place.first + place.group + place.step());
+  RowQueue<T, kPack, kPacks, 1> queue(place, x);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
+    queue.advance(row);
+    const auto row_x = queue.get(0);
 #pragma unroll
     for (int k = 0; k < kPacks; ++k) {
 #pragma unroll
-      for (int i = 0; i < kPack; ++i) values[k * kPack + i] = next.at(k, i);
+      for (int i = 0; i < kPack; ++i) values[k * kPack + i] = row_x.at(k, i);
     }
-    next = second;
-    second.read(place, x, row + 2 * place.step());
     normalise_row(place, values, gains, biases, eps, row, y, mean, rstd);
   }
 }
@@ -46,24 +38,18 @@ template <class T, int kPack, int kPacks>
 __global__ __launch_bounds__(kMostNormThreads) void layernorm_backward_kernel(
     const T* x, const float* gain, const float* mean, const float* rstd, const T* dy, T* dx,
     float* partial, int64_t rows, int width, int warps) {
-  constexpr bool kEarly = sizeof(T) == 2 && kPack > 1;
   const NormPlace<kPack, kPacks> place(rows, width, warps);
   float gains[kPack * kPacks], gradient[kPack * kPacks];
   float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
   read_columns(place, gain, gains);
-  StoredRow<T, kPack, kPacks> next_x, next_dy;
-  const auto read_next = [&](int64_t row) {
-    next_x.read(place, x, row);
-    next_dy.read(place, dy, row);
-  };
-  if (kEarly) read_next(place.first + place.group);
+  RowQueue<T, kPack, kPacks, 2> queue(place, x, dy);
+  RowStatistics statistics(place, mean, rstd);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
-    if (!kEarly) read_next(row);
-    const auto row_x = next_x, row_dy = next_dy;
-    const float row_mean = row < rows ? mean[row] : 0, row_rstd = row < rows ? rstd[row] : 0;
-    if (kEarly) read_next(row + place.step());
-    normalise_row_backward(place, row_x, row_dy, gains, row_mean, row_rstd, gradient, dgain, dbias);
+    queue.advance(row);
+    const float2 now = statistics.advance(place, row);
+    normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
+                           dbias);
     write_row(place, gradient, dx, row);
   }
   float* sums = partial + int64_t{blockIdx.x} * 2 * width;
@@ -78,10 +64,11 @@ void forward(GpuStream& stream, const LayerNormForward& op) {
   const T* x = pointer<T>(op.x, kOp);
   T* y = pointer<T>(op.y, kOp);
   with_norm_packs<T>(width, {x, y}, [&](auto pack, auto packs) {
-    const NormLaunch plan = norm_launch(rows, width, pack * packs, kOp);
     const auto kernel = layernorm_forward_kernel<T, pack, packs>;
-    const auto blocks = plan.blocks(resident_blocks(stream, kernel, plan.threads));
-    kernel<<<static_cast<unsigned>(blocks), plan.threads, 0, stream.stream()>>>(
+    const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
+                                        RowQueue<T, pack, packs, 1>::kBytes, false, kOp);
+    const auto blocks = plan.blocks(resident_blocks(stream, kernel, plan.threads, plan.shared));
+    kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
         x, pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), y,
         pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), static_cast<float>(op.eps),
         rows, plan.width, plan.warps);
@@ -98,13 +85,14 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
   with_norm_packs<T>(width, {x, dy, dx}, [&](auto pack, auto packs) {
-    const NormLaunch plan = norm_launch(rows, width, pack * packs, kOp);
     const auto kernel = layernorm_backward_kernel<T, pack, packs>;
+    const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
+                                        RowQueue<T, pack, packs, 2>::kBytes, true, kOp);
     const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
     const int64_t blocks =
-        plan.blocks(std::min(most, resident_blocks(stream, kernel, plan.threads)));
+        plan.blocks(std::min(most, resident_blocks(stream, kernel, plan.threads, plan.shared)));
     float* partial = stream.workspace<float>(blocks * 2 * width);
-    kernel<<<static_cast<unsigned>(blocks), plan.threads, 0, stream.stream()>>>(
+    kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
         x, pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),
         dy, dx, partial, rows, plan.width, plan.warps);
     check_launch("layernorm_backward_kernel");

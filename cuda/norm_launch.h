@@ -12,7 +12,7 @@ namespace lacuna::cuda {
 
 struct NormLaunch {
   int64_t rows;
-  int width, warps, threads;
+  int width, warps, threads, shared;
 
   int groups() const { return threads / (32 * warps); }
   /// As many as run at once, and no more than there are rows.
@@ -21,11 +21,20 @@ struct NormLaunch {
   }
 };
 
-inline NormLaunch norm_launch(int64_t rows, int64_t width, int elements, const char* op) {
+/// For `kernel`, whose threads hold `elements` elements of a row and have `queue_bytes` of rows
+/// under way each; sums_columns: it leaves sums per column.
+template <class Kernel>
+NormLaunch norm_launch(Kernel kernel, int64_t rows, int64_t width, int elements, int queue_bytes,
+                       bool sums_columns, const char* op) {
   int warps = 1;
   while (32 * warps * elements < width) warps *= 2;
   require(32 * warps <= kMostNormThreads, op, "rows on the GPU have at most 8192 elements");
-  return {rows, static_cast<int>(width), warps, std::max(32 * warps, kNormThreads)};
+  const int threads = std::max(32 * warps, kNormThreads);
+  const int sums = sums_columns ? kNormThreads * kNormElements * int{sizeof(float)} : 0;
+  const int shared = std::max(threads * queue_bytes, sums);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
+        "cudaFuncSetAttribute");
+  return {rows, static_cast<int>(width), warps, threads, shared};
 }
 
 /// Calls body(Constant<kPack>, Constant<kPacks>) with what suits rows of `width` elements of T.

@@ -5,7 +5,7 @@
 //              reads sum, dy, dsum, writes dresidual, dbranch: 5 N C size bytes
 // Bound by memory; with dropout ten rounds of Philox for four elements come close to it. The norm
 // is of the sum as it is stored, so that backward sees the same rows. Rows and partial sums as in
-// layernorm.cu; the next row is read early where elements have two bytes (registers).
+// layernorm.cu.
 #include "device/dropout.cuh"
 #include "lacuna/kernels/residual_norm.h"
 #include "norm_launch.h"
@@ -28,39 +28,34 @@ __device__ void drop_row(const NormPlace<kPack, kPacks>& place, const DropoutLau
 }
 
 template <class T, bool kDropout, int kPack, int kPacks>
-__global__ __launch_bounds__(kMostNormThreads) void residual_norm_forward_kernel(
+__global__ __maxnreg__((kForwardRegisters<kPack, kPacks>)) void residual_norm_forward_kernel(
     const T* residual, const T* branch, const float* gain, const float* bias, T* sum, T* y,
     float* mean, float* rstd, float eps, int64_t rows, int64_t length, int width, int warps,
     DropoutLaunch dropout) {
-  constexpr bool kEarly = sizeof(T) == 2 && kPack > 1;
   const NormPlace<kPack, kPacks> place(rows, width, warps);
   float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
-  StoredRow<T, kPack, kPacks> next_residual, next_branch;
-  const auto read_next = [&](int64_t row) {
-    next_residual.read(place, residual, row);
-    next_branch.read(place, branch, row);
-  };
-  if (kEarly) read_next(place.first + place.group);
+  RowQueue<T, kPack, kPacks, 2> queue(place, residual, branch);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
-    if (!kEarly) read_next(row);
+    queue.advance(row);
+    const auto row_branch = queue.get(1);
 #pragma unroll
     for (int k = 0; k < kPacks; ++k) {
 #pragma unroll
-      for (int i = 0; i < kPack; ++i) values[k * kPack + i] = next_branch.at(k, i);
+      for (int i = 0; i < kPack; ++i) values[k * kPack + i] = row_branch.at(k, i);
     }
     drop_row<kDropout>(place, dropout, row, length, values);
+    const auto row_residual = queue.get(0);
 #pragma unroll
     for (int k = 0; k < kPacks; ++k) {
 #pragma unroll
       for (int i = 0; i < kPack; ++i) {
         float& value = values[k * kPack + i];
-        value = to_f32(from_f32<T>(next_residual.at(k, i) + value));
+        value = to_f32(from_f32<T>(row_residual.at(k, i) + value));
       }
     }
-    if (kEarly) read_next(row + place.step());
     write_row(place, values, sum, row);
     normalise_row(place, values, gains, biases, eps, row, y, mean, rstd);
   }
@@ -71,26 +66,19 @@ __global__ __launch_bounds__(kMostNormThreads) void residual_norm_backward_kerne
     const T* sum, const float* gain, const float* mean, const float* rstd, const T* dy,
     const T* dsum, T* dresidual, T* dbranch, float* partial, int64_t rows, int64_t length,
     int width, int warps, DropoutLaunch dropout) {
-  constexpr bool kEarly = sizeof(T) == 2 && kPack > 1;
   const NormPlace<kPack, kPacks> place(rows, width, warps);
   float gains[kPack * kPacks], gradient[kPack * kPacks];
   float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
   read_columns(place, gain, gains);
-  StoredRow<T, kPack, kPacks> next_sum, next_dy, next_dsum;
-  const auto read_next = [&](int64_t row) {
-    next_sum.read(place, sum, row);
-    next_dy.read(place, dy, row);
-    next_dsum.read(place, dsum, dsum == nullptr ? rows : row);
-  };
-  if (kEarly) read_next(place.first + place.group);
+  RowQueue<T, kPack, kPacks, 3> queue(place, sum, dy, dsum);
+  RowStatistics statistics(place, mean, rstd);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
-    if (!kEarly) read_next(row);
-    const auto row_sum = next_sum, row_dy = next_dy, row_dsum = next_dsum;
-    const float row_mean = row < rows ? mean[row] : 0, row_rstd = row < rows ? rstd[row] : 0;
-    if (kEarly) read_next(row + place.step());
-    normalise_row_backward(place, row_sum, row_dy, gains, row_mean, row_rstd, gradient, dgain,
+    queue.advance(row);
+    const float2 now = statistics.advance(place, row);
+    normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
+    const auto row_dsum = queue.get(2);
 #pragma unroll
     for (int k = 0; k < kPacks; ++k) {
 #pragma unroll
@@ -119,10 +107,11 @@ void forward(GpuStream& stream, const ResidualNormForward& op) {
   T *sum = pointer<T>(op.sum, kOp), *y = pointer<T>(op.y, kOp);
   with_norm_packs<T>(width, {residual, branch, sum, y}, [&](auto pack, auto packs) {
     with_dropout(op.dropout, [&](auto drops) {
-      const NormLaunch plan = norm_launch(rows, width, pack * packs, kOp);
       const auto kernel = residual_norm_forward_kernel<T, drops, pack, packs>;
-      const auto blocks = plan.blocks(resident_blocks(stream, kernel, plan.threads));
-      kernel<<<static_cast<unsigned>(blocks), plan.threads, 0, stream.stream()>>>(
+      const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
+                                          RowQueue<T, pack, packs, 2>::kBytes, false, kOp);
+      const auto blocks = plan.blocks(resident_blocks(stream, kernel, plan.threads, plan.shared));
+      kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
           residual, branch, pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), sum, y,
           pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), static_cast<float>(op.eps),
           rows, length, plan.width, plan.warps, DropoutLaunch(op.dropout));
@@ -142,13 +131,14 @@ void backward(GpuStream& stream, const ResidualNormBackward& op) {
   float* dbias = pointer<float>(op.dbias, kOp);
   with_norm_packs<T>(width, {sum, dy, dsum, dresidual, dbranch}, [&](auto pack, auto packs) {
     with_dropout(op.dropout, [&](auto drops) {
-      const NormLaunch plan = norm_launch(rows, width, pack * packs, kOp);
       const auto kernel = residual_norm_backward_kernel<T, drops, pack, packs>;
+      const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
+                                          RowQueue<T, pack, packs, 3>::kBytes, true, kOp);
       const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
       const int64_t blocks =
-          plan.blocks(std::min(most, resident_blocks(stream, kernel, plan.threads)));
+          plan.blocks(std::min(most, resident_blocks(stream, kernel, plan.threads, plan.shared)));
       float* partial = stream.workspace<float>(blocks * 2 * width);
-      kernel<<<static_cast<unsigned>(blocks), plan.threads, 0, stream.stream()>>>(
+      kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
           sum, pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp),
           pointer<float>(op.rstd, kOp), dy, dsum, dresidual, dbranch, partial, rows, length,
           plan.width, plan.warps, DropoutLaunch(op.dropout));

@@ -12,6 +12,15 @@ inline constexpr int kNormThreads = 256;      // of a block, where a row needs n
 inline constexpr int kMostNormThreads = 512;  // so that a thread may have 128 registers
 inline constexpr int kNormElements = 16;      // of a thread, at most
 
+/// Registers of a thread of the forward kernels: so few that many warps run.
+template <int kPack, int kPacks>
+constexpr int kForwardRegisters = kPack == 1                       ? 128
+                                  : kPack* kPacks == kNormElements ? 80
+                                                                   : 64;
+
+/// The shared memory of a launch: first for rows, at the end for sums per column.
+extern __shared__ uint4 norm_shared[];
+
 /// Which rows and columns a thread works on.
 template <int kPack, int kPacks>
 struct NormPlace {
@@ -32,28 +41,115 @@ struct NormPlace {
   __device__ bool inside(int k) const { return column(k) < width; }
 };
 
-/// A thread's part of a row as it is stored.
+/// A thread's part of a row as it is stored, zeros outside of it.
 template <class T, int kPack, int kPacks>
 struct StoredRow {
   Pack<T, kPack> packs[kPacks];
 
-  __device__ void read(const NormPlace<kPack, kPacks>& place, const T* from, int64_t row) {
-#pragma unroll
-    for (int k = 0; k < kPacks; ++k) {
-      if (row < place.rows && place.inside(k)) {
-        packs[k] = load<kPack>(from + row * place.width + place.column(k));
-      } else {
-#pragma unroll
-        for (int i = 0; i < kPack; ++i) packs[k].at[i] = T(0.0F);
+  __device__ float at(int k, int i) const { return to_f32(packs[k].at[i]); }
+};
+
+/// Rows of kTensors tensors on their way to a block: copied to shared memory well before they are
+/// used, so that enough bytes are under way without taking registers. A thread reads only what it
+/// asked for itself, so there is no barrier. Packs of less than 16 bytes are read when they are
+/// used.
+template <class T, int kPack, int kPacks, int kTensors>
+class RowQueue {
+ public:
+  static constexpr bool kCopies = kPack * sizeof(T) == 16;
+  static constexpr int kStageBytes = kTensors * kPacks * 16;  // of a thread
+  static constexpr int kStages = kStageBytes <= 32   ? 5
+                                 : kStageBytes <= 64 ? 4
+                                 : kStageBytes <= 96 ? 3
+                                                     : 1;
+  /// Of shared memory, for each thread.
+  static constexpr int kBytes = kCopies ? kStages * kStageBytes : 0;
+
+  /// A null tensor has rows of zeros.
+  template <class... Tensors>
+  __device__ RowQueue(const NormPlace<kPack, kPacks>& place, Tensors... tensors)
+      : place_(place), tensors_{tensors...} {
+    if constexpr (kCopies) {
+      for (int i = 0; i + 1 < kStages; ++i) {
+        ask(place.first + place.group + i * place.step(), i);
       }
     }
   }
-  __device__ float at(int k, int i) const {
-    return to_f32(packs[k].at[i]);
+  /// To the next row, which is `row`.
+  __device__ void advance(int64_t row) {
+    row_ = row;
+    if constexpr (kCopies) {
+      stage_ = stage_ + 1 == kStages ? 0 : stage_ + 1;
+      ask(row + (kStages - 1) * place_.step(), stage_ == 0 ? kStages - 1 : stage_ - 1);
+      asm volatile("cp.async.wait_group %0;" ::"n"(kStages - 1) : "memory");
+    }
   }
+  __device__ StoredRow<T, kPack, kPacks> get(int tensor) const {
+    StoredRow<T, kPack, kPacks> row;
+    const bool is_there = row_ < place_.rows && tensors_[tensor] != nullptr;
+#pragma unroll
+    for (int k = 0; k < kPacks; ++k) {
+      if (!is_there || !place_.inside(k)) {
+#pragma unroll
+        for (int i = 0; i < kPack; ++i) row.packs[k].at[i] = T(0.0F);
+      } else if constexpr (kCopies) {
+        row.packs[k] = load<kPack>(reinterpret_cast<const T*>(slot(stage_, tensor, k)));
+      } else {
+        row.packs[k] = load<kPack>(tensors_[tensor] + row_ * place_.width + place_.column(k));
+      }
+    }
+    return row;
+  }
+
+ private:
+  __device__ static uint4* slot(int stage, int tensor, int k) {
+    return norm_shared + ((stage * kTensors + tensor) * kPacks + k) * blockDim.x + threadIdx.x;
+  }
+  __device__ void ask(int64_t row, int stage) {
+#pragma unroll
+    for (int tensor = 0; tensor < kTensors; ++tensor) {
+#pragma unroll
+      for (int k = 0; k < kPacks; ++k) {
+        if (row >= place_.rows || tensors_[tensor] == nullptr || !place_.inside(k)) continue;
+        const T* from = tensors_[tensor] + row * place_.width + place_.column(k);
+        const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(slot(stage, tensor, k)));
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+      }
+    }
+    asm volatile("cp.async.commit_group;" ::: "memory");
+  }
+
+  const NormPlace<kPack, kPacks>& place_;
+  const T* tensors_[kTensors];
+  int64_t row_ = 0;
+  int stage_ = kStages - 1;
 };
 
-/// values (rounded to T) to a row, or zeros' place left alone.
+/// Mean and rstd of the rows of a group, read one row early.
+class RowStatistics {
+ public:
+  template <class Place>
+  __device__ RowStatistics(const Place& place, const float* mean, const float* rstd)
+      : mean_(mean), rstd_(rstd), next_(read(place, place.first + place.group)) {}
+  /// Of `row`, which is the next one.
+  template <class Place>
+  __device__ float2 advance(const Place& place, int64_t row) {
+    const float2 now = next_;
+    next_ = read(place, row + place.step());
+    return now;
+  }
+
+ private:
+  template <class Place>
+  __device__ float2 read(const Place& place, int64_t row) const {
+    return row < place.rows ? float2{mean_[row], rstd_[row]} : float2{0, 0};
+  }
+
+  const float *mean_, *rstd_;
+  float2 next_;
+};
+
+/// `values`, rounded to T, to a row.
 template <class T, int kPack, int kPacks>
 __device__ void write_row(const NormPlace<kPack, kPacks>& place, const float* values, T* to,
                           int64_t row) {
@@ -166,7 +262,7 @@ __device__ void normalise_row_backward(const NormPlace<kPack, kPacks>& place,
 template <int kPack, int kPacks>
 __device__ void write_column_sums(const NormPlace<kPack, kPacks>& place, const float* values,
                                   float* partial) {
-  __shared__ float staged[kNormThreads * kNormElements];
+  auto* staged = reinterpret_cast<float*>(norm_shared);  // of kNormThreads * kNormElements
   if (place.groups == 1) {
     for (int k = 0; k < kPacks; ++k) {
 #pragma unroll
@@ -177,7 +273,7 @@ __device__ void write_column_sums(const NormPlace<kPack, kPacks>& place, const f
     return;
   }
   const int columns = 32 * place.warps * kPack * kPacks;  // of a group
-  __syncthreads();                                        // the sums before are read
+  __syncthreads();                                        // the rows, and the sums before, are read
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
 #pragma unroll
