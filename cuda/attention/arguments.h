@@ -50,13 +50,21 @@ struct BackwardArguments {
   bool later;  // add to what the earlier stages wrote
 };
 
-/// Rows of one group: two fragments of 16 rows where the registers hold them.
+/// Fragments of 16 rows in a group, and blocks that should fit on a multiprocessor, which bounds
+/// the registers of a thread. Two fragments read a tile half as often, one leaves room for more
+/// warps.
 template <int kQk, int kV>
 inline constexpr int kForwardFragments = kV <= 64 ? 2 : 1;
 template <int kQk, int kV>
+inline constexpr int kForwardBlocks = 2;
+template <int kQk, int kV>
 inline constexpr int kQueryFragments = kQk + kV <= 64 ? 2 : 1;
 template <int kQk, int kV>
+inline constexpr int kQueryBlocks = 2;
+template <int kQk, int kV>
 inline constexpr int kKeyFragments = kQk + kV <= 64 ? 2 : 1;
+template <int kQk, int kV>
+inline constexpr int kKeyBlocks = 2;
 
 /// 16-bit elements, on tensor cores; kQk and kV are the padded head sizes.
 template <class T, int kQk, int kV>

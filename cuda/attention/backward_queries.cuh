@@ -15,6 +15,7 @@ namespace {
 template <int kQk, int kV>
 struct QueriesShape {
   static constexpr int kFragments = kQueryFragments<kQk, kV>;
+  static constexpr bool kKept = kFragments * (kQk + kV) <= 192;
   static constexpr int kGroupRows = 16 * kFragments;
   static constexpr int kRows = kGroups * kGroupRows;
   static constexpr int kQBytes = kRows * kQk * 2, kRowBytes = kRows * (kQk + kV) * 2;
@@ -24,7 +25,7 @@ struct QueriesShape {
 };
 
 template <class T, int kQk, int kV>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
     attention_backward_queries_kernel(const __grid_constant__ BackwardArguments<T> a) {
   using Shape = QueriesShape<kQk, kV>;
   constexpr int kFragments = Shape::kFragments, kGroupRows = Shape::kGroupRows;
@@ -43,8 +44,10 @@ __global__ void __launch_bounds__(kThreads)
   const auto row_position = [&](int row) { return positions[row]; };
   const auto load = [&](const Cursor& at, int stage) {
     const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
-    copy_columns<kQk>(to, a.k, a.work, rows, at);
-    copy_columns<kV>(to + Shape::kKeyBytes, a.v, a.work, rows, at);
+    const DeviceOrder order = a.work.walks[at.segment.walk].columns;
+    copy_columns<kQk>(to, a.k, rows, order, at.segment.lane, at.column, at.segment.end);
+    copy_columns<kV>(to + Shape::kKeyBytes, a.v, rows, order, at.segment.lane, at.column,
+                     at.segment.end);
   };
   copy_rows<Shape::kRows, kQk>(own_q, a.q, rows.batch, head, row_position);
   copy_rows<Shape::kRows, kV>(own_dy, a.dy, rows.batch, head, row_position);
@@ -53,8 +56,8 @@ __global__ void __launch_bounds__(kThreads)
   wait_for_copies();
   __syncthreads();
 
-  LeftTile<T, kQk, kFragments> q(own_q, warp * kGroupRows);
-  LeftTile<T, kV, kFragments> dy(own_dy, warp * kGroupRows);
+  LeftTile<T, kQk, kFragments, Shape::kKept> q(own_q, warp * kGroupRows);
+  LeftTile<T, kV, kFragments, Shape::kKept> dy(own_dy, warp * kGroupRows);
   float dq[kFragments][kQk / 8][4] = {};
   float shift[kFragments][2], delta[kFragments][2];
   const int64_t statistics =

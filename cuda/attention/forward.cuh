@@ -142,7 +142,7 @@ __device__ inline void attend(const uint32_t (&q)[kFragments][kQk / 16][4], uint
 }
 
 template <class T, int kQk, int kV>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
     attention_forward_kernel(const __grid_constant__ ForwardArguments<T> a) {
   using Shape = ForwardShape<T, kQk, kV>;
   constexpr int kFragments = Shape::kFragments, kGroupRows = Shape::kGroupRows;
@@ -160,8 +160,10 @@ __global__ void __launch_bounds__(kThreads)
   const auto row_position = [&](int row) { return positions[row]; };
   const auto load = [&](const Cursor& at, int stage) {
     const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
-    copy_columns<kQk>(to, a.k, a.work, rows, at);
-    copy_columns<kV>(to + Shape::kKeyBytes, a.v, a.work, rows, at);
+    const DeviceOrder order = a.work.walks[at.segment.walk].columns;
+    copy_columns<kQk>(to, a.k, rows, order, at.segment.lane, at.column, at.segment.end);
+    copy_columns<kV>(to + Shape::kKeyBytes, a.v, rows, order, at.segment.lane, at.column,
+                     at.segment.end);
   };
   copy_rows<Shape::kRows, kQk>(own, a.q, rows.batch, head, row_position);
   Cursor next(a.work, rows.item);

@@ -97,38 +97,53 @@ __device__ inline void copy_elements(uint32_t to, const uint16_t* from, int coun
 template <int kRows, int kWidth, class T, class Position>
 __device__ inline void copy_rows(uint32_t tile, const Rows<const T>& from, int32_t batch,
                                  int32_t head, const Position& position) {
-  constexpr int kChunks = kWidth / 8;
-  const T* base = from.data + batch * from.batch + head * from.head;
+  constexpr int kChunks = kWidth / 8, kStep = kThreads / kChunks;
   const int first = static_cast<int>(threadIdx.x) / kChunks;
   const int chunk = static_cast<int>(threadIdx.x) % kChunks, left = from.width - chunk * 8;
+  const T* base = from.data + batch * from.batch + head * from.head + chunk * 8;
   if (from.wide) {
 #pragma unroll
-    for (int row = first; row < kRows; row += kThreads / kChunks) {
+    for (int row = first; row < kRows; row += kStep) {
       const int32_t where = position(row);
-      const bool present = where >= 0 && left > 0;
-      const T* source = present ? base + where * from.position + chunk * 8 : base;
-      copy_async_16(tile + chunk_at<kWidth>(row, chunk), source, present);
+      copy_async_16(tile + chunk_at<kWidth>(row, chunk), base + where * from.position,
+                    where >= 0 && left > 0);
     }
     return;
   }
 #pragma unroll 1
-  for (int row = first; row < kRows; row += kThreads / kChunks) {
+  for (int row = first; row < kRows; row += kStep) {
     const int32_t where = position(row);
-    const T* source = base + where * from.position + chunk * 8;
-    copy_elements(tile + chunk_at<kWidth>(row, chunk), reinterpret_cast<const uint16_t*>(source),
+    copy_elements(tile + chunk_at<kWidth>(row, chunk),
+                  reinterpret_cast<const uint16_t*>(base + where * from.position),
                   where >= 0 ? left : 0);
   }
 }
 
-/// The columns of a tile from `column` on.
+/// Starts to copy columns [column, end) of a lane, at most a tile's.
 template <int kWidth, class T>
-__device__ inline void copy_columns(uint32_t tile, const Rows<const T>& from, const Work& work,
-                                    const ItemRows& rows, const Cursor& at) {
-  const DeviceOrder& order = work.walks[at.segment.walk].columns;
-  copy_rows<kColumnTile, kWidth>(tile, from, rows.batch, rows.item.head, [&](int row) {
-    const int32_t i = at.column + row;
-    return i < at.segment.end ? position_of(order, at.segment.lane, i) : -1;
-  });
+__device__ inline void copy_columns(uint32_t tile, const Rows<const T>& from, const ItemRows& rows,
+                                    const DeviceOrder& order, int32_t lane, int32_t column,
+                                    int32_t end) {
+  constexpr int kChunks = kWidth / 8, kStep = kThreads / kChunks;
+  if (!from.wide || order.run != 1) {
+    copy_rows<kColumnTile, kWidth>(tile, from, rows.batch, rows.item.head, [&](int row) {
+      return column + row < end ? position_of(order, lane, column + row) : -1;
+    });
+    return;
+  }
+  // Evenly spaced: one address and one step.
+  const int first = static_cast<int>(threadIdx.x) / kChunks;
+  const int chunk = static_cast<int>(threadIdx.x) % kChunks;
+  const int32_t start = position_of(order, lane, column + first);
+  const T* source = from.data + rows.batch * from.batch + rows.item.head * from.head +
+                    start * from.position + chunk * 8;
+  const int64_t step = kStep * order.outer * from.position;
+  const int32_t count = chunk * 8 < from.width ? end - column : 0;
+#pragma unroll
+  for (int row = 0; row < kColumnTile; row += kStep) {
+    copy_async_16(tile + chunk_at<kWidth>(row + first, chunk), source, row + first < count);
+    source += step;
+  }
 }
 
 /// Lanes of a warp as a left operand: 16 rows from `row` on, 16 elements from chunk 2 * `step` on.
