@@ -60,13 +60,9 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
   __shared__ Span spans[Shape::kRows];
   const uint32_t own_k = shared_address(memory), own_v = own_k + Shape::kKBytes;
   const uint32_t tiles = own_k + Shape::kRowBytes;
-  const ItemRows rows(a.work, blockIdx.x);
+  const ItemRows rows(a.work);
   const int32_t head = rows.item.head;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
-    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
-  }
-  __syncthreads();
   const auto row_position = [&](int row) { return positions[row]; };
   const auto load = [&](const Cursor& at, int stage) {
     const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
@@ -76,10 +72,14 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
                      at.segment.end);
     copy_statistics(to + Shape::kLseAt, to + Shape::kDeltaAt, a, rows, order, at);
   };
-  copy_rows<Shape::kRows, kQk>(own_k, a.k, rows.batch, head, row_position);
-  copy_rows<Shape::kRows, kV>(own_v, a.v, rows.batch, head, row_position);
   Cursor next(a.work, rows.item);
   if (next.valid()) load(next, 0);
+  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
+    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
+  }
+  __syncthreads();
+  copy_rows<Shape::kRows, kQk>(own_k, a.k, rows.batch, head, row_position);
+  copy_rows<Shape::kRows, kV>(own_v, a.v, rows.batch, head, row_position);
   wait_for_copies();
   __syncthreads();
 

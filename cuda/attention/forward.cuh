@@ -150,13 +150,9 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
   __shared__ int32_t positions[Shape::kRows];
   __shared__ Span spans[Shape::kRows];
   const uint32_t own = shared_address(memory), tiles = own + Shape::kRowBytes;
-  const ItemRows rows(a.work, blockIdx.x);
+  const ItemRows rows(a.work);
   const int32_t head = rows.item.head;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
-    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
-  }
-  __syncthreads();
   const auto row_position = [&](int row) { return positions[row]; };
   const auto load = [&](const Cursor& at, int stage) {
     const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
@@ -165,9 +161,13 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
     copy_columns<kV>(to + Shape::kKeyBytes, a.v, rows, order, at.segment.lane, at.column,
                      at.segment.end);
   };
-  copy_rows<Shape::kRows, kQk>(own, a.q, rows.batch, head, row_position);
   Cursor next(a.work, rows.item);
   if (next.valid()) load(next, 0);
+  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
+    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
+  }
+  __syncthreads();
+  copy_rows<Shape::kRows, kQk>(own, a.q, rows.batch, head, row_position);
   const uint32_t earlier = tiles + Shape::kStageBytes;
   if (a.later) {
     const Rows<const T> y{a.y.data, a.y.batch, a.y.position, a.y.head, a.y.width, a.y.wide};

@@ -193,6 +193,18 @@ TEST_CASE("Attention on the GPU agrees at the strides of the paper's models",
   }
 }
 
+// Small enough for compute-sanitizer, and every kernel is in it.
+TEST_CASE("Every attention kernel agrees at a small size", "[attention][small]") {
+  uint64_t seed = 8050;
+  for (const Widths& widths : {Widths{32, 32}, Widths{64, 64}, Widths{64, 128}, Widths{128, 128},
+                               Widths{20, 20}, Widths{7, 9}}) {
+    for (const DType dtype : kTypes) {
+      check({"fixed(12, 3, 4) | strided(8) | summary(8, 2)", 137, 1, 3, widths.qk, widths.v}, dtype,
+            seed++);
+    }
+  }
+}
+
 TEST_CASE("A query without a key gets zero and minus infinity on the GPU", "[attention]") {
   for (const DType dtype : kTypes) {
     check({"summary(8, 2, 2)", 19, 2, 2, 16, 16}, dtype, 8100);
