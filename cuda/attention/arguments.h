@@ -14,7 +14,8 @@ inline constexpr int kThreads = 32 * kGroups;
 template <class T>
 struct Rows {
   T* data;
-  int64_t batch, position, head;  // strides in elements
+  int64_t batch;  // strides in elements
+  int32_t position, head;
   int32_t width;
   bool wide;  // all rows start at multiples of 16 bytes, and are multiples of 16 bytes long
 };
@@ -43,20 +44,34 @@ struct ForwardArguments {
 template <class T>
 struct BackwardArguments {
   Work work;
-  Rows<const T> q, k, v, dy;
+  Rows<const T> q, k, v, y, dy;
   Rows<T> dq, dk, dv;
-  const float *lse, *delta;
+  const float* lse;
+  float* delta;
   float scale;
-  bool later;  // add to what the earlier stages wrote
+  bool later;         // add to what the earlier stages wrote
+  bool writes_delta;  // the queries' kernel computes delta of its rows; else it is there already
 };
 
-/// Rows of one group: two fragments of 16 rows where the registers hold them.
+/// Fragments of 16 rows in a group, and blocks that should fit on a multiprocessor, which bounds
+/// the registers of a thread. Two fragments read a tile half as often, one leaves room for more
+/// warps.
 template <int kQk, int kV>
-inline constexpr int kForwardFragments = kV <= 64 ? 2 : 1;
+inline constexpr int kForwardFragments = kQk == 64 && kV == 64 ? 2 : 1;
 template <int kQk, int kV>
-inline constexpr int kQueryFragments = kQk + kV <= 64 ? 2 : 1;
+inline constexpr int kForwardBlocks = kV <= 32                 ? 4
+                                      : kQk == 64 && kV == 128 ? 3
+                                                               : 2;
 template <int kQk, int kV>
-inline constexpr int kKeyFragments = kQk + kV <= 64 ? 2 : 1;
+inline constexpr int kQueryFragments = kQk == 64 && kV == 64 ? 2 : 1;
+template <int kQk, int kV>
+inline constexpr int kQueryBlocks = kV <= 32                 ? 4
+                                    : kQk == 64 && kV == 128 ? 3
+                                                             : 2;
+template <int kQk, int kV>
+inline constexpr int kKeyFragments = kQk == 64 && kV == 64 ? 2 : 1;
+template <int kQk, int kV>
+inline constexpr int kKeyBlocks = kV <= 32 ? 4 : 2;
 
 /// 16-bit elements, on tensor cores; kQk and kV are the padded head sizes.
 template <class T, int kQk, int kV>

@@ -55,8 +55,14 @@ Rows<T> rows_of(const View& x) {
   const auto size = static_cast<int64_t>(sizeof(T));
   bool wide = reinterpret_cast<uintptr_t>(x.raw()) % 16 == 0 && x.size(3) * size % 16 == 0;
   for (int dim = 0; dim < 3; ++dim) wide = wide && x.stride(dim) * size % 16 == 0;
-  return {static_cast<T*>(x.raw()),        x.stride(0), x.stride(1), x.stride(2),
-          static_cast<int32_t>(x.size(3)), wide};
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  require(x.stride(1) <= kMost && x.stride(2) <= kMost, "attention", "rows are too far apart");
+  return {.data = static_cast<T*>(x.raw()),
+          .batch = x.stride(0),
+          .position = static_cast<int32_t>(x.stride(1)),
+          .head = static_cast<int32_t>(x.stride(2)),
+          .width = static_cast<int32_t>(x.size(3)),
+          .wide = wide};
 }
 
 Extent extent_of(const View& y) {
@@ -128,6 +134,7 @@ void backward(GpuStream& stream, const AttentionBackward& op) {
   BackwardArguments<T> arguments{.q = rows_of<const T>(op.q),
                                  .k = rows_of<const T>(op.k),
                                  .v = rows_of<const T>(op.v),
+                                 .y = rows_of<const T>(op.y),
                                  .dy = rows_of<const T>(op.dy),
                                  .dq = rows_of<T>(op.dq),
                                  .dk = rows_of<T>(op.dk),
@@ -136,10 +143,13 @@ void backward(GpuStream& stream, const AttentionBackward& op) {
                                  .delta = op.delta.data<float>(),
                                  .scale = static_cast<float>(op.scale)};
   const Extent extent = extent_of(op.y);
-  launch_delta(extent, rows_of<const T>(op.y), arguments.dy, op.delta.data<float>(),
-               stream.stream());
   const auto run_stages = [&](RowsAre rows, int group_rows, const auto& kernel) {
-    if (!covers(stream, op, rows, group_rows)) {
+    const bool all_rows = covers(stream, op, rows, group_rows);
+    const bool with_delta = sizeof(T) == 2 && all_rows;  // on tensor cores, of every row
+    if (rows == RowsAre::kQueries && !with_delta) {
+      launch_delta(extent, arguments.y, arguments.dy, arguments.delta, stream.stream());
+    }
+    if (!all_rows) {
       for (const Rows<T>* to : {&arguments.dq, &arguments.dk, &arguments.dv}) {
         const bool of_queries = to == &arguments.dq;
         if (of_queries == (rows == RowsAre::kQueries)) launch_clear(extent, *to, stream.stream());
@@ -148,6 +158,7 @@ void backward(GpuStream& stream, const AttentionBackward& op) {
     for_stages(stream, op, rows, group_rows, [&](const Work& work, bool later) {
       arguments.work = work;
       arguments.later = later;
+      arguments.writes_delta = with_delta && !later;
       kernel(arguments, stream.stream());
     });
   };

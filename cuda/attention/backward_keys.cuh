@@ -16,6 +16,7 @@ namespace {
 template <int kQk, int kV>
 struct KeysShape {
   static constexpr int kFragments = kKeyFragments<kQk, kV>;
+  static constexpr bool kKept = kFragments * (kQk + kV) <= 128;
   static constexpr int kGroupRows = 16 * kFragments;
   static constexpr int kRows = kGroups * kGroupRows;
   static constexpr int kKBytes = kRows * kQk * 2, kRowBytes = kRows * (kQk + kV) * 2;
@@ -30,13 +31,13 @@ struct KeysShape {
 template <class T>
 __device__ inline void copy_statistics(uint32_t lse_tile, uint32_t delta_tile,
                                        const BackwardArguments<T>& a, const ItemRows& rows,
-                                       const Cursor& at) {
+                                       const DeviceOrder& order, const Cursor& at) {
   const int column = static_cast<int>(threadIdx.x) % kColumnTile;
   const int32_t i = at.column + column;
   const bool present = i < at.segment.end;
   const int64_t where =
       (static_cast<int64_t>(rows.batch) * a.work.heads + rows.item.head) * a.work.length +
-      (present ? position_of(a.work.walks[at.segment.walk].columns, at.segment.lane, i) : 0);
+      (present ? position_of(order, at.segment.lane, i) : 0);
   const bool first = threadIdx.x < kColumnTile;
   copy_async_4((first ? lse_tile : delta_tile) + static_cast<uint32_t>(column * 4),
                (first ? a.lse : a.delta) + where, present);
@@ -44,15 +45,12 @@ __device__ inline void copy_statistics(uint32_t lse_tile, uint32_t delta_tile,
 
 __device__ inline float2 load_pair(uint32_t from) {
   float2 pair;
-  asm volatile("ld.shared.v2.f32 {%0,%1}, [%2];"
-               : "=f"(pair.x), "=f"(pair.y)
-               : "r"(from)
-               : "memory");
+  asm volatile("ld.shared.v2.f32 {%0,%1}, [%2];" : "=f"(pair.x), "=f"(pair.y) : "r"(from));
   return pair;
 }
 
 template <class T, int kQk, int kV>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
     attention_backward_keys_kernel(const __grid_constant__ BackwardArguments<T> a) {
   using Shape = KeysShape<kQk, kV>;
   constexpr int kFragments = Shape::kFragments, kGroupRows = Shape::kGroupRows;
@@ -62,29 +60,31 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ Span spans[Shape::kRows];
   const uint32_t own_k = shared_address(memory), own_v = own_k + Shape::kKBytes;
   const uint32_t tiles = own_k + Shape::kRowBytes;
-  const ItemRows rows(a.work, blockIdx.x);
+  const ItemRows rows(a.work);
   const int32_t head = rows.item.head;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const auto row_position = [&](int row) { return positions[row]; };
+  const auto load = [&](const Cursor& at, int stage) {
+    const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
+    const DeviceOrder order = a.work.walks[at.segment.walk].columns;
+    copy_columns<kQk>(to, a.q, rows, order, at.segment.lane, at.column, at.segment.end);
+    copy_columns<kV>(to + Shape::kQueryBytes, a.dy, rows, order, at.segment.lane, at.column,
+                     at.segment.end);
+    copy_statistics(to + Shape::kLseAt, to + Shape::kDeltaAt, a, rows, order, at);
+  };
+  Cursor next(a.work, rows.item);
+  if (next.valid()) load(next, 0);
   for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
     positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
   }
   __syncthreads();
-  const auto row_position = [&](int row) { return positions[row]; };
-  const auto load = [&](const Cursor& at, int stage) {
-    const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
-    copy_columns<kQk>(to, a.q, a.work, rows, at);
-    copy_columns<kV>(to + Shape::kQueryBytes, a.dy, a.work, rows, at);
-    copy_statistics(to + Shape::kLseAt, to + Shape::kDeltaAt, a, rows, at);
-  };
   copy_rows<Shape::kRows, kQk>(own_k, a.k, rows.batch, head, row_position);
   copy_rows<Shape::kRows, kV>(own_v, a.v, rows.batch, head, row_position);
-  Cursor next(a.work, rows.item);
-  if (next.valid()) load(next, 0);
   wait_for_copies();
   __syncthreads();
 
-  LeftTile<T, kQk, kFragments> k(own_k, warp * kGroupRows);
-  LeftTile<T, kV, kFragments> v(own_v, warp * kGroupRows);
+  LeftTile<T, kQk, kFragments, Shape::kKept> k(own_k, warp * kGroupRows);
+  LeftTile<T, kV, kFragments, Shape::kKept> v(own_v, warp * kGroupRows);
   float dk[kFragments][kQk / 8][4] = {}, dv[kFragments][kV / 8][4] = {};
   const float factor = a.scale * kLog2E;
 

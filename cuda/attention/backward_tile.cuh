@@ -5,12 +5,10 @@
 
 namespace lacuna::cuda::attention {
 
-/// Rows of a warp as left fragments, in registers as long as they leave room for the sums.
-template <class T, int kWidth, int kFragments>
+/// Rows of a warp as left fragments, kept in registers where they leave room for the sums.
+template <class T, int kWidth, int kFragments, bool kKept>
 class LeftTile {
  public:
-  static constexpr bool kKept = kWidth < 128 || kFragments == 1;
-
   __device__ LeftTile(uint32_t tile, int row) : tile_(tile), row_(row) {
     if constexpr (kKept) {
 #pragma unroll
@@ -38,10 +36,10 @@ class LeftTile {
 };
 
 /// s += left * (rows `row` .. `row` + 31 of the tile)^T.
-template <class T, int kWidth, int kFragments>
+template <class T, int kWidth, int kFragments, bool kKept>
 __device__ inline void multiply_rows(float (&s)[kFragments][4][4],
-                                     const LeftTile<T, kWidth, kFragments>& left, uint32_t tile,
-                                     int row) {
+                                     const LeftTile<T, kWidth, kFragments, kKept>& left,
+                                     uint32_t tile, int row) {
 #pragma unroll
   for (int step = 0; step < kWidth / 16; ++step) {
     uint32_t a[kFragments][4];

@@ -142,7 +142,7 @@ __device__ inline void attend(const uint32_t (&q)[kFragments][kQk / 16][4], uint
 }
 
 template <class T, int kQk, int kV>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
     attention_forward_kernel(const __grid_constant__ ForwardArguments<T> a) {
   using Shape = ForwardShape<T, kQk, kV>;
   constexpr int kFragments = Shape::kFragments, kGroupRows = Shape::kGroupRows;
@@ -150,22 +150,24 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ int32_t positions[Shape::kRows];
   __shared__ Span spans[Shape::kRows];
   const uint32_t own = shared_address(memory), tiles = own + Shape::kRowBytes;
-  const ItemRows rows(a.work, blockIdx.x);
+  const ItemRows rows(a.work);
   const int32_t head = rows.item.head;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+  const auto row_position = [&](int row) { return positions[row]; };
+  const auto load = [&](const Cursor& at, int stage) {
+    const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
+    const DeviceOrder order = a.work.walks[at.segment.walk].columns;
+    copy_columns<kQk>(to, a.k, rows, order, at.segment.lane, at.column, at.segment.end);
+    copy_columns<kV>(to + Shape::kKeyBytes, a.v, rows, order, at.segment.lane, at.column,
+                     at.segment.end);
+  };
+  Cursor next(a.work, rows.item);
+  if (next.valid()) load(next, 0);
   for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
     positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
   }
   __syncthreads();
-  const auto row_position = [&](int row) { return positions[row]; };
-  const auto load = [&](const Cursor& at, int stage) {
-    const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
-    copy_columns<kQk>(to, a.k, a.work, rows, at);
-    copy_columns<kV>(to + Shape::kKeyBytes, a.v, a.work, rows, at);
-  };
   copy_rows<Shape::kRows, kQk>(own, a.q, rows.batch, head, row_position);
-  Cursor next(a.work, rows.item);
-  if (next.valid()) load(next, 0);
   const uint32_t earlier = tiles + Shape::kStageBytes;
   if (a.later) {
     const Rows<const T> y{a.y.data, a.y.batch, a.y.position, a.y.head, a.y.width, a.y.wide};

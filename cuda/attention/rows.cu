@@ -1,6 +1,7 @@
 // What is done to every row of a tensor [B, T, H, D], whatever the pattern:
-//   delta[b, h, t] = sum_d dy * y (reads y and dy once, 16 bytes a lane, 8 lanes a row), and the
-//   zeros and minus infinities where the passes leave positions out.
+//   delta[b, h, t] = sum_d dy * y (reads y and dy once, 16 bytes a lane, 8 lanes a row) where the
+//   kernel of the queries does not compute it, and the zeros and minus infinities where the passes
+//   leave positions out.
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
@@ -21,7 +22,7 @@ struct Place {
         head(row % extent.heads) {}
   template <class T>
   __device__ T* in(const Rows<T>& x) const {
-    return x.data + batch * x.batch + position * x.position + head * x.head;
+    return x.data + batch * x.batch + position * int64_t{x.position} + head * x.head;
   }
 };
 

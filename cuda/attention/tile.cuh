@@ -36,21 +36,23 @@ struct ItemRows {
   Item item;
   int32_t batch;
 
-  __device__ ItemRows(const Work& work, int64_t block)
-      : item(work.items[block / work.batch]), batch(static_cast<int32_t>(block % work.batch)) {}
+  __device__ explicit ItemRows(const Work& work)
+      : item(work.items[blockIdx.x / static_cast<unsigned>(work.batch)]),
+        batch(static_cast<int32_t>(blockIdx.x % static_cast<unsigned>(work.batch))) {}
 
+  /// groups_per_lane is a power of two.
   __device__ int32_t lane_of(int group) const {
-    return item.first_lane + group / item.groups_per_lane;
+    return item.first_lane + (group >> (__ffs(item.groups_per_lane) - 1));
   }
   __device__ int32_t index_of(int group, int row, int group_rows) const {
-    return item.first_row + group % item.groups_per_lane * group_rows + row;
+    return item.first_row + (group & (item.groups_per_lane - 1)) * group_rows + row;
   }
   /// -1 for a row that does not exist.
   __device__ int32_t position(const Work& work, int group, int row, int group_rows) const {
     const int32_t lane = lane_of(group);
     if (lane >= item.last_lane) return -1;
-    const int32_t at =
-        position_of(work.walks[item.walk].rows, lane, index_of(group, row, group_rows));
+    const DeviceOrder order = work.walks[item.walk].rows;
+    const int32_t at = position_of(order, lane, index_of(group, row, group_rows));
     return at < work.length ? at : -1;
   }
 };
@@ -97,38 +99,55 @@ __device__ inline void copy_elements(uint32_t to, const uint16_t* from, int coun
 template <int kRows, int kWidth, class T, class Position>
 __device__ inline void copy_rows(uint32_t tile, const Rows<const T>& from, int32_t batch,
                                  int32_t head, const Position& position) {
-  constexpr int kChunks = kWidth / 8;
-  const T* base = from.data + batch * from.batch + head * from.head;
+  constexpr int kChunks = kWidth / 8, kStep = kThreads / kChunks;
   const int first = static_cast<int>(threadIdx.x) / kChunks;
   const int chunk = static_cast<int>(threadIdx.x) % kChunks, left = from.width - chunk * 8;
+  const T* base = from.data + batch * from.batch + head * from.head + chunk * 8;
   if (from.wide) {
 #pragma unroll
-    for (int row = first; row < kRows; row += kThreads / kChunks) {
-      const int32_t where = position(row);
-      const bool present = where >= 0 && left > 0;
-      const T* source = present ? base + where * from.position + chunk * 8 : base;
-      copy_async_16(tile + chunk_at<kWidth>(row, chunk), source, present);
+    for (int i = 0; i < kRows / kStep; ++i) {
+      const int32_t where = position(first + i * kStep);
+      copy_async_16(tile + chunk_at<kWidth>(first + i * kStep, chunk),
+                    base + static_cast<int64_t>(where) * from.position, where >= 0 && left > 0);
     }
     return;
   }
 #pragma unroll 1
-  for (int row = first; row < kRows; row += kThreads / kChunks) {
+  for (int row = first; row < kRows; row += kStep) {
     const int32_t where = position(row);
-    const T* source = base + where * from.position + chunk * 8;
-    copy_elements(tile + chunk_at<kWidth>(row, chunk), reinterpret_cast<const uint16_t*>(source),
-                  where >= 0 ? left : 0);
+    copy_elements(
+        tile + chunk_at<kWidth>(row, chunk),
+        reinterpret_cast<const uint16_t*>(base + static_cast<int64_t>(where) * from.position),
+        where >= 0 ? left : 0);
   }
 }
 
-/// The columns of a tile from `column` on.
+/// Starts to copy columns [column, end) of a lane, at most a tile's.
 template <int kWidth, class T>
-__device__ inline void copy_columns(uint32_t tile, const Rows<const T>& from, const Work& work,
-                                    const ItemRows& rows, const Cursor& at) {
-  const DeviceOrder& order = work.walks[at.segment.walk].columns;
-  copy_rows<kColumnTile, kWidth>(tile, from, rows.batch, rows.item.head, [&](int row) {
-    const int32_t i = at.column + row;
-    return i < at.segment.end ? position_of(order, at.segment.lane, i) : -1;
-  });
+__device__ inline void copy_columns(uint32_t tile, const Rows<const T>& from, const ItemRows& rows,
+                                    const DeviceOrder& order, int32_t lane, int32_t column,
+                                    int32_t end) {
+  constexpr int kChunks = kWidth / 8, kStep = kThreads / kChunks;
+  if (!from.wide || order.run != 1) {
+    copy_rows<kColumnTile, kWidth>(tile, from, rows.batch, rows.item.head, [&](int row) {
+      return column + row < end ? position_of(order, lane, column + row) : -1;
+    });
+    return;
+  }
+  // Evenly spaced: one address and one step.
+  const int first = static_cast<int>(threadIdx.x) / kChunks;
+  const int chunk = static_cast<int>(threadIdx.x) % kChunks;
+  const int32_t start = position_of(order, lane, column + first);
+  const T* source = from.data + rows.batch * from.batch + rows.item.head * from.head +
+                    static_cast<int64_t>(start) * from.position + chunk * 8;
+  const int64_t step = static_cast<int64_t>(kStep * order.outer) * from.position;
+  const int32_t count = chunk * 8 < from.width ? end - column : 0;
+#pragma unroll
+  for (int i = 0; i < kColumnTile / kStep; ++i) {
+    copy_async_16(tile + chunk_at<kWidth>(first + i * kStep, chunk), source,
+                  first + i * kStep < count);
+    source += step;
+  }
 }
 
 /// Lanes of a warp as a left operand: 16 rows from `row` on, 16 elements from chunk 2 * `step` on.
@@ -173,7 +192,7 @@ struct Sight {
       if (seen.begin < seen.end) any = seen;
     }
     __syncwarp();  // the warp may still read what it saw of another segment
-    spans[group * kGroupRows + row] = seen;
+    if (threadIdx.x % 32 < kGroupRows) spans[group * kGroupRows + row] = seen;
     any = {__reduce_min_sync(~0u, any.begin), __reduce_max_sync(~0u, any.end)};
     all = {__reduce_max_sync(~0u, all.begin), __reduce_min_sync(~0u, all.end)};
     __syncwarp();
@@ -203,6 +222,15 @@ __device__ inline void stage_sums(uint32_t tile, int row, const float (&sums)[kS
                  "r"(lower)
                  : "memory");
   }
+}
+
+__device__ inline uint4 load_chunk(uint32_t from) {
+  uint4 x;
+  asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+               : "r"(from)
+               : "memory");
+  return x;
 }
 
 template <class T>
@@ -243,12 +271,8 @@ __device__ inline void write_rows(const Rows<T>& to, int32_t batch, int32_t head
   for (int row = first + lane / kChunks; row < first + kRows; row += 32 / kChunks) {
     const int32_t position = positions[row];
     if (position < 0 || left <= 0) continue;
-    T* target = base + position * to.position + chunk * 8;
-    uint4 x;
-    asm volatile("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
-                 : "r"(tile + chunk_at<kWidth>(row, chunk))
-                 : "memory");
+    T* target = base + static_cast<int64_t>(position) * to.position + chunk * 8;
+    const uint4 x = load_chunk(tile + chunk_at<kWidth>(row, chunk));
     if (to.wide) {
       write_chunk(target, x, later);
     } else {

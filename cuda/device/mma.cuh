@@ -4,6 +4,9 @@
 // Fragments (lane l of the warp, r = l / 4, c = 2 * (l mod 4)): sums[0..1] lie in row r, columns c
 // and c + 1 of the 16x8 result; sums[2..3] in row r + 8. Two neighbouring results, rounded and
 // packed, are the left operand of another product as they are.
+//
+// Copies and fragments are volatile, which keeps them on their side of barriers, but do not claim
+// memory: else the compiler would read everything else again after each of them.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -20,13 +23,11 @@ __device__ inline uint32_t shared_address(const void* pointer) {
 /// 16 bytes, or zeros when `present` is false (then nothing is read).
 __device__ inline void copy_async_16(uint32_t to, const void* from, bool present) {
   const int bytes = present ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
-               : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes));
 }
 __device__ inline void copy_async_4(uint32_t to, const void* from, bool present) {
   const int bytes = present ? 4 : 0;
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(bytes)
-               : "memory");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(bytes));
 }
 __device__ inline void commit_copies() {
   asm volatile("cp.async.commit_group;" ::: "memory");
@@ -40,14 +41,12 @@ __device__ inline void wait_for_copies() {
 __device__ inline void load_matrices(uint32_t (&to)[4], uint32_t from) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(from)
-               : "memory");
+               : "r"(from));
 }
 __device__ inline void load_transposed(uint32_t (&to)[4], uint32_t from) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(from)
-               : "memory");
+               : "r"(from));
 }
 
 template <class T>
@@ -56,7 +55,7 @@ __device__ inline void multiply_add(float (&sums)[4], const uint32_t (&a)[4], ui
 template <>
 __device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[4], const uint32_t (&a)[4],
                                                    uint32_t b0, uint32_t b1) {
-  asm volatile(
+  asm(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
       : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
@@ -65,7 +64,7 @@ __device__ inline void multiply_add<__nv_bfloat16>(float (&sums)[4], const uint3
 template <>
 __device__ inline void multiply_add<__half>(float (&sums)[4], const uint32_t (&a)[4], uint32_t b0,
                                             uint32_t b1) {
-  asm volatile(
+  asm(
       "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
       : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])

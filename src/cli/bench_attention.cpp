@@ -205,9 +205,9 @@ struct Rates {
 }  // namespace
 
 void bench_attention(const Parsed& parsed) {
-  const std::vector<Case> cases = wanted_cases(parsed.text("--case"));
-  const DType dtype = wanted_dtype(parsed.text("--dtype"));
-  const Rates rates(parsed.text("--rates"));
+  const std::vector<Case> cases = wanted_cases(parsed.text("case"));
+  const DType dtype = wanted_dtype(parsed.text("dtype"));
+  const Rates rates(parsed.text("rates"));
   const auto repeats = static_cast<int>(parsed.whole("repeats", 1));
   Queue queue = cuda::make_queue({});
   std::printf("%s, %s; ms and useful TFLOP/s, medians of %d graph replays\n",
@@ -232,7 +232,7 @@ void bench_attention(const Parsed& parsed) {
     line.add("floor_fwd_ms", floor).add("floor_fwdbwd_ms", floor_both);
     json += (json.empty() ? "[\n" : ",\n") + line.text();
   }
-  if (parsed.is_set("--json")) write_file(parsed.text("--json"), json + "\n]\n");
+  if (parsed.is_set("json")) write_atomic(parsed.text("json"), json + "\n]\n");
 }
 
 #else

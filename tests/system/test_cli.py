@@ -480,7 +480,8 @@ class Information(Case):
         for command, words in (("train", ["CONFIG", "--overwrite", "--section.key"]),
                                ("eval", ["RUN", "--split", "--raw", "--average", "--json", "--logits"]),
                                ("sample", ["RUN", "--prompt", "--top-p", "--count", "--seed"]),
-                               ("bench", ["cpu", "--repeats"]), ("list", ["patterns", "options"])):
+                               ("bench", ["cpu", "attention", "--repeats", "--case"]),
+                               ("list", ["patterns", "options"])):
             result = self.ok(command, "--help")
             self.assertEqual(result.stderr, b"")
             for word in words:
@@ -540,6 +541,12 @@ class Refusals(Case):
         self.refused(["list", "zzzzzzz"], "'zzzzzzz'", "Known: patterns, datasets, optimizers")
         self.refused(["bench", "gpu"], "'gpu'", "cpu")
         self.refused(["bench", "cpu", "--repeats", "0"], "--repeats", "at least 1")
+        # What is wrong with the words is said before a GPU is looked for.
+        with_cuda = b"CUDA toolkit" in self.ok("--version").stdout
+        for words, message in ((["--case", "enwik"], "enwik"), (["--dtype", "f64"], "bf16, f16, f32"),
+                               (["--rates", "790"], "790,4.3")):
+            self.refused(["bench", "attention"] + words,
+                         message if with_cuda else "built without CUDA")
         self.refused(train + ["--overwrit"], "'--overwrit'", "Did you mean '--overwrite'?")
         self.refused(train + ["--frobnicate"], "'--frobnicate'", "lacuna train --help")
         self.refused(train + ["d.toml"], "'d.toml'")
