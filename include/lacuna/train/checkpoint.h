@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "lacuna/base/files.h"
-#include "lacuna/base/priority.h"
+#include "lacuna/base/pacer.h"
 #include "lacuna/nn/parameters.h"
 
 namespace lacuna::train {

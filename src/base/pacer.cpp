@@ -1,8 +1,4 @@
-#include "lacuna/base/priority.h"
-
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "lacuna/base/pacer.h"
 
 #include <chrono>
 #include <ctime>
@@ -10,7 +6,6 @@
 namespace lacuna {
 namespace {
 
-constexpr int kNicest = 19;
 constexpr double kRest = 49;  // times the work before it
 
 double processor_seconds() {
@@ -22,9 +17,6 @@ double processor_seconds() {
 }  // namespace
 
 void Pacer::begin() {
-  // On Linux each thread has a nice value of its own. Not the class SCHED_IDLE, which may get no
-  // time at all.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNicest);
   worked_ = processor_seconds();
 }
 

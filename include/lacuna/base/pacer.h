@@ -6,13 +6,12 @@
 
 namespace lacuna {
 
-/// Paces one thread. The lowest priority is not enough: whoever waits for a core that this thread
-/// holds may wait for the end of its time slice. So it also rests, until it has worked for a
-/// fiftieth of the time at most, unless somebody waits for it.
+/// Paces one thread: it rests until it has worked for a fiftieth of the time at most, unless
+/// somebody waits for it. Not by a low priority, which would leave whoever waits behind all other
+/// work of the machine, and cannot be raised again without privileges.
 class Pacer {
  public:
-  /// On the thread itself, once: lowers its priority for the rest of its life, where the system
-  /// lets it.
+  /// On the thread itself, once, before its work.
   void begin();
   /// On the thread itself, after each small piece of work: sleeps, or returns at once after
   /// hurry().
