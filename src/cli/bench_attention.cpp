@@ -191,6 +191,7 @@ struct Rates {
     try {
       flops = std::stod(words.at(0)) * 1e12;
       bytes = std::stod(words.at(1)) * 1e12;
+      if (!(flops > 0 && bytes > 0)) throw std::out_of_range("not above 0");
     } catch (const std::logic_error&) {
       throw Error(ErrorKind::kUsage, "--rates", "cannot read '" + text + "'",
                   "TFLOP/s and TB/s as measured, such as 790,4.3");
