@@ -23,10 +23,10 @@ __global__ __maxnreg__((kRegisters<kPack, kPacks>)) void layernorm_forward_kerne
     const T* x, const float* gain, const float* bias, T* y, float* mean, float* rstd, float eps,
     int64_t rows, int width, int warps) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 1> queue(place, x);
   float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
-  RowQueue<T, kPack, kPacks, 1> queue(place, x);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
     queue.advance(row);
@@ -45,10 +45,10 @@ __global__ __launch_bounds__(kMostNormThreads) void layernorm_backward_kernel(
     const T* x, const float* gain, const float* mean, const float* rstd, const T* dy, T* dx,
     float* partial, int64_t rows, int width, int warps) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 2> queue(place, x, dy);
   float gains[kPack * kPacks], gradient[kPack * kPacks];
   float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
   read_columns(place, gain, gains);
-  RowQueue<T, kPack, kPacks, 2> queue(place, x, dy);
   RowStatistics statistics(place, mean, rstd);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;

@@ -33,10 +33,10 @@ __global__ __launch_bounds__(kMostNormThreads) void residual_norm_forward_kernel
     float* mean, float* rstd, float eps, int64_t rows, int64_t length, int width, int warps,
     DropoutLaunch dropout) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 2> queue(place, residual, branch);
   float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
-  RowQueue<T, kPack, kPacks, 2> queue(place, residual, branch);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
     queue.advance(row);
@@ -67,10 +67,10 @@ __global__ __launch_bounds__(kMostNormThreads) void residual_norm_backward_kerne
     const T* dsum, T* dresidual, T* dbranch, float* partial, int64_t rows, int64_t length,
     int width, int warps, DropoutLaunch dropout) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 3> queue(place, sum, dy, dsum);
   float gains[kPack * kPacks], gradient[kPack * kPacks];
   float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
   read_columns(place, gain, gains);
-  RowQueue<T, kPack, kPacks, 3> queue(place, sum, dy, dsum);
   RowStatistics statistics(place, mean, rstd);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
