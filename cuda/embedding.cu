@@ -5,8 +5,7 @@
 //   the
 //              compulsory N C size bytes are half of that
 // Forward: a thread has a pack of columns of one position, for which it sums the position tables
-// once, and four samples. Blocks with the same columns follow each other, so that these columns of
-// the token table stay in the first-level caches. Backward: the sum over the samples for each
+// once, and four samples. Backward: the sum over the samples for each
 // position is kept in f32, as many columns at a time as the scratch memory holds, and every row of
 // a position table sums the positions that have its digit, in a fixed order.
 #include <algorithm>
@@ -19,10 +18,11 @@
 namespace lacuna::cuda {
 namespace {
 
-constexpr int kThreads = 256, kLanes = 16, kPositions = kThreads / kLanes;
-constexpr int kSamples = 4;  // of a thread, forward
-constexpr int kAhead = 8;    // loads under way together, backward
-constexpr int kSide = 32;    // columns and rows of threads of a block that sums positions
+constexpr int kThreads = 256, kForwardThreads = 512, kForwardBlocks = 3;
+constexpr int kLanes = 32, kPositions = kForwardThreads / kLanes;  // of a block, forward
+constexpr int kSamples = 4;                                        // of a thread, forward
+constexpr int kAhead = 8;                    // loads under way together, backward
+constexpr int kSumLanes = 8, kSumRows = 32;  // of a block that sums positions
 constexpr int64_t kSumBytes = int64_t{32} << 20;
 
 /// The position tables: rows[k] rows each, 0 when absent; position p has row p / inner[k] %
@@ -43,23 +43,14 @@ struct Tables {
     }
   }
   __device__ int row(int k, int position) const { return position / inner[k] % rows[k]; }
-  /// The m-th position with digit `row` of table k.
-  __device__ int64_t position(int k, int row, int m) const {
-    return (int64_t{m / inner[k]} * rows[k] + row) * inner[k] + m % inner[k];
-  }
   int all_rows() const { return rows[0] + rows[1] + rows[2]; }
 };
 
-// Block (x, y, z): kPositions positions, kLanes packs of columns, kSamples samples.
+// kPositions positions, kLanes packs of columns, kSamples samples.
 template <class T, int kPack>
-__global__ __launch_bounds__(kThreads) void embedding_forward_kernel(const int32_t* tokens,
-                                                                     const float* token,
-                                                                     const float* start,
-                                                                     Tables tables, T* y, int batch,
-                                                                     int length, int width) {
-  const int t = static_cast<int>(blockIdx.x * kPositions + threadIdx.x / kLanes);
-  const int column = static_cast<int>(blockIdx.y * kLanes + threadIdx.x % kLanes) * kPack;
-  const int first = static_cast<int>(blockIdx.z) * kSamples;
+__device__ void embed_tile(const int32_t* tokens, const float* token, const float* start,
+                           const Tables& tables, T* y, int batch, int length, int width, int t,
+                           int column, int first) {
   if (t >= length || column >= width) return;
   const auto row_of = [&](const float* table, int row) {
     return load<kPack>(table + int64_t{row} * width + column);
@@ -88,6 +79,25 @@ __global__ __launch_bounds__(kThreads) void embedding_forward_kernel(const int32
       rounded.at[i] = from_f32<T>(t > 0 ? sums[k].at[i] + fixed.at[i] : fixed.at[i]);
     }
     store<kPack>(y + (b * length + t) * width + column, rounded);
+  }
+}
+
+// Block b works on the columns of slice b % slices and walks over tiles of positions and samples.
+// As the blocks of a multiprocessor usually have the same slice, its first-level cache holds these
+// columns of the tables.
+template <class T, int kPack>
+__global__ __launch_bounds__(kForwardThreads, kForwardBlocks) void embedding_forward_kernel(
+    const int32_t* tokens, const float* token, const float* start, Tables tables, T* y, int batch,
+    int length, int width, int slices) {
+  const int slice = static_cast<int>(blockIdx.x) % slices;
+  const int column = (slice * kLanes + static_cast<int>(threadIdx.x) % kLanes) * kPack;
+  const int tiles = (length + kPositions - 1) / kPositions;
+  const int all = tiles * ((batch + kSamples - 1) / kSamples);
+  for (int tile = static_cast<int>(blockIdx.x) / slices; tile < all;
+       tile += static_cast<int>(gridDim.x) / slices) {
+    const int t = tile % tiles * kPositions + static_cast<int>(threadIdx.x) / kLanes;
+    embed_tile<T, kPack>(tokens, token, start, tables, y, batch, length, width, t, column,
+                         tile / tiles * kSamples);
   }
 }
 
@@ -123,33 +133,45 @@ __global__ __launch_bounds__(kThreads) void sum_samples_kernel(const T* dy, floa
   for (int j = 0; j < kPack; ++j) dstart[first_column + column + j] += sum.at[j];
 }
 
-// Block (x, y): kSide columns of row y of all tables one after the other. Thread row i takes every
-// kSide-th of the positions with the row's digit.
-__global__ __launch_bounds__(kSide* kSide) void sum_positions_kernel(
+// Block (x, y): kSumLanes packs of columns of row y of all tables one after the other. Thread row i
+// takes every kSumRows-th of the positions with the row's digit.
+template <int kPack>
+__global__ __launch_bounds__(kSumLanes* kSumRows) void sum_positions_kernel(
     const float* sums, Tables tables, int positions, int64_t width, int first_column, int columns) {
-  __shared__ float staged[kSide][kSide + 1];
+  __shared__ float staged[kSumRows][kSumLanes * kPack + 1];
   int k = 0, row = static_cast<int>(blockIdx.y);
   while (row >= tables.rows[k]) row -= tables.rows[k++];
-  const int column = static_cast<int>(blockIdx.x * kSide + threadIdx.x);
-  float sum = 0;
-  int m = static_cast<int>(threadIdx.y);
-  while (column < columns && tables.position(k, row, m) < positions) {
-    float more[kAhead];
+  const int column = static_cast<int>(blockIdx.x * kSumLanes + threadIdx.x) * kPack;
+  const int inner = tables.inner[k], rows = tables.rows[k];
+  const int far = kSumRows / inner, near = kSumRows % inner;  // one step of kSumRows
+  int outer = static_cast<int>(threadIdx.y) / inner, at = static_cast<int>(threadIdx.y) % inner;
+  const auto position = [&] { return (int64_t{outer} * rows + row) * inner + at; };
+  float sum[kPack] = {};
+  while (column < columns && position() < positions) {
+    Pack<float, kPack> more[kAhead];
 #pragma unroll
-    for (int i = 0; i < kAhead; ++i, m += kSide) {
-      const int64_t position = tables.position(k, row, m);
-      more[i] = position < positions ? sums[position * columns + column] : 0;
+    for (int i = 0; i < kAhead; ++i) {
+      more[i] = {};
+      if (position() < positions) more[i] = load<kPack>(sums + position() * columns + column);
+      outer += far + (at + near >= inner ? 1 : 0);
+      at += near - (at + near >= inner ? inner : 0);
     }
 #pragma unroll
-    for (int i = 0; i < kAhead; ++i) sum += more[i];
+    for (int i = 0; i < kAhead; ++i) {
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) sum[j] += more[i].at[j];
+    }
   }
-  staged[threadIdx.y][threadIdx.x] = sum;
+#pragma unroll
+  for (int j = 0; j < kPack; ++j) staged[threadIdx.y][threadIdx.x * kPack + j] = sum[j];
   __syncthreads();
-  if (threadIdx.y > 0 || column >= columns) return;
+  const int mine = static_cast<int>(threadIdx.y * kSumLanes + threadIdx.x);
+  const int target = static_cast<int>(blockIdx.x) * kSumLanes * kPack + mine;
+  if (mine >= kSumLanes * kPack || target >= columns) return;
   float total = 0;
 #pragma unroll
-  for (int i = 0; i < kSide; ++i) total += staged[i][threadIdx.x];
-  tables.data[k][row * width + first_column + column] += total;
+  for (int i = 0; i < kSumRows; ++i) total += staged[i][mine];
+  tables.data[k][row * width + first_column + target] += total;
 }
 
 template <class T>
@@ -159,16 +181,17 @@ void forward(GpuStream& stream, const EmbeddingForward& op) {
   const Tables tables(op.position, kOp);
   const float *token = pointer<float>(op.token, kOp), *start = pointer<float>(op.start, kOp);
   T* y = pointer<T>(op.y, kOp);
-  require(batch * length < INT32_MAX && batch <= 65535 * kSamples, kOp,
-          "more tokens than a launch can have");
-  with_pack_width<kVector<T>>(
+  require(batch * length < INT32_MAX, kOp, "more tokens than a launch can have");
+  with_pack_width<4>(
       width, {y, token, start, tables.data[0], tables.data[1], tables.data[2]}, [&](auto pack) {
-        const dim3 blocks(static_cast<unsigned>(divide_up(length, kPositions)),
-                          static_cast<unsigned>(divide_up(width, int64_t{kLanes} * pack)),
-                          static_cast<unsigned>(divide_up(batch, kSamples)));
-        embedding_forward_kernel<T, pack><<<blocks, kThreads, 0, stream.stream()>>>(
+        const int64_t slices = divide_up(width, int64_t{kLanes} * pack);
+        const int64_t tiles = divide_up(length, kPositions) * divide_up(batch, kSamples);
+        const int64_t rounds =
+            std::max<int64_t>(kForwardBlocks * stream.multiprocessors() / slices, 1);
+        const auto blocks = static_cast<unsigned>(slices * std::min(rounds, tiles));
+        embedding_forward_kernel<T, pack><<<blocks, kForwardThreads, 0, stream.stream()>>>(
             pointer<int32_t>(op.tokens, kOp), token, start, tables, y, static_cast<int>(batch),
-            static_cast<int>(length), static_cast<int>(width));
+            static_cast<int>(length), static_cast<int>(width), static_cast<int>(slices));
       });
   check_launch("embedding_forward_kernel");
 }
@@ -196,11 +219,13 @@ void add_position_gradients(GpuStream& stream, const EmbeddingBackward& op) {
     });
     check_launch("sum_samples_kernel");
     if (positions == 1) continue;
-    const dim3 blocks(static_cast<unsigned>(divide_up(columns, kSide)),
-                      static_cast<unsigned>(tables.all_rows()));
-    sum_positions_kernel<<<blocks, dim3(kSide, kSide), 0, stream.stream()>>>(
-        sums, tables, static_cast<int>(positions - 1), width, static_cast<int>(first),
-        static_cast<int>(columns));
+    with_pack_width<4>(columns, {sums}, [&](auto pack) {
+      const dim3 blocks(static_cast<unsigned>(divide_up(columns, int64_t{kSumLanes} * pack)),
+                        static_cast<unsigned>(tables.all_rows()));
+      sum_positions_kernel<pack><<<blocks, dim3(kSumLanes, kSumRows), 0, stream.stream()>>>(
+          sums, tables, static_cast<int>(positions - 1), width, static_cast<int>(first),
+          static_cast<int>(columns));
+    });
     check_launch("sum_positions_kernel");
   }
 }

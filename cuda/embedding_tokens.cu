@@ -64,29 +64,31 @@ struct Rank {
   int row, digit, before, in_chunk;
 };
 
+// Within a warp by comparing lanes, beyond it by what each warp counted.
 __device__ Rank rank_in_chunk(const Entries& entries, int shift) {
-  __shared__ int4 digits[kChunk / 4];
-  const int mine = static_cast<int>(threadIdx.x),
-            entry = static_cast<int>(blockIdx.x) * kChunk + mine;
+  constexpr int kWarps = kChunk / 32;
+  __shared__ uint8_t in_warp[kWarps][kDigits];
+  const int mine = static_cast<int>(threadIdx.x), warp = mine / 32;
+  const int entry = static_cast<int>(blockIdx.x) * kChunk + mine;
+  for (int i = mine; i < kWarps * kDigits; i += kChunk) in_warp[i / kDigits][i % kDigits] = 0;
   Rank rank{0, -1, 0, 0};
   if (entry < entries.count) {
     rank.row = entries.row(entry);
     rank.digit = entries.token(rank.row) >> shift & (kDigits - 1);
   }
-  reinterpret_cast<int*>(digits)[mine] = rank.digit;
+  const unsigned same = __match_any_sync(0xFFFFFFFFu, rank.digit);
+  rank.before = __popc(same & ((1U << mine % 32) - 1));
   __syncthreads();
-  const auto see = [&](int digit, int at) {
-    if (digit != rank.digit) return;
-    ++rank.in_chunk;
-    if (at < mine) ++rank.before;
-  };
-#pragma unroll 4
-  for (int i = 0; i < kChunk / 4; ++i) {
-    const int4 four = digits[i];
-    see(four.x, 4 * i);
-    see(four.y, 4 * i + 1);
-    see(four.z, 4 * i + 2);
-    see(four.w, 4 * i + 3);
+  if (rank.digit >= 0 && rank.before == 0) {
+    in_warp[warp][rank.digit] = static_cast<uint8_t>(__popc(same));
+  }
+  __syncthreads();
+  if (rank.digit < 0) return rank;
+#pragma unroll
+  for (int i = 0; i < kWarps; ++i) {
+    const int count = in_warp[i][rank.digit];
+    rank.in_chunk += count;
+    if (i < warp) rank.before += count;
   }
   return rank;
 }

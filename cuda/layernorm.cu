@@ -12,15 +12,21 @@
 namespace lacuna::cuda {
 namespace {
 
+/// Registers of a thread of the forward kernel: so few that many warps run.
+template <int kPack, int kPacks>
+constexpr int kRegisters = kPack == 1                       ? 128
+                           : kPack* kPacks == kNormElements ? 80
+                                                            : 64;
+
 template <class T, int kPack, int kPacks>
-__global__ __maxnreg__((kForwardRegisters<kPack, kPacks>)) void layernorm_forward_kernel(
+__global__ __maxnreg__((kRegisters<kPack, kPacks>)) void layernorm_forward_kernel(
     const T* x, const float* gain, const float* bias, T* y, float* mean, float* rstd, float eps,
     int64_t rows, int width, int warps) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 1> queue(place, x);
   float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
-  RowQueue<T, kPack, kPacks, 1> queue(place, x);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
     queue.advance(row);
@@ -39,10 +45,10 @@ __global__ __launch_bounds__(kMostNormThreads) void layernorm_backward_kernel(
     const T* x, const float* gain, const float* mean, const float* rstd, const T* dy, T* dx,
     float* partial, int64_t rows, int width, int warps) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 2> queue(place, x, dy);
   float gains[kPack * kPacks], gradient[kPack * kPacks];
   float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
   read_columns(place, gain, gains);
-  RowQueue<T, kPack, kPacks, 2> queue(place, x, dy);
   RowStatistics statistics(place, mean, rstd);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
@@ -63,11 +69,11 @@ void forward(GpuStream& stream, const LayerNormForward& op) {
   const int64_t width = op.gain.size(0), rows = op.x.count() / width;
   const T* x = pointer<T>(op.x, kOp);
   T* y = pointer<T>(op.y, kOp);
-  with_norm_packs<T>(width, {x, y}, [&](auto pack, auto packs) {
+  with_norm_packs<T>(width, {x, y, op.gain.raw(), op.bias.raw()}, [&](auto pack, auto packs) {
     const auto kernel = layernorm_forward_kernel<T, pack, packs>;
     const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
                                         RowQueue<T, pack, packs, 1>::kBytes, false, kOp);
-    const auto blocks = plan.blocks(resident_blocks(stream, kernel, plan.threads, plan.shared));
+    const auto blocks = plan.blocks(INT32_MAX);
     kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
         x, pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), y,
         pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), static_cast<float>(op.eps),
@@ -84,13 +90,12 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
   T* dx = pointer<T>(op.dx, kOp);
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
-  with_norm_packs<T>(width, {x, dy, dx}, [&](auto pack, auto packs) {
+  with_norm_packs<T>(width, {x, dy, dx, op.gain.raw()}, [&](auto pack, auto packs) {
     const auto kernel = layernorm_backward_kernel<T, pack, packs>;
     const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
                                         RowQueue<T, pack, packs, 2>::kBytes, true, kOp);
     const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-    const int64_t blocks =
-        plan.blocks(std::min(most, resident_blocks(stream, kernel, plan.threads, plan.shared)));
+    const int64_t blocks = plan.blocks(most);
     float* partial = stream.workspace<float>(blocks * 2 * width);
     kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
         x, pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),

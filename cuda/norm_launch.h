@@ -10,14 +10,22 @@
 
 namespace lacuna::cuda {
 
+/// Rows that a group of warps works on, one after the other, unless there would be too many blocks:
+/// more where each block leaves sums per column.
+inline constexpr int64_t kRowsOfGroup = 8, kRowsOfSums = 16;
+
 struct NormLaunch {
   int64_t rows;
   int width, warps, threads, shared;
+  bool sums_columns;
 
   int groups() const { return threads / (32 * warps); }
-  /// As many as run at once, and no more than there are rows.
-  int64_t blocks(int64_t resident) const {
-    return std::min(resident, divide_up(rows, int64_t{groups()}));
+  /// Blocks that walk over few rows each: the next one starts where one has ended, which evens out
+  /// what a fixed share for each multiprocessor would not. `most`: of blocks.
+  int64_t blocks(int64_t most) const {
+    int64_t rows_of_group = sums_columns ? kRowsOfSums : kRowsOfGroup;
+    while (divide_up(rows, groups() * rows_of_group) > most) rows_of_group *= 2;
+    return divide_up(rows, groups() * rows_of_group);
   }
 };
 
@@ -34,7 +42,7 @@ NormLaunch norm_launch(Kernel kernel, int64_t rows, int64_t width, int elements,
   const int shared = std::max(threads * queue_bytes, sums);
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
         "cudaFuncSetAttribute");
-  return {rows, static_cast<int>(width), warps, threads, shared};
+  return {rows, static_cast<int>(width), warps, threads, shared, sums_columns};
 }
 
 /// Calls body(Constant<kPack>, Constant<kPacks>) with what suits rows of `width` elements of T.

@@ -11,14 +11,11 @@ constexpr int kSide = 32;
 
 __global__ __launch_bounds__(kSide* kSide) void add_partial_sums_kernel(
     const float* partial, int64_t parts, int64_t columns, float* to, int64_t split, float* more) {
-#if __CUDA_ARCH__ >= 900
-  cudaGridDependencySynchronize();  // until the partial sums are there
-#endif
   __shared__ float sums[kSide][kSide + 1];
   const int64_t column = int64_t{blockIdx.x} * kSide + threadIdx.x;
   float sum = 0;
   if (column < columns) {
-#pragma unroll 4
+#pragma unroll 8
     for (int64_t i = threadIdx.y; i < parts; i += kSide) sum += partial[i * columns + column];
   }
   sums[threadIdx.y][threadIdx.x] = sum;
@@ -34,19 +31,10 @@ __global__ __launch_bounds__(kSide* kSide) void add_partial_sums_kernel(
 
 void add_partial_sums(GpuStream& stream, const float* partial, int64_t parts, int64_t columns,
                       float* to, int64_t split, float* more) {
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(divide_up(columns, kSide)));
-  config.blockDim = dim3(kSide, kSide);
-  config.stream = stream.stream();
-  // Its blocks may be set up while the kernel before ends.
-  cudaLaunchAttribute early{};
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
-  config.attrs = &early;
-  config.numAttrs = stream.architecture() >= 90 ? 1 : 0;
-  check(cudaLaunchKernelEx(&config, add_partial_sums_kernel, partial, parts, columns, to, split,
-                           more),
-        "add_partial_sums_kernel");
+  const auto blocks = static_cast<unsigned>(divide_up(columns, kSide));
+  add_partial_sums_kernel<<<blocks, dim3(kSide, kSide), 0, stream.stream()>>>(
+      partial, parts, columns, to, split, more);
+  check_launch("add_partial_sums_kernel");
 }
 
 }  // namespace lacuna::cuda

@@ -28,15 +28,15 @@ __device__ void drop_row(const NormPlace<kPack, kPacks>& place, const DropoutLau
 }
 
 template <class T, bool kDropout, int kPack, int kPacks>
-__global__ __maxnreg__((kForwardRegisters<kPack, kPacks>)) void residual_norm_forward_kernel(
+__global__ __launch_bounds__(kMostNormThreads) void residual_norm_forward_kernel(
     const T* residual, const T* branch, const float* gain, const float* bias, T* sum, T* y,
     float* mean, float* rstd, float eps, int64_t rows, int64_t length, int width, int warps,
     DropoutLaunch dropout) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 2> queue(place, residual, branch);
   float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
-  RowQueue<T, kPack, kPacks, 2> queue(place, residual, branch);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
     queue.advance(row);
@@ -67,10 +67,10 @@ __global__ __launch_bounds__(kMostNormThreads) void residual_norm_backward_kerne
     const T* dsum, T* dresidual, T* dbranch, float* partial, int64_t rows, int64_t length,
     int width, int warps, DropoutLaunch dropout) {
   const NormPlace<kPack, kPacks> place(rows, width, warps);
+  RowQueue<T, kPack, kPacks, 3> queue(place, sum, dy, dsum);
   float gains[kPack * kPacks], gradient[kPack * kPacks];
   float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
   read_columns(place, gain, gains);
-  RowQueue<T, kPack, kPacks, 3> queue(place, sum, dy, dsum);
   RowStatistics statistics(place, mean, rstd);
   for (int64_t first = place.first; first < rows; first += place.step()) {
     const int64_t row = first + place.group;
@@ -105,18 +105,20 @@ void forward(GpuStream& stream, const ResidualNormForward& op) {
   const int64_t length = op.sum.size(1), width = op.sum.size(2), rows = op.sum.size(0) * length;
   const T *residual = pointer<T>(op.residual, kOp), *branch = pointer<T>(op.branch, kOp);
   T *sum = pointer<T>(op.sum, kOp), *y = pointer<T>(op.y, kOp);
-  with_norm_packs<T>(width, {residual, branch, sum, y}, [&](auto pack, auto packs) {
-    with_dropout(op.dropout, [&](auto drops) {
-      const auto kernel = residual_norm_forward_kernel<T, drops, pack, packs>;
-      const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
-                                          RowQueue<T, pack, packs, 2>::kBytes, false, kOp);
-      const auto blocks = plan.blocks(resident_blocks(stream, kernel, plan.threads, plan.shared));
-      kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
-          residual, branch, pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), sum, y,
-          pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), static_cast<float>(op.eps),
-          rows, length, plan.width, plan.warps, DropoutLaunch(op.dropout));
-    });
-  });
+  with_norm_packs<T>(
+      width, {residual, branch, sum, y, op.gain.raw(), op.bias.raw()}, [&](auto pack, auto packs) {
+        with_dropout(op.dropout, [&](auto drops) {
+          const auto kernel = residual_norm_forward_kernel<T, drops, pack, packs>;
+          const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
+                                              RowQueue<T, pack, packs, 2>::kBytes, false, kOp);
+          const auto blocks = plan.blocks(INT32_MAX);
+          kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
+              residual, branch, pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), sum, y,
+              pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),
+              static_cast<float>(op.eps), rows, length, plan.width, plan.warps,
+              DropoutLaunch(op.dropout));
+        });
+      });
   check_launch("residual_norm_forward_kernel");
 }
 
@@ -129,23 +131,23 @@ void backward(GpuStream& stream, const ResidualNormBackward& op) {
   T *dresidual = pointer<T>(op.dresidual, kOp), *dbranch = pointer<T>(op.dbranch, kOp);
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
-  with_norm_packs<T>(width, {sum, dy, dsum, dresidual, dbranch}, [&](auto pack, auto packs) {
-    with_dropout(op.dropout, [&](auto drops) {
-      const auto kernel = residual_norm_backward_kernel<T, drops, pack, packs>;
-      const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
-                                          RowQueue<T, pack, packs, 3>::kBytes, true, kOp);
-      const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-      const int64_t blocks =
-          plan.blocks(std::min(most, resident_blocks(stream, kernel, plan.threads, plan.shared)));
-      float* partial = stream.workspace<float>(blocks * 2 * width);
-      kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
-          sum, pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp),
-          pointer<float>(op.rstd, kOp), dy, dsum, dresidual, dbranch, partial, rows, length,
-          plan.width, plan.warps, DropoutLaunch(op.dropout));
-      check_launch("residual_norm_backward_kernel");
-      add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
-    });
-  });
+  with_norm_packs<T>(
+      width, {sum, dy, dsum, dresidual, dbranch, op.gain.raw()}, [&](auto pack, auto packs) {
+        with_dropout(op.dropout, [&](auto drops) {
+          const auto kernel = residual_norm_backward_kernel<T, drops, pack, packs>;
+          const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
+                                              RowQueue<T, pack, packs, 3>::kBytes, true, kOp);
+          const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
+          const int64_t blocks = plan.blocks(most);
+          float* partial = stream.workspace<float>(blocks * 2 * width);
+          kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
+              sum, pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp),
+              pointer<float>(op.rstd, kOp), dy, dsum, dresidual, dbranch, partial, rows, length,
+              plan.width, plan.warps, DropoutLaunch(op.dropout));
+          check_launch("residual_norm_backward_kernel");
+          add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
+        });
+      });
 }
 
 }  // namespace

@@ -12,12 +12,6 @@ inline constexpr int kNormThreads = 256;      // of a block, where a row needs n
 inline constexpr int kMostNormThreads = 512;  // so that a thread may have 128 registers
 inline constexpr int kNormElements = 16;      // of a thread, at most
 
-/// Registers of a thread of the forward kernels: so few that many warps run.
-template <int kPack, int kPacks>
-constexpr int kForwardRegisters = kPack == 1                       ? 128
-                                  : kPack* kPacks == kNormElements ? 80
-                                                                   : 64;
-
 /// The shared memory of a launch: first for rows, at the end for sums per column.
 extern __shared__ uint4 norm_shared[];
 
@@ -169,10 +163,10 @@ __device__ void read_columns(const NormPlace<kPack, kPacks>& place, const float*
                              float* values) {
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
+    Pack<float, kPack> pack{};
+    if (place.inside(k)) pack = load<kPack>(from + place.column(k));
 #pragma unroll
-    for (int i = 0; i < kPack; ++i) {
-      values[k * kPack + i] = place.inside(k) ? from[place.column(k) + i] : 0;
-    }
+    for (int i = 0; i < kPack; ++i) values[k * kPack + i] = pack.at[i];
   }
 }
 

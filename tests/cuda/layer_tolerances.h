@@ -32,8 +32,8 @@ inline double stored_tolerance(lacuna::DType dtype) {
   return unit(dtype) + kTolerance32;
 }
 
-/// Losses: logits of up to 10 in f32, exp() and log() each within 2 units, sums of up to 65536
-/// terms of one sign.
+/// Losses, absolute: the logarithm, up to 11, of a sum of up to 65536 terms of one sign, within 3
+/// units; the difference of logits is in f64.
 inline constexpr double kToleranceLoss = 40 * 0x1p-24;
 
 /// Sums in f64 in another order.
