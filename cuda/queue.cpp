@@ -10,26 +10,24 @@
 namespace lacuna::cuda {
 namespace {
 
-class PinnedCopy : public Download {
+// Pinned host memory with an event that says when a copy from or to it is done.
+class Pinned {
  public:
-  PinnedCopy(cudaStream_t stream, const void* device, size_t bytes) {
+  explicit Pinned(size_t bytes) {
     check(cudaMallocHost(&host_, bytes), "cudaMallocHost");
     check(cudaEventCreateWithFlags(&done_, cudaEventDisableTiming), "cudaEventCreate");
-    check(cudaMemcpyAsync(host_, device, bytes, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
-    check(cudaEventRecord(done_, stream), "cudaEventRecord");
   }
-  ~PinnedCopy() override {
-    if (done_ != nullptr) cudaEventSynchronize(done_);
+  ~Pinned() {
+    cudaEventSynchronize(done_);
     cudaEventDestroy(done_);
     cudaFreeHost(host_);
   }
-  PinnedCopy(const PinnedCopy&) = delete;
-  PinnedCopy& operator=(const PinnedCopy&) = delete;
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
 
-  const void* wait() override {
-    check(cudaEventSynchronize(done_), "cudaEventSynchronize");
-    return host_;
-  }
+  void* host() const { return host_; }
+  void record(cudaStream_t stream) { check(cudaEventRecord(done_, stream), "cudaEventRecord"); }
+  void wait() { check(cudaEventSynchronize(done_), "cudaEventSynchronize"); }
 
  private:
   void* host_ = nullptr;
@@ -53,7 +51,41 @@ class CapturedGraph : public Graph {
   cudaGraphExec_t executable_ = nullptr;
 };
 
-constexpr size_t kStagings = 4;
+constexpr size_t kUploads = 4;                    // pieces that may be under way
+constexpr size_t kUploadPiece = size_t{4} << 20;  // bytes
+constexpr size_t kDownload = size_t{4} << 10;     // bytes of a download that is kept ready
+
+}  // namespace
+
+// Freeing pinned memory waits for the device, so none is freed while the queue is in use.
+struct GpuStream::Staging {
+  std::vector<std::unique_ptr<Pinned>> uploads;  // used in turn
+  size_t next_upload = 0;
+  std::vector<std::unique_ptr<Pinned>> idle_downloads;
+};
+
+namespace {
+
+// Hands its memory back to where it came from.
+class PinnedCopy : public Download {
+ public:
+  PinnedCopy(std::unique_ptr<Pinned> memory, std::vector<std::unique_ptr<Pinned>>* home)
+      : memory_(std::move(memory)), home_(home) {}
+  ~PinnedCopy() override {
+    if (home_ != nullptr) home_->push_back(std::move(memory_));
+  }
+  PinnedCopy(const PinnedCopy&) = delete;
+  PinnedCopy& operator=(const PinnedCopy&) = delete;
+
+  const void* wait() override {
+    memory_->wait();
+    return memory_->host();
+  }
+
+ private:
+  std::unique_ptr<Pinned> memory_;
+  std::vector<std::unique_ptr<Pinned>>* home_;
+};
 
 }  // namespace
 
@@ -73,29 +105,6 @@ void check_launch(const char* kernel) {
   check(cudaGetLastError(), kernel);
 }
 
-struct GpuStream::Staging {
-  void* host = nullptr;
-  size_t bytes = 0;
-  cudaEvent_t free = nullptr;  // recorded after the copy out of it
-
-  Staging() { check(cudaEventCreateWithFlags(&free, cudaEventDisableTiming), "cudaEventCreate"); }
-  ~Staging() {
-    cudaEventDestroy(free);
-    cudaFreeHost(host);
-  }
-  Staging(const Staging&) = delete;
-  Staging& operator=(const Staging&) = delete;
-
-  void reserve(size_t wanted) {
-    check(cudaEventSynchronize(free), "cudaEventSynchronize");
-    if (wanted <= bytes) return;
-    check(cudaFreeHost(host), "cudaFreeHost");
-    host = nullptr;
-    check(cudaMallocHost(&host, wanted), "cudaMallocHost");
-    bytes = wanted;
-  }
-};
-
 GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   check(cudaSetDevice(config.device), "cudaSetDevice");
   cudaDeviceProp facts{};
@@ -108,13 +117,16 @@ GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
   context_bytes_ = total - free;
   check(cudaMalloc(&workspace_, config.workspace), "cudaMalloc of the workspace");
-  for (size_t i = 0; i < kStagings; ++i) staging_.push_back(std::make_unique<Staging>());
+  staging_ = std::make_unique<Staging>();
+  for (size_t i = 0; i < kUploads; ++i) {
+    staging_->uploads.push_back(std::make_unique<Pinned>(kUploadPiece));
+  }
 }
 
 GpuStream::~GpuStream() {
   cudaStreamSynchronize(stream_);
   cache_.clear();
-  staging_.clear();
+  staging_.reset();
   cudaFree(workspace_);
   cublasLtDestroy(blas_);
   cudaStreamDestroy(stream_);
@@ -141,16 +153,32 @@ Tensor GpuStream::allocate(const Shape& shape, DType dtype) {
 }
 
 void GpuStream::upload(void* device, const void* host, size_t bytes) {
-  Staging& stage = *staging_[next_staging_++ % kStagings];
-  stage.reserve(bytes);
-  std::memcpy(stage.host, host, bytes);
-  check(cudaMemcpyAsync(device, stage.host, bytes, cudaMemcpyHostToDevice, stream_),
-        "cudaMemcpyAsync");
-  check(cudaEventRecord(stage.free, stream_), "cudaEventRecord");
+  for (size_t begin = 0; begin < bytes; begin += kUploadPiece) {
+    const size_t size = std::min(kUploadPiece, bytes - begin);
+    Pinned& piece = *staging_->uploads[staging_->next_upload++ % kUploads];
+    piece.wait();
+    std::memcpy(piece.host(), static_cast<const std::byte*>(host) + begin, size);
+    check(cudaMemcpyAsync(static_cast<std::byte*>(device) + begin, piece.host(), size,
+                          cudaMemcpyHostToDevice, stream_),
+          "cudaMemcpyAsync");
+    piece.record(stream_);
+  }
 }
 
 std::unique_ptr<Download> GpuStream::download(const void* device, size_t bytes) {
-  return std::make_unique<PinnedCopy>(stream_, device, bytes);
+  const bool small = bytes <= kDownload;
+  auto& idle = staging_->idle_downloads;
+  std::unique_ptr<Pinned> memory;
+  if (small && !idle.empty()) {
+    memory = std::move(idle.back());
+    idle.pop_back();
+  } else {
+    memory = std::make_unique<Pinned>(std::max(bytes, kDownload));
+  }
+  check(cudaMemcpyAsync(memory->host(), device, bytes, cudaMemcpyDeviceToHost, stream_),
+        "cudaMemcpyAsync");
+  memory->record(stream_);
+  return std::make_unique<PinnedCopy>(std::move(memory), small ? &idle : nullptr);
 }
 
 void GpuStream::read(void* host, const void* device, size_t bytes) {

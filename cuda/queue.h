@@ -74,7 +74,7 @@ class GpuStream : public DeviceStream {
   }
 
  private:
-  struct Staging;  // pinned host memory of one upload
+  struct Staging;  // pinned host memory for copies
 
   QueueConfig config_;
   cudaStream_t stream_ = nullptr;
@@ -83,8 +83,7 @@ class GpuStream : public DeviceStream {
   int architecture_ = 0;
   size_t context_bytes_ = 0;
   void* workspace_ = nullptr;
-  std::vector<std::unique_ptr<Staging>> staging_;  // used in turn
-  size_t next_staging_ = 0;
+  std::unique_ptr<Staging> staging_;
   std::map<std::string, std::shared_ptr<void>> cache_;
   bool marking_ = false;
   std::vector<Mark> marks_;

@@ -30,6 +30,7 @@ Options tiny_options() {
   options.optim.learning_rate = 0.01;
   options.optim.warmup = "5 steps";
   options.train.length = "20 steps";
+  options.train.device = "cpu";
   options.train.precision = "f64";
   options.train.threads = 1;
   return options;

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# What CI, which has no GPU, cannot test: on a machine with one, with a bundle that tools/bundle.sh made:
+# tools/gpu_test.sh DIR [quick]. Parity tests, `lacuna check`, determinism and resume of the binary, the
+# sanitizers on small sizes and short benchmarks. `quick` leaves the last two out. Exits 1 when one fails.
+set -u
+[ $# -ge 1 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
+bundle=$(cd "$1" && pwd)
+quick=${2:-}
+export OMP_WAIT_POLICY=passive
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+failed=0
+
+# expect NAME COMMAND...: runs it, says whether it went well, shows the end of its output if not.
+expect() {
+  local name=$1
+  shift
+  if "$@" >"$work/log" 2>&1; then
+    echo "ok      $name: $(tail -n 1 "$work/log")"
+  else
+    echo "FAILED  $name"
+    tail -n 40 "$work/log"
+    failed=1
+  fi
+}
+
+same() { cmp "$1/weights.safetensors" "$2/weights.safetensors" && cmp "$1/average.safetensors" "$2/average.safetensors"; }
+
+train() { # RUN LENGTH [MORE...]
+  local run=$1 length=$2
+  shift 2
+  "$bundle/lacuna" train c.toml --train.run "$run" --train.length "$length" "$@"
+}
+
+cat >c.toml <<'TOML'
+[data]
+format = "echo"
+echo_symbols = 16
+echo_block = 32
+split = "200k / 20k / 20k"
+[model]
+layers = 3
+heads = 4
+width = 128
+context = 256
+dropout = 0.1
+attention = ["fixed(16, 4, 4)", "strided(16)"]
+[optim]
+warmup = "5 steps"
+[train]
+device = "gpu"
+batch = 4
+accumulation = 2
+evaluate_every = "0 steps"
+[checkpoint]
+every = "10 steps"
+TOML
+
+"$bundle/lacuna" --version
+expect "parity tests" "$bundle/lacuna_cuda_tests"
+expect "check" "$bundle/lacuna" check
+expect "50 steps" train a "50 steps"
+expect "50 steps again" train b "50 steps"
+expect "two runs of 50 steps have the same bits" same a b
+expect "launched one by one" train s "50 steps" --train.launches stream
+expect "replayed steps have the bits of launched ones" same a s
+# The schedule depends on the length, so the run is stopped by a signal and not by another length.
+train r "50 steps" >log 2>&1 &
+pid=$!
+while [ ! -d r/checkpoints/step-10 ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+expect "resume after kill -9" train r "50 steps" --resume auto
+expect "a resumed run has the bits of an undisturbed one" same a r
+expect "sample" "$bundle/lacuna" sample a --length 64 --count 2
+expect "eval" "$bundle/lacuna" eval a
+if [ "$quick" != quick ]; then
+  for tool in memcheck racecheck; do
+    for tests in '[small]' '[layernorm]' '[residual_norm]' '[embedding]' '[cross_entropy]' '[activation]' \
+      '[step]' '[adamw]'; do
+      expect "$tool $tests" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bundle/lacuna_cuda_tests" "$tests"
+    done
+  done
+  "$bundle/lacuna" bench layers --repeats 5
+  "$bundle/lacuna" bench attention --repeats 5
+fi
+exit $failed
