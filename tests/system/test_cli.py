@@ -538,7 +538,7 @@ class Refusals(Case):
         self.refused(["list"], "NAME")
         self.refused(["list", "pattern"], "'pattern'", "Did you mean 'patterns'?")
         self.refused(["list", "zzzzzzz"], "'zzzzzzz'", "Known: patterns, datasets, optimizers")
-        self.refused(["bench", "gpu"], "'gpu'", "cpu")
+        self.refused(["bench", "gpu"], "'gpu'", "cpu, layers")
         self.refused(["bench", "cpu", "--repeats", "0"], "--repeats", "at least 1")
         self.refused(train + ["--overwrit"], "'--overwrit'", "Did you mean '--overwrite'?")
         self.refused(train + ["--frobnicate"], "'--frobnicate'", "lacuna train --help")
