@@ -61,4 +61,15 @@ constexpr int64_t divide_up(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
+/// Blocks of `kernel`, with `shared` bytes of dynamic shared memory, that run at the same time on
+/// the whole GPU.
+template <class Kernel>
+int64_t resident_blocks(const GpuStream& stream, Kernel kernel, int threads, int shared) {
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads,
+                                                      static_cast<size_t>(shared)),
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return int64_t{blocks} * stream.multiprocessors();
+}
+
 }  // namespace lacuna::cuda

@@ -6,6 +6,8 @@
 // A thread moves packs of four neighbours, kPacks of them at a distance, so that four accesses are
 // under way before the first is used. SquaredNorm: kNormBlocks blocks sum what they stride over,
 // the last step is one block; the order depends on n alone.
+// One H100, 95M elements of f32, 2026-11-27: 99 % (Convert to bf16), 100 %, 106 %, 94 % of the rate
+// of a large copy.
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/elementwise.h"

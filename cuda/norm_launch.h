@@ -10,22 +10,19 @@
 
 namespace lacuna::cuda {
 
-/// Rows that a group of warps works on, one after the other, unless there would be too many blocks:
-/// more where each block leaves sums per column.
-inline constexpr int64_t kRowsOfGroup = 8, kRowsOfSums = 16;
+/// Rows that a group of warps works on, one after the other. With few the next block starts where
+/// one has ended, which evens out what a fixed share for each multiprocessor would not; with many,
+/// fewer blocks leave sums per column.
+inline constexpr int64_t kFewRows = 8, kSomeRows = 16;
 
 struct NormLaunch {
   int64_t rows;
   int width, warps, threads, shared;
-  bool sums_columns;
 
   int groups() const { return threads / (32 * warps); }
-  /// Blocks that walk over few rows each: the next one starts where one has ended, which evens out
-  /// what a fixed share for each multiprocessor would not. `most`: of blocks.
-  int64_t blocks(int64_t most) const {
-    int64_t rows_of_group = sums_columns ? kRowsOfSums : kRowsOfGroup;
-    while (divide_up(rows, groups() * rows_of_group) > most) rows_of_group *= 2;
-    return divide_up(rows, groups() * rows_of_group);
+  /// For `rows_of_group` rows a group, but at most `most`: blocks walk over the rows in any case.
+  int64_t blocks(int64_t rows_of_group, int64_t most) const {
+    return std::min(most, divide_up(rows, groups() * rows_of_group));
   }
 };
 
@@ -42,7 +39,7 @@ NormLaunch norm_launch(Kernel kernel, int64_t rows, int64_t width, int elements,
   const int shared = std::max(threads * queue_bytes, sums);
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
         "cudaFuncSetAttribute");
-  return {rows, static_cast<int>(width), warps, threads, shared, sums_columns};
+  return {rows, static_cast<int>(width), warps, threads, shared};
 }
 
 /// Calls body(Constant<kPack>, Constant<kPacks>) with what suits rows of `width` elements of T.
