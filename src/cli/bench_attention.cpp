@@ -9,7 +9,6 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
-#include "lacuna/base/names.h"
 #include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
