@@ -85,15 +85,13 @@ void with_widths(int64_t qk, int64_t v, const Body& body) {
 
 /// Calls body(work, later) for each stage of the plan.
 template <class Op, class Body>
-const DevicePlan& for_stages(GpuStream& stream, const Op& op, RowsAre rows, int group_rows,
-                             const Body& body) {
+void for_stages(GpuStream& stream, const Op& op, RowsAre rows, int group_rows, const Body& body) {
   const int64_t length = op.y.size(1);
   const DevicePlan& plan = device_plan(stream, *op.passes, length, rows, group_rows);
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     if (plan.stages[i].items == 0) continue;
     body(plan.stage(i, op.y.size(0), length, op.y.size(2)), i > 0);
   }
-  return plan;
 }
 
 template <class Op>

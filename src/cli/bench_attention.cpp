@@ -8,7 +8,6 @@
 #include "bench.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
-#include "lacuna/base/names.h"
 #include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
