@@ -18,6 +18,16 @@ namespace {
 constexpr int kThreads = 256, kPacks = 4, kPack = 4;
 constexpr int kNormBlocks = 1024;
 
+// The sum, rounded once.
+template <class T>
+__device__ T plus(T a, T b) {
+  if constexpr (std::is_same_v<T, double>) {
+    return a + b;
+  } else {
+    return from_f32<T>(to_f32(a) + to_f32(b));
+  }
+}
+
 template <class To, class From>
 __device__ To converted(From x) {
   if constexpr (std::is_same_v<From, To>) {
@@ -74,10 +84,10 @@ __global__ void accumulate_kernel(const T* x, T* y, int64_t n) {
     const int64_t at = pack_begin<kCount>(k);
     if (at + kCount <= n) {
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) sum[k].at[i] += more[k].at[i];
+      for (int i = 0; i < kCount; ++i) sum[k].at[i] = plus(sum[k].at[i], more[k].at[i]);
       store<kCount>(y + at, sum[k]);
     } else {
-      for (int64_t i = at; i < n; ++i) y[i] += x[i];
+      for (int64_t i = at; i < n; ++i) y[i] = plus(y[i], x[i]);
     }
   }
 }
@@ -127,7 +137,7 @@ void with_stored_type(DType dtype, const Body& body) {
   with_activation_type(dtype, "Convert", body);
 }
 
-// For Accumulate and SquaredNorm.
+// For SquaredNorm.
 template <class Body>
 void with_wide_type(DType dtype, const char* op, const Body& body) {
   if (dtype == DType::kF64) return body(double{});
@@ -160,7 +170,7 @@ void run(Backend, Queue& queue, const Accumulate& op) {
   const int64_t n = op.y.count();
   require(op.x.count() == n, "Accumulate", "views of different counts");
   if (n == 0) return;
-  with_wide_type(op.y.dtype(), "Accumulate", [&](auto t) {
+  with_stored_type(op.y.dtype(), [&](auto t) {
     using T = decltype(t);
     const T* x = pointer<T>(op.x, "Accumulate");
     T* y = pointer<T>(op.y, "Accumulate");

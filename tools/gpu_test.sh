@@ -20,7 +20,8 @@ expect() {
     echo "ok      $name: $(tail -n 1 "$work/log")"
   else
     echo "FAILED  $name"
-    tail -n 40 "$work/log"
+    grep -aE 'FAILED|^  CHECK|^with expansion' -A 2 "$work/log" | head -n 60
+    tail -n 20 "$work/log"
     failed=1
   fi
 }

@@ -194,40 +194,40 @@ std::vector<CheckCase> check_cases() {
         std::array<int64_t, 3>{33, 17, 5}}) {
     for (const auto& [word, activation] :
          {std::pair{"", Activation::kNone}, std::pair{" + quick_gelu", Activation::kQuickGelu}}) {
-      add(str("linear", word, " [", rows, ", ", in, "] -> ", out), 8,
+      add(str("linear", word, " [", rows, ", ", in, "] -> ", out), 4,
           [=](Side& side) { check_linear(side, rows, in, out, activation); });
     }
   }
   for (const auto& [rows, width] : {std::pair<int64_t, int64_t>{257, 512}, {65, 17}, {3, 1000}}) {
-    add(str("layer norm [", rows, ", ", width, "]"), 8,
+    add(str("layer norm [", rows, ", ", width, "]"), 4,
         [=](Side& side) { check_norm(side, rows, width); });
   }
   for (const double rate : {0.0, 0.25}) {
     for (const auto& [length, width] : {std::pair<int64_t, int64_t>{130, 512}, {33, 17}}) {
-      add(str("residual + norm [2, ", length, ", ", width, "], dropout ", fixed(rate, 2)), 8,
+      add(str("residual + norm [2, ", length, ", ", width, "], dropout ", fixed(rate, 2)), 4,
           [=](Side& side) { check_seam(side, length, width, rate); });
     }
   }
   for (const auto& [length, width] : {std::pair<int64_t, int64_t>{257, 256}, {65, 17}}) {
-    add(str("embedding [3, ", length, ", ", width, "]"), 8,
+    add(str("embedding [3, ", length, ", ", width, "]"), 4,
         [=](Side& side) { check_embedding(side, length, width); });
   }
   for (const auto& [rows, classes] : {std::pair<int64_t, int64_t>{300, 256}, {65, 19}}) {
-    add(str("cross-entropy [", rows, ", ", classes, "]"), 8,
+    add(str("cross-entropy [", rows, ", ", classes, "]"), 4,
         [=](Side& side) { check_cross_entropy(side, rows, classes); });
   }
   for (const int64_t count : {100'003, 16}) {
-    add(str("adamw, norm [", count, "]"), 8, [=](Side& side) { check_adamw(side, count); });
+    add(str("adamw, norm [", count, "]"), 4, [=](Side& side) { check_adamw(side, count); });
   }
   for (const char* pattern : kPatterns) {
     for (const int64_t length : {1, 65, 257}) {
-      add(str("attention ", pattern, ", T=", length), 16,
+      add(str("attention ", pattern, ", T=", length), 8,
           [=](Side& side) { check_attention(side, pattern, 4, length, 64, 64); });
     }
   }
   for (const HeadSize& size : kHeadSizes) {
     for (const char* pattern : {"fixed(64, 16)", "strided(32)"}) {
-      add(str("attention ", pattern, ", T=193, D=", size.qk, "/", size.v), 16,
+      add(str("attention ", pattern, ", T=193, D=", size.qk, "/", size.v), 8,
           [=](Side& side) { check_attention(side, pattern, 2, 193, size.qk, size.v); });
     }
   }
@@ -237,7 +237,7 @@ std::vector<CheckCase> check_cases() {
 std::vector<SameCase> same_cases() {
   std::vector<SameCase> cases;
   for (const char* pattern : {"fixed(64, 64)", "fixed(16, 16)", "local(400)"}) {
-    cases.push_back({str("dense() = ", pattern, ", T=321"), 16,
+    cases.push_back({str("dense() = ", pattern, ", T=321"), 8,
                      [](Side& side) { check_attention(side, "dense()", 2, 321, 64, 64); },
                      [=](Side& side) { check_attention(side, pattern, 2, 321, 64, 64); }});
   }

@@ -17,7 +17,7 @@ std::string version_text() {
       str("lacuna ", build.version, "\n", build.build, " build by ", build.compiler,
           ", CPU code for ", build.cpu_code, "\n", available_threads(), " CPU threads\n");
 #ifdef LACUNA_CUDA_TOOLKIT
-  text += str("CUDA toolkit ", build.cuda_toolkit, "; training runs on the CPU in this version\n");
+  text += str("CUDA toolkit ", build.cuda_toolkit, "\n");
   for (const std::string& line : cuda::describe_gpus()) text += "GPU: " + line + "\n";
 #else
   text += "built without CUDA\n";

@@ -78,18 +78,18 @@ TEST_CASE("Convert on the GPU keeps NaN and infinities", "[elementwise]") {
 
 TEST_CASE("Accumulate on the GPU gives the bits of the CPU, Zero gives zeros", "[elementwise]") {
   Random random(2);
-  for (const DType dtype : {DType::kF64, DType::kF32}) {
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBF16, DType::kF16}) {
     for (const int64_t n : kCounts) {
       for (const int64_t first : {0, 1}) {
         CAPTURE(name_of(dtype), n, first);
         const Both x = random_both(random, {n + first}, dtype);
         const Tensor start = rounded(random.tensor<double>({n + first}), dtype);
         GuardedGpu y(start);
-        const Tensor wanted = rounded(start, dtype);
-        const Tensor more = rounded(x.exact, dtype);
+        const Tensor wide_sum = rounded(start, wide(dtype)), more = rounded(x.exact, wide(dtype));
         run(cuda::Backend{}, gpu_queue(), Accumulate{.x = tail(x.gpu, first), .y = tail(y, first)});
         run(cpu::Backend{}, cpu_queue(),
-            Accumulate{.x = tail(more, first), .y = tail(wanted, first)});
+            Accumulate{.x = tail(more, first), .y = tail(wide_sum, first)});
+        const Tensor wanted = rounded(wide_sum, dtype);
         CHECK(same_bits(y.bits(), bytes_of(wanted)));
         CHECK(y.intact());
         run(cuda::Backend{}, gpu_queue(), Zero{.y = y});

@@ -15,9 +15,10 @@ namespace {
 double product_tolerance(DType dtype) {
   return unit(dtype) + kTolerance32;
 }
-// dy is rounded once more when it becomes the gradient of the preactivation, at random over a sum.
+// The gradient of the preactivation is rounded before it is summed; beside a start of the other
+// sign a sum of one term may be half of that term.
 double sums_tolerance(DType dtype) {
-  return unit(dtype) + kToleranceSums;
+  return 2 * unit(dtype) + kToleranceSums;
 }
 
 struct Size {
