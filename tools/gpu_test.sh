@@ -67,7 +67,7 @@ expect "two runs of 50 steps have the same bits" same a b
 expect "launched one by one" train s "50 steps" --train.launches stream
 expect "replayed steps have the bits of launched ones" same a s
 # The schedule depends on the length, so the run is stopped by a signal and not by another length.
-train r "50 steps" >log 2>&1 &
+"$bundle/lacuna" train c.toml --train.run r --train.length "50 steps" >log 2>&1 &
 pid=$!
 while [ ! -d r/checkpoints/step-10 ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
 kill -9 $pid 2>/dev/null

@@ -15,6 +15,7 @@ void draw(const ParameterSpec& spec, PhiloxKey key, uint64_t index, T* values) {
     std::fill(values, values + count, T(spec.constant));
     return;
   }
+#pragma omp parallel for  // a draw is a pure function of its place
   for (int64_t at = 0; at < count; at += 2) {
     const auto pair = normal_pair(random_words(key, index, 0, static_cast<uint32_t>(at / 2)));
     values[at] = T(spec.std * pair[0]);

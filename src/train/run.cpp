@@ -113,6 +113,18 @@ class Run {
     return floor ? ", floor " + fixed(*floor, 4) : "";
   }
 
+  // A fault of the GPU shows when a result is read.
+  StepResult finished() {
+    try {
+      return trainer_.finish_step();
+    } catch (const Error& fault) {
+      if (!trainer_.queue().on_gpu()) throw;
+      throw Error(ErrorKind::kInternal, str("step ", trainer_.steps_done() + 1), fault.what(),
+                  "The last checkpoint is intact: --resume auto goes on from it; with "
+                  "--train.launches stream a fault names the kernel");
+    }
+  }
+
   bool out_of_patience() const { return patience_ > 0 && since_best_ >= patience_; }
   bool at_end() const {
     return trainer_.steps_done() >= trainer_.steps_total() || out_of_patience();
@@ -120,7 +132,7 @@ class Run {
   static bool is_due(int64_t every, int64_t step) { return every > 0 && step % every == 0; }
 
   void finish_step() {
-    const StepResult result = trainer_.finish_step();
+    const StepResult result = finished();
     const Clock::time_point now = Clock::now();
     report(result, std::chrono::duration<double>(now - last_finish_).count());
     last_finish_ = now;

@@ -26,10 +26,11 @@ inline constexpr bool kWithCuda = false;
 /// The name of a contract as it is written, such as "LinearForward".
 template <class Contract>
 std::string_view contract_name() {
-  const std::string_view text = __PRETTY_FUNCTION__;  // "... [with Contract = lacuna::NAME; ..."
-  const size_t begin =
-      text.find("Contract = lacuna::") + std::string_view("Contract = lacuna::").size();
-  return text.substr(begin, text.find_first_of(";]", begin) - begin);
+  std::string_view text =
+      __PRETTY_FUNCTION__;  // "... [with Contract = NAME; ...", qualified or not
+  text.remove_prefix(text.find("Contract = ") + std::string_view("Contract = ").size());
+  text = text.substr(0, text.find_first_of(";]"));
+  return text.substr(text.rfind(':') + 1);
 }
 
 template <class Contract>
