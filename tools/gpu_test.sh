@@ -17,7 +17,7 @@ expect() {
   local name=$1
   shift
   if "$@" >"$work/log" 2>&1; then
-    echo "ok      $name: $(tail -n 1 "$work/log")"
+    echo "ok      $name: $(tail -n 1 "$work/log" | tr -dc "[:print:]")"
   else
     echo "FAILED  $name"
     grep -aE 'FAILED|^  CHECK|^with expansion' -A 2 "$work/log" | head -n 60
