@@ -57,7 +57,7 @@ constexpr size_t kDownload = size_t{4} << 10;     // bytes of a download that is
 
 }  // namespace
 
-// Freeing pinned memory waits for the device, so none is freed while the queue is in use.
+// Freeing pinned memory waits for the device, so what each step needs is kept.
 struct GpuStream::Staging {
   std::vector<std::unique_ptr<Pinned>> uploads;  // used in turn
   size_t next_upload = 0;
@@ -91,6 +91,7 @@ class PinnedCopy : public Download {
 
 void check(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
+  cudaGetLastError();  // else the next check_launch() would report it again
   throw Error(
       ErrorKind::kInternal, call,
       str("the GPU reports: ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
@@ -110,7 +111,6 @@ GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   cudaDeviceProp facts{};
   check(cudaGetDeviceProperties(&facts, config.device), "cudaGetDeviceProperties");
   multiprocessors_ = facts.multiProcessorCount;
-  architecture_ = 10 * facts.major + facts.minor;
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
   check(cublasLtCreate(&blas_), "cublasLtCreate");
   size_t free = 0, total = 0;
@@ -143,7 +143,7 @@ Tensor GpuStream::allocate(const Shape& shape, DType dtype) {
     throw Error(ErrorKind::kConfig, "GPU memory",
                 str(human_bytes(bytes), " are wanted in one piece, ", human_bytes(free), " of ",
                     human_bytes(total), " are free"),
-                "Lower train.batch or model.context");
+                "Lower the batch, the context or the model");
   }
   check(status, "cudaMalloc");
   const std::shared_ptr<const void> owner(
@@ -201,7 +201,8 @@ void GpuStream::launched(std::string_view contract) {
     check(cudaEventRecord(mark.done, stream_), "cudaEventRecord");
     marks_.push_back(mark);
   }
-  if (config_.checked) check(cudaStreamSynchronize(stream_), std::string(contract).c_str());
+  if (config_.checked && !marking_)
+    check(cudaStreamSynchronize(stream_), std::string(contract).c_str());
 }
 
 void GpuStream::begin_marks() {
@@ -222,6 +223,7 @@ std::unique_ptr<Graph> GpuStream::capture(const std::function<void()>& work) {
     work();
   } catch (...) {
     if (cudaStreamEndCapture(stream_, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+    cudaGetLastError();
     throw;
   }
   check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
@@ -245,8 +247,7 @@ GpuStream& gpu(const Queue& queue) {
 Queue make_queue(const QueueConfig& config) {
   const std::string reason = why_unusable(config.device);
   if (!reason.empty()) {
-    throw Error(ErrorKind::kConfig, str("GPU ", config.device), reason,
-                "Use --train.device cpu to compute on the CPU");
+    throw Error(ErrorKind::kConfig, str("GPU ", config.device), reason);
   }
   return Queue(std::make_shared<GpuStream>(config));
 }
@@ -263,53 +264,6 @@ DeviceMemory device_memory(const Queue& queue) {
   memory.context = gpu(queue).context_bytes();
   memory.workspace = gpu(queue).config().workspace;
   return memory;
-}
-
-std::vector<ContractTime> profile(const Queue& queue, const std::function<void()>& work) {
-  GpuStream& stream = gpu(queue);
-  stream.begin_marks();
-  work();
-  const std::vector<GpuStream::Mark> marks = stream.take_marks();
-  queue.wait();
-  std::map<std::string, ContractTime> by_name;
-  for (size_t i = 1; i < marks.size(); ++i) {
-    float ms = 0;
-    check(cudaEventElapsedTime(&ms, marks[i - 1].done, marks[i].done), "cudaEventElapsedTime");
-    ContractTime& entry = by_name[marks[i].contract];
-    entry.contract = marks[i].contract;
-    ++entry.launches;
-    entry.ms += ms;
-  }
-  for (const GpuStream::Mark& mark : marks) cudaEventDestroy(mark.done);
-  std::vector<ContractTime> times;
-  for (const auto& [name, time] : by_name) times.push_back(time);
-  std::sort(times.begin(), times.end(),
-            [](const ContractTime& a, const ContractTime& b) { return a.ms > b.ms; });
-  return times;
-}
-
-std::vector<double> time_on_device(const Queue& queue, int repeats,
-                                   const std::function<void(int repeat)>& work) {
-  const cudaStream_t stream = gpu(queue).stream();
-  std::vector<cudaEvent_t> events(static_cast<size_t>(repeats) + 1);
-  for (cudaEvent_t& event : events) check(cudaEventCreate(&event), "cudaEventCreate");
-  check(cudaEventRecord(events[0], stream), "cudaEventRecord");
-  for (int i = 0; i < repeats; ++i) {
-    work(i);
-    check(cudaEventRecord(events[static_cast<size_t>(i) + 1], stream), "cudaEventRecord");
-  }
-  queue.wait();
-  std::vector<double> times;
-  for (int i = 0; i < repeats; ++i) {
-    float ms = 0;
-    check(cudaEventElapsedTime(&ms, events[static_cast<size_t>(i)],
-                               events[static_cast<size_t>(i) + 1]),
-          "cudaEventElapsedTime");
-    times.push_back(ms);
-  }
-  for (const cudaEvent_t event : events) cudaEventDestroy(event);
-  std::sort(times.begin(), times.end());
-  return times;
 }
 
 }  // namespace lacuna::cuda

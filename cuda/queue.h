@@ -37,6 +37,7 @@ class GpuStream : public DeviceStream {
   void fill(void* device, int byte, size_t bytes) override;
   void wait() override;
   void launched(std::string_view contract) override;
+  bool captures() const override { return !config_.checked; }
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
   void replay(Graph& graph) override;
 
@@ -44,7 +45,6 @@ class GpuStream : public DeviceStream {
   cudaStream_t stream() const { return stream_; }
   cublasLtHandle_t blas() const { return blas_; }
   int multiprocessors() const { return multiprocessors_; }
-  int architecture() const { return architecture_; }  // 90 for sm_90
   size_t context_bytes() const { return context_bytes_; }
 
   /// From now on an event follows each launch; take_marks() ends this and hands them over.
@@ -80,7 +80,6 @@ class GpuStream : public DeviceStream {
   cudaStream_t stream_ = nullptr;
   cublasLtHandle_t blas_ = nullptr;
   int multiprocessors_ = 0;
-  int architecture_ = 0;
   size_t context_bytes_ = 0;
   void* workspace_ = nullptr;
   std::unique_ptr<Staging> staging_;

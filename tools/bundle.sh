@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 preset=${2:-cuda}
 command -v patchelf >/dev/null || { echo "bundle.sh needs patchelf (a package of that name)" >&2; exit 2; }
 
+[ -f "build/$preset/lacuna" ] || { echo "there is no build/$preset/lacuna: build it first" >&2; exit 1; }
+
 # What every glibc system has, or must have of its own.
 stays='linux-vdso|ld-linux|libc\.so|libm\.so|libdl\.so|libpthread\.so|librt\.so|libcuda\.so'
 [ "${LACUNA_BUNDLE_CUBLAS:-0}" = 1 ] || stays="$stays|libcublas"
@@ -21,6 +23,10 @@ for binary in "build/$preset/lacuna" "build/$preset/tests/lacuna_cuda_tests"; do
   cp "$binary" "$target/$name"
   strip "$target/$name"
   patchelf --set-rpath "\$ORIGIN/lib:/usr/local/cuda/lib64" "$target/$name"
+  if ldd "$binary" | grep 'not found'; then
+    echo "$binary lacks these libraries here, so they cannot be bundled" >&2
+    exit 1
+  fi
   ldd "$binary" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | grep -Ev "$stays" |
     while read -r library; do
       cp -L "$library" "$target/lib/"

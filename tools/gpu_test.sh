@@ -72,9 +72,11 @@ pid=$!
 while [ ! -d r/checkpoints/step-10 ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
+expect "kill -9 came before the end" test ! -e r/weights.safetensors
 expect "resume after kill -9" train r "50 steps" --resume auto
 expect "a resumed run has the bits of an undisturbed one" same a r
 expect "sample" "$bundle/lacuna" sample a --length 64 --count 2
+expect "sample, launched one by one" "$bundle/lacuna" sample s --length 64 --count 2
 expect "eval" "$bundle/lacuna" eval a
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do
@@ -83,7 +85,7 @@ if [ "$quick" != quick ]; then
       expect "$tool $tests" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bundle/lacuna_cuda_tests" "$tests"
     done
   done
-  "$bundle/lacuna" bench layers --repeats 5
-  "$bundle/lacuna" bench attention --repeats 5
+  expect "bench layers" "$bundle/lacuna" bench layers --repeats 5
+  expect "bench attention" "$bundle/lacuna" bench attention --repeats 5
 fi
 exit $failed

@@ -5,9 +5,8 @@
 // Bound by the rows of the cache that are read, (D_qk + D_v) size bytes a key. Tables on the
 // device, made once per set of passes: for each distinct head and pass the interval of keys of
 // every position, the order of the keys, and the slot of every position.
-#include <cfloat>
 #include <cmath>
-#include <cstring>
+#include <type_traits>
 
 #include "device/elements.cuh"
 #include "dispatch.h"
@@ -175,6 +174,9 @@ HeadTable table_of(GpuStream& stream, const std::vector<sparse::Pass>& passes,
   return {static_cast<const KeyOrder*>(at(0)), static_cast<const Seen*>(at(1)),
           static_cast<const int32_t*>(at(2)), static_cast<int32_t>(passes.size())};
 }
+
+static_assert(std::has_unique_object_representations_v<sparse::Pass>,
+              "padding would spoil the key");
 
 std::string bytes_of(const std::vector<sparse::Pass>& passes) {
   return {reinterpret_cast<const char*>(passes.data()), passes.size() * sizeof(sparse::Pass)};

@@ -1,11 +1,15 @@
 #include "attention/device_plan.h"
 
+#include <type_traits>
+
 #include "lacuna/base/error.h"
 
 namespace lacuna::cuda::attention {
 namespace {
 
 constexpr size_t kAlignment = 256;
+static_assert(std::has_unique_object_representations_v<sparse::Pass>,
+              "padding would spoil the key");
 
 template <class T>
 std::string bytes_of(const T& value) {

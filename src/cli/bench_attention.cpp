@@ -17,7 +17,7 @@
 
 namespace lacuna::cli {
 
-#ifdef LACUNA_CUDA_TOOLKIT
+#ifdef LACUNA_WITH_CUDA
 namespace {
 
 struct Case {
@@ -152,10 +152,10 @@ Times time_case(Queue& queue, const Case& c, DType dtype, int repeats) {
         cuda::time_on_device(queue, repeats, [&](int) { queue.replay(*graph); });
     return ms[ms.size() / 2];
   };
-  const double once = time([&] { run(cuda::Backend{}, queue, forward); });
+  const double once = time([&] { launch(queue, forward); });
   const double both = time([&] {
-    run(cuda::Backend{}, queue, forward);
-    run(cuda::Backend{}, queue, backward);
+    launch(queue, forward);
+    launch(queue, backward);
   });
   return {once, both};
 }

@@ -2,7 +2,7 @@
 // inputs read once, outputs written once.
 #include "bench_cases.h"
 
-#ifdef LACUNA_CUDA_TOOLKIT
+#ifdef LACUNA_WITH_CUDA
 #include <algorithm>
 
 #include "lacuna/base/rng.h"

@@ -4,7 +4,7 @@
 // 400 MB, so that no cache helps; the launches of one rotation are one captured graph.
 #include "bench.h"
 #include "lacuna/base/error.h"
-#ifdef LACUNA_CUDA_TOOLKIT
+#ifdef LACUNA_WITH_CUDA
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,7 +17,7 @@
 #endif
 
 namespace lacuna::cli {
-#ifdef LACUNA_CUDA_TOOLKIT
+#ifdef LACUNA_WITH_CUDA
 namespace {
 
 constexpr double kRotated = 400e6;  // bytes, several times an L2 cache

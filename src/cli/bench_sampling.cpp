@@ -52,8 +52,8 @@ SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int6
   nn::ParameterStore parameters(specs, DType::kF32, false);
   parameters.initialise(specs, 1);
   const nn::Transformer model(config, parameters);
-  train::DecodeProgram decoder(queue, model, 1, true);
-  train::Program whole = train::Program::evaluation(queue, model, 1, true);
+  train::DecodeProgram decoder(queue, model, 1);
+  train::Program whole = train::Program::evaluation(queue, model, 1);
   SamplingTimes times{};
   times.whole_pass = median_seconds(repeats, [&] { whole.run(model); });
   times.mean_step = mean_step(decoder);

@@ -103,7 +103,8 @@ void bench_step(const Parsed& parsed) {
         model.config().layers * model.config().heads * (context * (context + 1) / 2);
     const double dense = samples * model.training_flops(dense_pairs);
     const double per_second = 1e3 / times.median;
-    std::printf("%s, %lld x %lld tokens a step, %s\n", file.c_str(),
+    const std::string device = train::device_text(trainer.queue());
+    std::printf("%s on %s, %lld x %lld tokens a step, %s\n", file.c_str(), device.c_str(),
                 static_cast<long long>(trainer.step_size().samples),
                 static_cast<long long>(context), name_of(model.dtype()));
     std::printf("  %.2f ms a step (median), %.0f tokens/s; first step after %.0f ms\n",
@@ -111,6 +112,7 @@ void bench_step(const Parsed& parsed) {
     std::printf("  %.1f model TFLOP/s of the pairs attended, %.1f dense-equivalent\n",
                 flops * per_second * 1e-12, dense * per_second * 1e-12);
     json.add("config", file)
+        .add("device", device)
         .add("ms", times.median)
         .add("tokens_per_second", tokens * per_second)
         .add("first_step_ms", times.first)

@@ -73,6 +73,10 @@ double limit_of(const Precision& precision, double units) {
   return units * precision.unit * (precision.dtype == DType::kF32 ? kF32Sums : 1);
 }
 
+void stopped(const Table& table) {
+  std::printf("stopped after %d checks, %d failed\n", table.rows(), table.failures());
+}
+
 void run_check(const Parsed& parsed, const Stop& stop) {
   if constexpr (kWithCuda) {
     const Queue gpu = cuda::make_queue({});
@@ -85,7 +89,7 @@ void run_check(const Parsed& parsed, const Stop& stop) {
     Table table;
     for (const CheckCase& check : check_cases()) {
       for (const Precision& precision : kPrecisions) {
-        if (stop()) return;
+        if (stop()) return stopped(table);
         Side want(Queue::cpu(available_threads()), precision.dtype, DType::kF64, seed);
         Side got(gpu, precision.dtype, precision.dtype, seed);
         check.run(want);
@@ -96,6 +100,7 @@ void run_check(const Parsed& parsed, const Stop& stop) {
     }
     for (const SameCase& same : same_cases()) {
       for (const Precision& precision : kPrecisions) {
+        if (stop()) return stopped(table);
         Side one(gpu, precision.dtype, precision.dtype, seed);
         Side other(gpu, precision.dtype, precision.dtype, seed);
         same.one(one);
@@ -120,10 +125,11 @@ void run_check(const Parsed& parsed, const Stop& stop) {
 }  // namespace
 
 Command make_check_command() {
-  return {.name = "check",
-          .summary = "Compare every kernel with its specification on this machine's GPU",
-          .flags = {{"--seed", "N", "", "Of the random inputs; fresh ones when it is not given"}},
-          .run = run_check};
+  return {
+      .name = "check",
+      .summary = "Compare the kernels of training with their specification on this machine's GPU",
+      .flags = {{"--seed", "N", "", "Of the random inputs; fresh ones when it is not given"}},
+      .run = run_check};
 }
 
 }  // namespace lacuna::cli

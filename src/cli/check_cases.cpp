@@ -25,6 +25,13 @@ void check_linear(Side& side, int64_t rows, int64_t in, int64_t out, Activation 
   const Tensor z = active ? side.output("z", {rows, out}, dtype) : Tensor();
   const Tensor y = side.output("y", {rows, out}, dtype);
   launch(side.queue(), LinearForward{x, weight, bias, z, y, activation});
+  const Tensor alone = side.output("rows alone", {rows, out}, dtype);
+  launch(side.queue(), LinearForward{.x = x,
+                                     .weight = weight,
+                                     .bias = bias,
+                                     .y = alone,
+                                     .activation = activation,
+                                     .rows_alone = true});
   const Tensor given_z = active ? side.input({rows, out}, -3, 3) : Tensor();
   const Tensor dy = side.input({rows, out});
   const Tensor dx = side.output("dx", {rows, in}, dtype);

@@ -17,8 +17,8 @@ struct CheckCase {
   std::function<void(Side&)> run;
 };
 
-/// Every kernel, over ragged sizes; attention over all patterns and several head sizes; a whole
-/// small model, forward and backward.
+/// Every kernel of a training step over ragged sizes, attention over all patterns and several head
+/// sizes, and products of rows by themselves, as sampling has them.
 std::vector<CheckCase> check_cases();
 
 /// Pairs of attention cases whose results must agree on one device: a dense pattern, and the same

@@ -9,13 +9,13 @@ namespace lacuna::nn {
 namespace {
 
 template <class T>
-void draw(const ParameterSpec& spec, PhiloxKey key, uint64_t index, T* values) {
+void draw(const ParameterSpec& spec, PhiloxKey key, uint64_t index, int threads, T* values) {
   const int64_t count = spec.shape.count();
   if (spec.std <= 0) {
     std::fill(values, values + count, T(spec.constant));
     return;
   }
-#pragma omp parallel for  // a draw is a pure function of its place
+#pragma omp parallel for num_threads(threads)  // a draw is a pure function of its place
   for (int64_t at = 0; at < count; at += 2) {
     const auto pair = normal_pair(random_words(key, index, 0, static_cast<uint32_t>(at / 2)));
     values[at] = T(spec.std * pair[0]);
@@ -46,12 +46,13 @@ ParameterStore::ParameterStore(const Queue& queue, const std::vector<ParameterSp
 void ParameterStore::initialise(const std::vector<ParameterSpec>& specs, uint64_t seed) {
   const PhiloxKey key = random_key(seed, RandomUse::kInit, 0);
   const Tensor drawn = Tensor::zeros(values_.shape(), values_.dtype());
+  const int threads = queue_.on_gpu() ? available_threads() : queue_.threads();
   for (size_t k = 0; k < specs.size(); ++k) {
     const View slice = slice_of(drawn, slices_[index_.at(specs[k].name)]);
     if (drawn.dtype() == DType::kF64) {
-      draw(specs[k], key, k, slice.data<double>());
+      draw(specs[k], key, k, threads, slice.data<double>());
     } else {
-      draw(specs[k], key, k, slice.data<float>());
+      draw(specs[k], key, k, threads, slice.data<float>());
     }
   }
   queue_.upload(values_, drawn.view().raw());

@@ -9,15 +9,6 @@
 namespace lacuna {
 namespace {
 
-class HostGraph : public Graph {
- public:
-  explicit HostGraph(std::function<void()> work) : work_(std::move(work)) {}
-  void run() const { work_(); }
-
- private:
-  std::function<void()> work_;
-};
-
 class HostCopy : public Download {
  public:
   explicit HostCopy(const View& from) : copy_(Tensor::zeros(from.shape(), from.dtype())) {
@@ -78,14 +69,14 @@ void Queue::wait() const {
   if (on_gpu()) stream_->wait();
 }
 
-std::unique_ptr<Graph> Queue::capture(std::function<void()> work) const {
-  if (on_gpu()) return stream_->capture(work);
-  return std::make_unique<HostGraph>(std::move(work));
+std::unique_ptr<Graph> Queue::capture(const std::function<void()>& work) const {
+  require(captures(), "Queue::capture", "the queue cannot record");
+  return stream_->capture(work);
 }
 
 void Queue::replay(Graph& graph) const {
-  if (on_gpu()) return stream_->replay(graph);
-  dynamic_cast<HostGraph&>(graph).run();
+  require(captures(), "Queue::replay", "the queue cannot replay");
+  stream_->replay(graph);
 }
 
 int available_threads() {

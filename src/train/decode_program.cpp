@@ -2,15 +2,13 @@
 
 namespace lacuna::train {
 
-DecodeProgram::DecodeProgram(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                             bool captured)
+DecodeProgram::DecodeProgram(const Queue& queue, const nn::Transformer& model, int64_t batch)
     : queue_(queue),
       model_(model),
       cache_(queue, model, batch),
       state_(queue.zeros({sizeof(DecodeState)}, DType::kU8)),
       tokens_(Tensor::zeros({batch, 1}, DType::kI32)),
-      device_tokens_(queue.on_gpu() ? queue.zeros(tokens_.shape(), DType::kI32) : tokens_),
-      step_(captured) {
+      device_tokens_(queue.on_gpu() ? queue.zeros(tokens_.shape(), DType::kI32) : tokens_) {
   Queue dry = Queue::dry();
   Arena recorder;
   pass(dry, recorder);

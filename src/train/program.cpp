@@ -2,21 +2,19 @@
 
 namespace lacuna::train {
 
-Program Program::evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                            bool captured) {
-  return {queue, model, batch, Tape::Mode::kEvaluate, captured, 1, nullptr};
+Program Program::evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch) {
+  return {queue, model, batch, Tape::Mode::kEvaluate, 1, nullptr};
 }
 
 Program Program::training(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                          bool captured, double gradient_scale, StepState* state) {
-  return {queue, model, batch, Tape::Mode::kTrain, captured, gradient_scale, state};
+                          double gradient_scale, StepState* state) {
+  return {queue, model, batch, Tape::Mode::kTrain, gradient_scale, state};
 }
 
 Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
-                 bool captured, double gradient_scale, StepState* state)
+                 double gradient_scale, StepState* state)
     : queue_(queue),
       mode_(mode),
-      captured_(captured),
       gradient_scale_(gradient_scale),
       state_(state),
       tokens_(Tensor::zeros({batch, model.config().context}, DType::kI32)),
@@ -32,7 +30,7 @@ Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch
 void Program::run(const nn::Transformer& model) {
   if (!arena_) arena_.emplace(queue_, plan_);
   if (queue_.on_gpu()) queue_.upload(device_tokens_, tokens_.view().raw());
-  passes_.try_emplace(&model, captured_).first->second.run(queue_, [&] {
+  passes_[&model].run(queue_, [&] {
     arena_->rewind();
     pass(queue_, *arena_, model);
   });

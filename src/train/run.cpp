@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <type_traits>
 
 #include "introduction.h"
 #include "lacuna/base/error.h"
@@ -81,6 +82,7 @@ class Run {
     for (const std::string& line : introduction(data_, trainer_, folder_.path())) {
       progress_.say(line);
     }
+    memory_ = trainer_.memory().total();
     record_start(folder_, data_, data_identity_, trainer_);
     metrics_.emplace(folder_, progress_);
     if (evaluation_due_) {
@@ -90,7 +92,7 @@ class Run {
     if (out_of_patience()) progress_.say("the run has ended early: train.patience is used up");
     last_finish_ = Clock::now();
     while (!at_end() && !stop_()) {
-      trainer_.begin_step();
+      guarded([this] { trainer_.begin_step(); });
       // What looks at the weights wants the step finished; otherwise the next one is begun first.
       const int64_t begun = trainer_.steps_done() + trainer_.unfinished();
       const bool pause = stop_() || is_due(evaluate_every_, begun) ||
@@ -113,13 +115,14 @@ class Run {
     return floor ? ", floor " + fixed(*floor, 4) : "";
   }
 
-  // A fault of the GPU shows when a result is read.
-  StepResult finished() {
+  // A fault of the GPU shows at whatever is asked of it next.
+  template <class Work>
+  std::invoke_result_t<Work> guarded(const Work& work) {
     try {
-      return trainer_.finish_step();
+      return work();
     } catch (const Error& fault) {
-      if (!trainer_.queue().on_gpu()) throw;
-      throw Error(ErrorKind::kInternal, str("step ", trainer_.steps_done() + 1), fault.what(),
+      if (!trainer_.queue().on_gpu() || fault.kind() != ErrorKind::kInternal) throw;
+      throw Error(ErrorKind::kInternal, str("after step ", trainer_.steps_done()), fault.what(),
                   "The last checkpoint is intact: --resume auto goes on from it; with "
                   "--train.launches stream a fault names the kernel");
     }
@@ -132,14 +135,15 @@ class Run {
   static bool is_due(int64_t every, int64_t step) { return every > 0 && step % every == 0; }
 
   void finish_step() {
-    const StepResult result = finished();
+    const StepResult result = guarded([this] { return trainer_.finish_step(); });
     const Clock::time_point now = Clock::now();
     report(result, std::chrono::duration<double>(now - last_finish_).count());
     last_finish_ = now;
     skipped_in_a_row_ = result.skipped ? skipped_in_a_row_ + 1 : 0;
-    if (skipped_in_a_row_ < kMostSkips) return;
-    while (trainer_.unfinished() > 0) trainer_.finish_step();
-    diverged(result.step);
+    if (skipped_in_a_row_ == kMostSkips) {
+      while (trainer_.unfinished() > 0) finish_step();
+      diverged(result.step);
+    }
   }
 
   void report(const StepResult& result, double seconds) {
@@ -152,11 +156,12 @@ class Run {
          .bits = result.bits,
          .tokens_per_second = tokens / step_seconds_,
          .seconds_left = step_seconds_ * static_cast<double>(trainer_.steps_total() - result.step),
-         .memory = trainer_.memory().total()});
+         .memory = memory_});
     if (result.skipped) {
-      progress_.warn(str("step ", result.step,
-                         " was skipped: the loss or a gradient is not finite (",
-                         trainer_.steps_skipped(), " skipped so far)"));
+      progress_.warn(
+          str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
+              trainer_.steps_skipped(), " skipped so far",
+              result.loss_scale == 1 ? "" : str(", loss scale ", result.loss_scale), ")"));
     }
     metrics_->add_step(result, result.step * step_size_.tokens, tokens / seconds);
   }
@@ -277,6 +282,7 @@ class Run {
   int64_t patience_;                 // evaluations; 0: endless
   Progress progress_;
   std::optional<RunMetrics> metrics_;
+  size_t memory_ = 0;              // bytes that training and evaluation hold
   Clock::time_point last_finish_;  // of a step, or of what was done between two
   int64_t skipped_in_a_row_ = 0;
   double step_seconds_ = 0;

@@ -56,15 +56,17 @@ RunMetrics::RunMetrics(const RunFolder& folder, Progress& progress)
 }
 
 void RunMetrics::add_step(const StepResult& result, int64_t tokens, double tokens_per_second) {
-  record(JsonLine()
-             .add("kind", "train")
-             .add("step", result.step)
-             .add("tokens", tokens)
-             .add("bits", result.bits)
-             .add("gradient_norm", result.gradient_norm)
-             .add("learning_rate", result.learning_rate)
-             .add("skipped", result.skipped)
-             .add("tokens_per_second", tokens_per_second));
+  JsonLine line;
+  line.add("kind", "train")
+      .add("step", result.step)
+      .add("tokens", tokens)
+      .add("bits", result.bits)
+      .add("gradient_norm", result.gradient_norm)
+      .add("learning_rate", result.learning_rate)
+      .add("skipped", result.skipped)
+      .add("tokens_per_second", tokens_per_second);
+  if (result.loss_scale != 1) line.add("loss_scale", result.loss_scale);
+  record(line);
 }
 
 void RunMetrics::add_evaluation(int64_t step, Weights weights, const Evaluation& result,

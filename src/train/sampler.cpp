@@ -29,7 +29,7 @@ class Predictor {
   virtual ~Predictor() = default;
   /// Returns false when it was stopped before the end.
   virtual bool read(const Texts& texts, const std::function<bool()>& stop) = 0;
-  virtual std::vector<double> logits(size_t text) = 0;
+  virtual std::vector<double> logits(size_t text) const = 0;
   /// The next texts do not continue the last ones.
   virtual void restart() = 0;
 };
@@ -37,7 +37,7 @@ class Predictor {
 class WholePasses final : public Predictor {
  public:
   WholePasses(const Queue& queue, const nn::Transformer& model, int64_t batch)
-      : model_(model), program_(Program::evaluation(queue, model, batch, false)) {}
+      : model_(model), program_(Program::evaluation(queue, model, batch)) {}
 
   bool read(const Texts& texts, const std::function<bool()>&) override {
     length_ = static_cast<int64_t>(texts[0].size());
@@ -47,10 +47,11 @@ class WholePasses final : public Predictor {
                 program_.tokens() + static_cast<int64_t>(b) * context());
     }
     program_.run(model_);
+    logits_ = program_.logits();
     return true;
   }
-  std::vector<double> logits(size_t text) override {
-    return row_of(program_.logits(), static_cast<int64_t>(text) * context() + length_);
+  std::vector<double> logits(size_t text) const override {
+    return row_of(logits_, static_cast<int64_t>(text) * context() + length_);
   }
   void restart() override {}
 
@@ -59,6 +60,7 @@ class WholePasses final : public Predictor {
 
   const nn::Transformer& model_;
   Program program_;
+  View logits_;
   int64_t length_ = 0;
 };
 
@@ -66,7 +68,7 @@ class WholePasses final : public Predictor {
 class CachedSteps final : public Predictor {
  public:
   CachedSteps(const Queue& queue, const nn::Transformer& model, int64_t batch)
-      : program_(queue, model, batch, true) {}
+      : program_(queue, model, batch) {}
 
   bool read(const Texts& texts, const std::function<bool()>& stop) override {
     for (; next_ <= texts[0].size(); ++next_) {
@@ -76,15 +78,17 @@ class CachedSteps final : public Predictor {
       }
       program_.run(static_cast<int64_t>(next_));
     }
+    logits_ = program_.logits();
     return true;
   }
-  std::vector<double> logits(size_t text) override {
-    return row_of(program_.logits(), static_cast<int64_t>(text));
+  std::vector<double> logits(size_t text) const override {
+    return row_of(logits_, static_cast<int64_t>(text));
   }
   void restart() override { next_ = 0; }
 
  private:
   DecodeProgram program_;
+  View logits_;
   size_t next_ = 0;  // position
 };
 

@@ -56,10 +56,15 @@ bool on_gpu(const Options& options) {
 Queue make_queue(const Options& options) {
   if (on_gpu(options)) {
     if constexpr (kWithCuda) {
+      const std::string reason = cuda::why_unusable(0);
+      if (!reason.empty()) {
+        throw Error(ErrorKind::kConfig, "train.device", "there is no usable GPU: " + reason,
+                    "Use --train.device cpu to compute on the CPU");
+      }
       const bool tf32 = options.train.f32_products == "tf32";
       return cuda::make_queue(
           {.f32_products = tf32 ? cuda::MatrixPrecision::kTF32 : cuda::MatrixPrecision::kF32,
-           .checked = !captured(options)});
+           .checked = options.train.launches == "stream"});
     }
   }
   const int64_t threads = options.train.threads;
@@ -90,8 +95,17 @@ DType storage_type(const Options& options, const Queue& queue) {
   return wanted == "f16" ? DType::kF16 : DType::kBF16;
 }
 
-bool captured(const Options& options) {
-  return options.train.launches == "graph";
+void check_supported(const nn::ModelConfig& model, const Queue& queue) {
+  constexpr int64_t kWidestHead = 128;
+  if (!queue.on_gpu()) return;
+  for (const auto& [option, width] :
+       {std::pair{"model.width", model.width}, std::pair{"model.qk_width", model.qk_width}}) {
+    if (width <= kWidestHead * model.heads) continue;
+    throw Error(
+        ErrorKind::kConfig, option,
+        str(width / model.heads, " elements a head; on a GPU a head has at most ", kWidestHead),
+        "Raise model.heads, or use --train.device cpu");
+  }
 }
 
 SampleOrder sample_order(const Options& options, const Dataset& data) {

@@ -41,10 +41,10 @@ Trainer::Trainer(const Options& options, const Dataset& data)
       order_(sample_order(options, data)),
       state_(queue_.zeros({sizeof(StepState)}, DType::kU8)),
       squared_norm_(queue_.zeros({1}, DType::kF64)),
-      training_(Program::training(queue_, model_, options.train.batch, captured(options),
+      training_(Program::training(queue_, model_, options.train.batch,
                                   1 / static_cast<double>(step_size_.tokens), state_in(state_))),
-      evaluation_(Program::evaluation(queue_, model_, options.train.batch, captured(options))),
-      update_(captured(options)) {
+      evaluation_(Program::evaluation(queue_, model_, options.train.batch)) {
+  check_supported(config_, queue_);
   parameters_.initialise(parameter_specs(config_), static_cast<uint64_t>(options.train.seed));
   StepState start;
   if (model_.dtype() == DType::kF16) start.loss_scale = kFirstLossScale;
@@ -54,9 +54,7 @@ Trainer::Trainer(const Options& options, const Dataset& data)
     launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
     average_model_.emplace(config_, *averages_);
   }
-  if constexpr (kWithCuda) {
-    if (queue_.on_gpu()) check_gpu_memory();
-  }
+  if (queue_.on_gpu()) check_gpu_memory();
 }
 
 // What is still to be allocated are the blocks of the two programs, which grow with the batch.

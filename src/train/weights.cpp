@@ -86,7 +86,9 @@ void load_buffers(const Queue& queue, const std::string& path,
 
 void save_weights(const std::string& path, const nn::ParameterStore& parameters,
                   const std::map<std::string, std::string>& metadata) {
-  const Tensor host = parameters.queue().to_host(parameters.values());
+  Tensor copy;
+  if (parameters.queue().on_gpu()) copy = parameters.queue().to_host(parameters.values());
+  const View& host = copy.present() ? copy.view() : parameters.values();
   save_buffers(path, parameters.slices(), {{"", host}}, metadata);
 }
 

@@ -45,7 +45,7 @@ void fill_tokens(int32_t* tokens, int64_t count) {
 }
 
 std::vector<double> whole_logits(const Queue& queue, const nn::Transformer& model, int64_t batch) {
-  train::Program program = train::Program::evaluation(queue, model, batch, false);
+  train::Program program = train::Program::evaluation(queue, model, batch);
   fill_tokens(program.tokens(), batch * model.config().context);
   program.run(model);
   return elements<double>(widened(program.logits()));
@@ -56,7 +56,7 @@ std::vector<std::vector<double>> gradients(const Queue& queue, const Placed& pla
   const Tensor state = queue.zeros({sizeof(StepState)}, DType::kU8);
   const StepState start;
   queue.upload(state, &start);
-  train::Program program = train::Program::training(queue, placed.model, 2, false, 0.01,
+  train::Program program = train::Program::training(queue, placed.model, 2, 0.01,
                                                     static_cast<StepState*>(state.view().raw()));
   fill_tokens(program.tokens(), 2 * placed.model.config().context);
   program.run(placed.model);
@@ -146,7 +146,7 @@ TEST_CASE("Decoding on the GPU gives the logits of a whole pass", "[model]") {
       CAPTURE(attention, name_of(dtype));
       const Placed placed(gpu_queue(), config, dtype);
       const std::vector<double> want = whole_logits(gpu_queue(), placed.model, 2);
-      train::DecodeProgram program(gpu_queue(), placed.model, 2, true);
+      train::DecodeProgram program(gpu_queue(), placed.model, 2);
       std::vector<int32_t> tokens(2 * 29);
       fill_tokens(tokens.data(), 2 * 29);
       std::vector<double> got(want.size());
@@ -172,7 +172,7 @@ TEST_CASE("What is decoded on the GPU does not depend on the others of a batch, 
   const nn::ModelConfig config = config_of({"strided(4)", "fixed(8, 2)"}, 29);
   const Placed placed(gpu_queue(), config, DType::kBF16);
   const auto decoded = [&](int64_t batch) {
-    train::DecodeProgram program(gpu_queue(), placed.model, batch, true);
+    train::DecodeProgram program(gpu_queue(), placed.model, batch);
     std::vector<double> first;
     for (int64_t t = 0; t < 29; ++t) {
       for (int64_t b = 0; b < batch; ++b) {

@@ -34,7 +34,7 @@ nn::ModelConfig small(const std::vector<std::string>& attention, int64_t context
 
 template <class T>
 std::vector<T> whole_logits(const TinyModel& tiny, int64_t batch) {
-  train::Program program = train::Program::evaluation(Queue::cpu(1), *tiny.model, batch, false);
+  train::Program program = train::Program::evaluation(Queue::cpu(1), *tiny.model, batch);
   std::copy_n(tiny.tokens.view().data<int32_t>(), tiny.tokens.view().count(), program.tokens());
   program.run(*tiny.model);
   return elements<T>(program.logits());
@@ -44,7 +44,7 @@ std::vector<T> whole_logits(const TinyModel& tiny, int64_t batch) {
 template <class T>
 std::vector<T> decoded_logits(const TinyModel& tiny, int64_t first, int64_t batch,
                               int threads = 1) {
-  train::DecodeProgram program(Queue::cpu(threads), *tiny.model, batch, false);
+  train::DecodeProgram program(Queue::cpu(threads), *tiny.model, batch);
   const int64_t context = tiny.config.context, vocabulary = tiny.config.vocabulary;
   std::vector<T> logits(static_cast<size_t>(batch * context * vocabulary));
   for (int64_t t = 0; t < context; ++t) {
@@ -117,7 +117,7 @@ TEST_CASE("a sequence is decoded to the same bits in any batch and on any number
 
 TEST_CASE("sequences that begin anew do not see what the cache held before") {
   TinyModel tiny(small({"strided(4)", "fixed(4, 2)"}, 13), 2, DType::kF64, 23);
-  train::DecodeProgram program(Queue::cpu(1), *tiny.model, 1, false);
+  train::DecodeProgram program(Queue::cpu(1), *tiny.model, 1);
   std::vector<double> first, second;
   for (std::vector<double>* logits : {&first, &second}) {
     for (int64_t t = 0; t < 9; ++t) {
@@ -139,7 +139,7 @@ TEST_CASE("a cache takes the memory of what can still be read, and reports it") 
   const auto bytes = [](const std::string& pattern) {
     nn::ModelConfig config = small({pattern}, 64);
     TinyModel tiny(config, 1, DType::kF32, 1);
-    const MemoryUse use = train::DecodeProgram(Queue::cpu(1), *tiny.model, 4, false).memory();
+    const MemoryUse use = train::DecodeProgram(Queue::cpu(1), *tiny.model, 4).memory();
     CHECK(use.total() > use[MemoryTag::kCache]);
     return use[MemoryTag::kCache];
   };
@@ -154,7 +154,7 @@ TEST_CASE("a cache takes the memory of what can still be read, and reports it") 
 
 TEST_CASE("a position outside the context is refused") {
   TinyModel tiny(small({"local(4)"}, 13), 1, DType::kF32, 1);
-  train::DecodeProgram program(Queue::cpu(1), *tiny.model, 1, false);
+  train::DecodeProgram program(Queue::cpu(1), *tiny.model, 1);
   for (const int64_t position : {-1, 13}) {
     expect_error(ErrorKind::kInternal, "DecodeProgram::run", [&] { program.run(position); });
   }

@@ -70,14 +70,13 @@ TEST_CASE("evaluating costs at most 1.1 times the forward part of training", "[.
   const int64_t batch = 2, passes = 4;
   const size_t positions = static_cast<size_t>(batch * passes * config.context);
   const MemoryData data(256, {}, counting_text(positions, 0));
-  Program program = Program::evaluation(queue, model, batch, false);
+  Program program = Program::evaluation(queue, model, batch);
   TrainingForward training(model, batch);
   double evaluation = 1e9, forward = 1e9;
   for (int repeat = 0; repeat < 30; ++repeat) {  // in turn, and the quietest of each counts
     evaluation = std::min(evaluation, seconds_of([&] {
-                            const Evaluation result =
-                                evaluate(program, model, data, Split::kValid, 0,
-                                         [] { return false; });
+                            const Evaluation result = evaluate(program, model, data, Split::kValid,
+                                                               0, [] { return false; });
                             CHECK(result.windows == batch * passes);
                           }));
     forward = std::min(forward, seconds_of([&] {

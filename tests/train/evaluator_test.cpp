@@ -25,7 +25,7 @@ std::vector<int32_t> symbols_of(size_t count) {
 Evaluation evaluated(HandModel& tiny, const std::vector<int32_t>& valid, int64_t batch,
                      int64_t min_context = 0) {
   const MemoryData data(HandModel::kVocabulary, {}, valid);
-  Program program = Program::evaluation(tiny.queue, tiny.model, batch, false);
+  Program program = Program::evaluation(tiny.queue, tiny.model, batch);
   return evaluate(program, tiny.model, data, Split::kValid, min_context, never);
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("evaluation scores each window from its own first symbol on, for any b
   for (const size_t count : {1, 5, 6, 7, 41, 42}) {
     const std::vector<int32_t> valid = symbols_of(count);
     double sum = 0;
-    Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
+    Program program = Program::evaluation(tiny.queue, tiny.model, 1);
     for (size_t begin = 0; begin < count; begin += kContext) {
       const size_t length = std::min<size_t>(kContext, count - begin);
       std::fill_n(program.tokens(), kContext, 3);  // other padding than the evaluator's
@@ -93,7 +93,7 @@ TEST_CASE("an evaluation that is stopped says so and gives the mean so far") {
   HandModel tiny;
   const std::vector<int32_t> valid = symbols_of(41);
   const MemoryData data(HandModel::kVocabulary, {}, valid);
-  Program program = Program::evaluation(tiny.queue, tiny.model, 2, false);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 2);
   int asked = 0;
   const Evaluation part =
       evaluate(program, tiny.model, data, Split::kValid, 0, [&] { return ++asked == 3; });
@@ -113,7 +113,7 @@ TEST_CASE("an empty part has no positions and no bits") {
 
 TEST_CASE("with a minimum context each position is scored in the window that gives it as much") {
   HandModel tiny;
-  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 1);
   const std::vector<int32_t> valid = symbols_of(23);
   for (const int64_t least : {1, 3, 5}) {
     // Position p is scored in the first window that reaches it: by hand, window after window.

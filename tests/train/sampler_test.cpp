@@ -37,7 +37,7 @@ TEST_CASE("at temperature 0 every symbol is the likeliest after the ones before 
   text.insert(text.end(), drawn.begin(), drawn.end());
   REQUIRE(text.size() == HandModel::kContext);
 
-  Program program = Program::evaluation(tiny.queue, tiny.model, 1, false);
+  Program program = Program::evaluation(tiny.queue, tiny.model, 1);
   std::copy(text.begin(), text.end(), program.tokens());
   program.run(tiny.model);
   const double* logits = program.logits().data<double>();

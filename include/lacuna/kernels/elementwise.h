@@ -12,8 +12,8 @@ struct Convert {
   View x, y;
 };
 
-/// y += x, accumulated. Same type and count; f64 or f32, on a GPU also bf16 or f16, where the sum is
-/// rounded once.
+/// y += x, accumulated. Same type and count; f64 or f32, on a GPU also bf16 or f16, where the sum
+/// is rounded once.
 struct Accumulate {
   View x, y;
 };

@@ -10,14 +10,11 @@ namespace lacuna {
 
 class Repeated {
  public:
-  /// Without `captured` every run launches anew, as it always does on the CPU.
-  explicit Repeated(bool captured) : captured_(captured) {}
-
-  /// Runs `work`, which launches the same contracts each time. The first time it is launched (what
-  /// backends keep for later is made then), the second time it is recorded, and from then on the
-  /// recording is replayed and `work` is not called.
+  /// Runs `work`, which launches the same contracts each time. On a queue that captures, the first
+  /// time it is launched (what backends keep for later is made then), the second time it is
+  /// recorded, and from then on the recording is replayed and `work` is not called.
   void run(Queue& queue, const std::function<void()>& work) {
-    if (!captured_ || !queue.on_gpu() || !warm_) {
+    if (!queue.captures() || !warm_) {
       warm_ = true;
       return work();
     }
@@ -26,7 +23,6 @@ class Repeated {
   }
 
  private:
-  bool captured_;
   bool warm_ = false;
   std::unique_ptr<Graph> graph_;
 };

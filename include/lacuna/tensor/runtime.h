@@ -21,7 +21,7 @@ class Graph {
   virtual ~Graph() = default;
 };
 
-/// A copy to host memory that is under way.
+/// A copy to host memory that is under way. Must not outlive its queue.
 class Download {
  public:
   virtual ~Download() = default;
@@ -42,8 +42,10 @@ class DeviceStream {
   virtual void read(void* host, const void* device, size_t bytes) = 0;
   virtual void fill(void* device, int byte, size_t bytes) = 0;
   virtual void wait() = 0;
-  /// Told after each launch what it was. In checked mode, waits for it.
+  /// Told after each launch what it was.
   virtual void launched(std::string_view contract) = 0;
+  /// Whether work may be recorded; not where each launch is waited for.
+  virtual bool captures() const = 0;
   virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
   virtual void replay(Graph& graph) = 0;
 };
@@ -80,9 +82,11 @@ class Queue {
   /// Until all work is done. Throws Error(kInternal) when the device has failed.
   void wait() const;
 
-  /// Records what `work` launches on this queue, without running it. On the CPU the graph is `work`
-  /// itself, which must stay callable as long as the graph.
-  std::unique_ptr<Graph> capture(std::function<void()> work) const;
+  /// Whether capture() may be called.
+  bool captures() const { return on_gpu() && stream_->captures(); }
+  /// Records what `work` launches on this queue, without running it. The memory that it launches on
+  /// must outlive the graph.
+  std::unique_ptr<Graph> capture(const std::function<void()>& work) const;
   void replay(Graph& graph) const;
 
  private:

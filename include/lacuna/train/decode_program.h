@@ -12,8 +12,7 @@ namespace lacuna::train {
 class DecodeProgram {
  public:
   /// Plans the memory of a step and takes that of the cache. `model` must outlive the program.
-  /// `captured`: on a GPU the step is recorded once and replayed.
-  DecodeProgram(const Queue& queue, const nn::Transformer& model, int64_t batch, bool captured);
+  DecodeProgram(const Queue& queue, const nn::Transformer& model, int64_t batch);
 
   /// Host memory [B], to be filled before each run: the symbols before the position (at 0 they are
   /// not read).

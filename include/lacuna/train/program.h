@@ -13,18 +13,18 @@ namespace lacuna::train {
 class Program {
  public:
   /// Runs forward only. The memory is planned here and taken with the first run().
-  static Program evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                            bool captured);
+  static Program evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch);
   /// Runs forward and backward, accumulates the gradient of gradient_scale * loss_scale *
   /// sum(losses) and adds the losses to the state, which lies on the device and must outlive it.
   static Program training(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                          bool captured, double gradient_scale, StepState* state);
+                          double gradient_scale, StepState* state);
 
   /// Host memory [B, T], to be filled before each run with tokens in [0, V).
   int32_t* tokens() { return tokens_.view().data<int32_t>(); }
   int64_t batch() const { return tokens_.shape()[0]; }
 
-  /// `model` has the configuration of the one that was planned for; its weights may differ.
+  /// `model` has the configuration of the one that was planned for; its weights may differ, and
+  /// must be there already for this program's queue. It must outlive the program.
   void run(const nn::Transformer& model);
 
   /// Of the last run, in nats, [B*T]; waits for it. Valid until the next call.
@@ -38,12 +38,11 @@ class Program {
 
  private:
   Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
-          bool captured, double gradient_scale, StepState* state);
+          double gradient_scale, StepState* state);
   void pass(Queue& queue, Arena& arena, const nn::Transformer& model);
 
   Queue queue_;
   Tape::Mode mode_;
-  bool captured_;
   double gradient_scale_;
   StepState* state_;
   Tensor tokens_, device_tokens_;

@@ -19,11 +19,11 @@ DatasetConfig dataset_config(const Options& options);
 nn::ModelConfig model_config(const Options& options, int64_t vocabulary);
 optim::OptimizerConfig optimizer_config(const Options& options);
 
-/// Whether train.device means a GPU on this machine. Throws Error(kConfig) when one is asked for by a
-/// program that was built without CUDA.
+/// Whether train.device means a GPU on this machine. Throws Error(kConfig) when one is asked for by
+/// a program that was built without CUDA.
 bool on_gpu(const Options& options);
-/// On a GPU or on train.threads CPU threads (0: all that the process may use). Throws Error(kConfig)
-/// when a GPU is asked for and there is none to be used.
+/// On a GPU or on train.threads CPU threads (0: all that the process may use). Throws
+/// Error(kConfig) when a GPU is asked for and there is none to be used.
 Queue make_queue(const Options& options);
 /// The queue's GPU by name, or "2 CPU threads".
 std::string device_text(const Queue& queue);
@@ -33,8 +33,8 @@ std::string precision(const Options& options);
 /// What ops store on the queue's device: of train.precision, or f32 where the device knows nothing
 /// shorter, so that a run from a GPU can be evaluated on a CPU.
 DType storage_type(const Options& options, const Queue& queue);
-/// Whether steps are recorded and replayed.
-bool captured(const Options& options);
+/// Throws Error(kConfig) where the queue's device cannot run the model.
+void check_supported(const nn::ModelConfig& model, const Queue& queue);
 
 /// Which window of the training part each sample is. Throws Error(kData) when the training part is
 /// shorter than one window.
