@@ -8,18 +8,35 @@ namespace {
 struct Benchmark {
   const char* name;
   void (*run)(const Parsed&);
+  bool writes_json = true;
+  bool takes_options = false;  // --section.key VALUE
 };
 
-constexpr Benchmark kBenchmarks[] = {{"cpu", bench_cpu},
-                                     {"sampling", bench_sampling},
+constexpr Benchmark kBenchmarks[] = {{"cpu", bench_cpu, false},
+                                     {"sampling", bench_sampling, false},
                                      {"layers", bench_layers},
                                      {"attention", bench_attention},
-                                     {"step", bench_step}};
+                                     {"step", bench_step, true, true}};
+
+// What the benchmark does not read must not be given in vain.
+void refuse_unread(const Benchmark& benchmark, const Parsed& parsed) {
+  const std::string place = std::string("bench ") + benchmark.name;
+  if (!benchmark.writes_json && parsed.is_set("json")) {
+    throw Error(ErrorKind::kUsage, place, "it has no --json");
+  }
+  if (!benchmark.takes_options && !parsed.overrides.empty()) {
+    throw Error(ErrorKind::kUsage, place, "it reads no options of a configuration",
+                "`bench step` does");
+  }
+}
 
 void run_bench(const Parsed& parsed, const Stop&) {
   std::vector<std::string> names;
   for (const Benchmark& known : kBenchmarks) {
-    if (parsed.text("WHAT") == known.name) return known.run(parsed);
+    if (parsed.text("WHAT") == known.name) {
+      refuse_unread(known, parsed);
+      return known.run(parsed);
+    }
     names.emplace_back(known.name);
   }
   throw unknown_name(ErrorKind::kUsage, "bench", "benchmark", parsed.text("WHAT"), names);

@@ -540,6 +540,8 @@ class Refusals(Case):
         self.refused(["list", "pattern"], "'pattern'", "Did you mean 'patterns'?")
         self.refused(["list", "zzzzzzz"], "'zzzzzzz'", "Known: patterns, datasets, optimizers")
         self.refused(["bench", "gpu"], "'gpu'", "Did you mean 'cpu'")
+        self.refused(["bench", "cpu", "--json", "x"], "bench cpu", "--json")
+        self.refused(["bench", "sampling", "--train.seed", "3"], "bench sampling", "no options")
         self.refused(["bench", "cpu", "--repeats", "0"], "--repeats", "at least 1")
         # What is wrong with the words is said before a GPU is looked for.
         with_cuda = b"CUDA toolkit" in self.ok("--version").stdout
