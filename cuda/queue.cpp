@@ -152,6 +152,16 @@ Tensor GpuStream::allocate(const Shape& shape, DType dtype) {
   return {View(memory, dtype, shape), owner};
 }
 
+Tensor GpuStream::allocate_shared(const Shape& shape, DType dtype) {
+  const size_t bytes = static_cast<size_t>(shape.count()) * size_of(dtype);
+  void* memory = nullptr;
+  check(cudaMallocHost(&memory, bytes), "cudaMallocHost");
+  std::memset(memory, 0, bytes);
+  const std::shared_ptr<const void> owner(
+      memory, [](const void* held) { cudaFreeHost(const_cast<void*>(held)); });
+  return {View(memory, dtype, shape), owner};
+}
+
 void GpuStream::upload(void* device, const void* host, size_t bytes) {
   for (size_t begin = 0; begin < bytes; begin += kUploadPiece) {
     const size_t size = std::min(kUploadPiece, bytes - begin);

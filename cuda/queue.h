@@ -31,6 +31,7 @@ class GpuStream : public DeviceStream {
   GpuStream& operator=(const GpuStream&) = delete;
 
   Tensor allocate(const Shape& shape, DType dtype) override;
+  Tensor allocate_shared(const Shape& shape, DType dtype) override;
   void upload(void* device, const void* host, size_t bytes) override;
   std::unique_ptr<Download> download(const void* device, size_t bytes) override;
   void read(void* host, const void* device, size_t bytes) override;

@@ -1,4 +1,5 @@
-// The ends of a pass and of a step, on the device's own state.
+// What runs between layers and at the ends of a pass and of a step, on the device's own state.
+//   NotePlace        one thread; 16 bytes to host memory
 //   AddLosses        running_nats += sum of losses [N] f64   8 N bytes: about 1 MB, so latency
 //   FinishGradients  one thread
 // AddLosses: kParts blocks sum what they stride over, one block adds the parts; the order depends
@@ -13,6 +14,10 @@ namespace lacuna::cuda {
 namespace {
 
 constexpr int kThreads = 256, kParts = 128;
+
+__global__ void note_place_kernel(const StepState* state, StepPart part, int32_t layer) {
+  if (state->inputs.place != nullptr) *state->inputs.place = {state->inputs.step, part, layer};
+}
 
 __global__ void sum_losses_kernel(const double* losses, int64_t n, double* partial) {
   double sum = 0;
@@ -36,6 +41,11 @@ __global__ void finish_gradients_kernel(const double* squared_norm, StepState* s
 }
 
 }  // namespace
+
+void run(Backend, Queue& queue, const NotePlace& op) {
+  note_place_kernel<<<1, 1, 0, gpu(queue).stream()>>>(op.state, op.part, op.layer);
+  check_launch("note_place_kernel");
+}
 
 void run(Backend, Queue& queue, const AddLosses& op) {
   GpuStream& stream = gpu(queue);

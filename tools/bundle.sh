@@ -33,4 +33,6 @@ for binary in "build/$preset/lacuna" "build/$preset/tests/lacuna_cuda_tests"; do
       patchelf --set-rpath '$ORIGIN' "$target/lib/$(basename "$library")"
     done
 done
+fault="build/$preset/tests/liblacuna_fault.so"  # for tools/gpu_test.sh
+[ ! -f "$fault" ] || cp "$fault" "$target/lib/"
 du -sh "$target" | cut -f1 | sed "s|^|bundle in $1: |"

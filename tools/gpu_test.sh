@@ -26,6 +26,24 @@ expect() {
   fi
 }
 
+# says CODE TEXT COMMAND...: the command must end with that code and say that.
+says() {
+  local code=$1 text=$2
+  shift 2
+  "$@" >"$work/said" 2>&1
+  local got=$?
+  tail -n 2 "$work/said"
+  [ $got = "$code" ] && grep -qE "$text" "$work/said"
+}
+
+# As train, on a GPU that fails in the product of that number: 39 belong to each step.
+train_faulty() { # PRODUCT RUN [MORE...]
+  local product=$1 run=$2
+  shift 2
+  LACUNA_FAULTY_PRODUCT=$product LD_PRELOAD="$bundle/lib/liblacuna_fault.so" \
+    train "$run" "10 steps" --train.accumulation 1 --checkpoint.every "1 steps" "$@"
+}
+
 same() { cmp "$1/weights.safetensors" "$2/weights.safetensors" && cmp "$1/average.safetensors" "$2/average.safetensors"; }
 
 train() { # RUN LENGTH [MORE...]
@@ -78,6 +96,17 @@ expect "a resumed run has the bits of an undisturbed one" same a r
 expect "sample" "$bundle/lacuna" sample a --length 64 --count 2
 expect "sample, launched one by one" "$bundle/lacuna" sample s --length 64 --count 2
 expect "eval" "$bundle/lacuna" eval a
+expect "ten steps" train f "10 steps" --train.accumulation 1 --checkpoint.every "1 steps"
+expect "a fault in a replayed step names step and layer" \
+  says 1 'step 2, backward pass, layer 3 of 3.*resume' train_faulty 59 g
+expect "a fault in a launched step names the kernel, too" \
+  says 1 'step 3, forward pass, layer 2 of 3: LinearForward' train_faulty 84 h --train.launches stream
+expect "resume after a fault" train g "10 steps" --train.accumulation 1 --checkpoint.every "1 steps" --resume auto
+expect "the run has the bits of an undisturbed one" same f g
+expect "a batch that does not fit" says 2 'activations.*Lower train.batch from 65536 to [0-9]+' \
+  train o "10 steps" --train.batch 65536
+expect "a model that does not fit" says 2 'parameters.*Lower model.layers from 200 to about' \
+  train o "10 steps" --model.width 32768 --model.heads 256 --model.layers 200
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do
     for tests in '[small]' '[layernorm]' '[residual_norm]' '[embedding]' '[cross_entropy]' '[activation]' \

@@ -1,9 +1,15 @@
-// The ends of a pass and of a step: what is known of the loss and the gradients.
+// Where a step is, and what is known of the loss and the gradients at the ends of a pass and of a
+// step.
 #include <cmath>
 
 #include "lacuna/kernels/step_state.h"
 
 namespace lacuna::cpu {
+
+void run(Backend, Queue&, const NotePlace& op) {
+  const StepInputs& inputs = op.state->inputs;
+  if (inputs.place != nullptr) *inputs.place = {inputs.step, op.part, op.layer};
+}
 
 void run(Backend, Queue&, const AddLosses& op) {
   const double* losses = op.losses.data<double>();

@@ -18,6 +18,12 @@ HeadPasses passes_of(const std::string& text, int64_t heads, int64_t length) {
   return passes;
 }
 
+void note_place(Tape& tape, StepPart part, int64_t layer, const StepState* state) {
+  if (state == nullptr) return;
+  launch(tape.queue(),
+         NotePlace{.part = part, .layer = static_cast<int32_t>(layer) + 1, .state = state});
+}
+
 }  // namespace
 
 Transformer::Transformer(ModelConfig config, const ParameterStore& parameters)
@@ -58,6 +64,7 @@ ops::EmbeddingTables Transformer::tables() const {
 Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& mode) const {
   Stream stream{std::move(embedded), {}};
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
+    note_place(tape, StepPart::kForward, layer, mode.state);
     const std::string attention = str("blocks.", layer, ".attention");
     const std::string feedforward = str("blocks.", layer, ".feedforward");
     Variable x = enter(tape, stream, norm(attention + ".norm", kBlockEps), mode.state);
@@ -68,6 +75,11 @@ Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& 
     x = enter(tape, stream, norm(feedforward + ".norm", kBlockEps), mode.state);
     x = linear(tape, x, feedforward + ".up", mode.rows_alone, Activation::kQuickGelu);
     stream.branch = linear(tape, x, feedforward + ".down", mode.rows_alone);
+    if (tape.training()) {
+      tape.record([&tape, layer, state = mode.state] {
+        note_place(tape, StepPart::kBackward, layer, state);
+      });
+    }
   }
   const Variable x = enter(tape, stream, norm("norm", kLastEps), mode.state);
   return ops::linear(tape, x, parameters_.at("head.weight"), {}, Activation::kNone, mode.rows_alone,

@@ -35,6 +35,10 @@ Tensor Queue::zeros(const Shape& shape, DType dtype) const {
   return on_gpu() ? stream_->allocate(shape, dtype) : Tensor::zeros(shape, dtype);
 }
 
+Tensor Queue::shared(const Shape& shape, DType dtype) const {
+  return on_gpu() ? stream_->allocate_shared(shape, dtype) : Tensor::zeros(shape, dtype);
+}
+
 void Queue::fill(const View& to, int byte) const {
   require(to.contiguous(), "Queue::fill", "the view is not contiguous");
   if (on_gpu()) return stream_->fill(to.raw(), byte, to.bytes());

@@ -115,6 +115,24 @@ class Run {
     return floor ? ", floor " + fixed(*floor, 4) : "";
   }
 
+  // The device noted where it was; what it had begun there may have failed.
+  std::string where_it_failed() const {
+    const StepPlace place = trainer_.place();
+    const std::string step = str("step ", place.step);
+    const std::string layer = str("layer ", place.layer, " of ", options_.model.layers);
+    switch (place.part) {
+      case StepPart::kNone:
+        return str("after step ", trainer_.steps_done());
+      case StepPart::kForward:
+        return str(step, ", forward pass, ", layer);
+      case StepPart::kBackward:
+        return str(step, ", backward pass, ", layer);
+      case StepPart::kUpdate:
+        return str(step, ", update of the weights");
+    }
+    return step;
+  }
+
   // A fault of the GPU shows at whatever is asked of it next.
   template <class Work>
   std::invoke_result_t<Work> guarded(const Work& work) {
@@ -122,7 +140,7 @@ class Run {
       return work();
     } catch (const Error& fault) {
       if (!trainer_.queue().on_gpu() || fault.kind() != ErrorKind::kInternal) throw;
-      throw Error(ErrorKind::kInternal, str("after step ", trainer_.steps_done()), fault.what(),
+      throw Error(ErrorKind::kInternal, where_it_failed(), fault.what(),
                   "The last checkpoint is intact: --resume auto goes on from it; with "
                   "--train.launches stream a fault names the kernel");
     }

@@ -108,6 +108,39 @@ void check_supported(const nn::ModelConfig& model, const Queue& queue) {
   }
 }
 
+MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue) {
+  const auto weights = static_cast<size_t>(nn::parameter_count(nn::parameter_specs(model)));
+  const DType stored = storage_type(options, queue);
+  const bool rounded = stored == DType::kBF16 || stored == DType::kF16;
+  const size_t bytes = weights * (rounded ? size_of(DType::kF32) : size_of(stored));
+  const size_t copies = options.optim.average > 0 ? 2 : 1;
+  MemoryUse use;
+  use[MemoryTag::kParameters] = use[MemoryTag::kGradients] = bytes;
+  use[MemoryTag::kOptimizer] =
+      bytes * static_cast<size_t>(optim::find_optimizer(options.optim.name).moments);
+  use[MemoryTag::kAverages] = bytes * (copies - 1);
+  if (rounded) use[MemoryTag::kRounded] = weights * size_of(stored) * copies;
+  return use;
+}
+
+void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue) {
+  if constexpr (kWithCuda) {
+    if (!queue.on_gpu()) return;
+    const MemoryUse wanted = weights_memory(options, model, queue);
+    const size_t free = cuda::device_memory(queue).free;
+    if (wanted.total() <= free) return;
+    const auto fits =
+        static_cast<int64_t>(static_cast<double>(model.layers) * static_cast<double>(free) /
+                             static_cast<double>(wanted.total()));
+    throw Error(
+        ErrorKind::kConfig, "GPU memory",
+        str("the weights alone need ", memory_text(wanted), "; ", human_bytes(free), " are free"),
+        fits > 0
+            ? str("Lower model.layers from ", model.layers, " to about ", fits, ", or model.width")
+            : "Lower model.width");
+  }
+}
+
 SampleOrder sample_order(const Options& options, const Dataset& data) {
   return {data.size(Split::kTrain), options.model.context,
           static_cast<uint64_t>(options.train.seed), data.alignment() == 1};

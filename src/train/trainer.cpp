@@ -26,13 +26,21 @@ StepState* state_in(const Tensor& memory) {
   return static_cast<StepState*>(memory.view().raw());
 }
 
+// A model that the queue's device can hold and run.
+nn::ModelConfig fitting_model(const Options& options, const Dataset& data, const Queue& queue) {
+  nn::ModelConfig model = model_config(options, data.vocabulary());
+  check_supported(model, queue);
+  check_weights_fit(options, model, queue);
+  return model;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Options& options, const Dataset& data)
     : options_(options),
       data_(data),
       queue_(make_queue(options)),
-      config_(model_config(options, data.vocabulary())),
+      config_(fitting_model(options, data, queue_)),
       parameters_(queue_, parameter_specs(config_), storage_type(options, queue_), true),
       model_(config_, parameters_),
       optimizer_(make_optimizer(queue_, optimizer_config(options), parameters_)),
@@ -40,11 +48,11 @@ Trainer::Trainer(const Options& options, const Dataset& data)
       schedule_(schedule(options, step_size_)),
       order_(sample_order(options, data)),
       state_(queue_.zeros({sizeof(StepState)}, DType::kU8)),
+      place_(queue_.shared({sizeof(StepPlace)}, DType::kU8)),
       squared_norm_(queue_.zeros({1}, DType::kF64)),
       training_(Program::training(queue_, model_, options.train.batch,
                                   1 / static_cast<double>(step_size_.tokens), state_in(state_))),
       evaluation_(Program::evaluation(queue_, model_, options.train.batch)) {
-  check_supported(config_, queue_);
   parameters_.initialise(parameter_specs(config_), static_cast<uint64_t>(options.train.seed));
   StepState start;
   if (model_.dtype() == DType::kF16) start.loss_scale = kFirstLossScale;
@@ -60,7 +68,7 @@ Trainer::Trainer(const Options& options, const Dataset& data)
 // What is still to be allocated are the blocks of the two programs, which grow with the batch.
 void Trainer::check_gpu_memory() const {
   if constexpr (kWithCuda) {
-    const size_t wanted = training_.memory().total() + evaluation_.memory().total();
+    const size_t wanted = training_.block_bytes() + evaluation_.block_bytes();
     const size_t free = cuda::device_memory(queue_).free;
     if (wanted <= free) return;
     const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) *
@@ -78,6 +86,8 @@ StepInputs Trainer::inputs_of(int64_t step) const {
   const auto seed = static_cast<uint64_t>(options_.train.seed);
   StepInputs inputs;
   inputs.dropout_key = random_key(seed, RandomUse::kDropout, static_cast<uint64_t>(step));
+  inputs.step = step + 1;
+  inputs.place = static_cast<StepPlace*>(place_.view().raw());
   inputs.first_update = updates_ + 1;
   for (int64_t entry = 0; entry < 2; ++entry) {
     const int64_t update = inputs.first_update + entry;
@@ -104,6 +114,7 @@ void Trainer::begin_step() {
 }
 
 void Trainer::begin_update() {
+  launch(queue_, NotePlace{.part = StepPart::kUpdate, .state = state_in(state_)});
   launch(queue_, SquaredNorm{.x = parameters_.gradients(), .sum = squared_norm_});
   launch(queue_, FinishGradients{
                      .squared_norm = squared_norm_,
@@ -128,6 +139,12 @@ StepResult Trainer::finish_step() {
   result.skipped = state.skipped != 0;
   if (!result.skipped) ++updates_;
   return result;
+}
+
+StepPlace Trainer::place() const {
+  StepPlace place;
+  std::memcpy(&place, place_.view().raw(), sizeof place);
+  return place;
 }
 
 StepResult Trainer::step() {

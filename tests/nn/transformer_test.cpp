@@ -16,6 +16,7 @@ namespace {
 struct Pass {
   Tensor logits;
   double loss = 0;
+  StepPlace forward_end;  // when the state has a place
 };
 
 Pass forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
@@ -34,6 +35,7 @@ Pass forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
         pass.loss += losses.view().data<double>()[i];
       }
     }
+    if (tiny.state.inputs.place != nullptr) pass.forward_end = *tiny.state.inputs.place;
     if (tape.training()) tape.backward();
     return pass;
   };
@@ -205,6 +207,22 @@ TEST_CASE("dropout acts in training only") {
   TinyModel dropped(config, 1, DType::kF64, 3), whole(small({"local(4)"}), 1, DType::kF64, 3);
   CHECK(forward(dropped, Tape::Mode::kEvaluate).loss == forward(whole, Tape::Mode::kEvaluate).loss);
   CHECK(forward(dropped, Tape::Mode::kTrain).loss != forward(whole, Tape::Mode::kTrain).loss);
+}
+
+TEST_CASE("each layer notes its place when it trains, forward from the first and backward to it") {
+  TinyModel tiny(small({"local(4)"}), 1, DType::kF32, 5);
+  StepPlace place;
+  tiny.state.inputs.step = 7;
+  tiny.state.inputs.place = &place;
+  forward(tiny, Tape::Mode::kEvaluate);
+  CHECK(place.part == StepPart::kNone);
+
+  const Pass pass = forward(tiny, Tape::Mode::kTrain);
+  CHECK(pass.forward_end.part == StepPart::kForward);
+  CHECK(pass.forward_end.layer == 2);
+  CHECK(place.step == 7);
+  CHECK(place.part == StepPart::kBackward);
+  CHECK(place.layer == 1);
 }
 
 TEST_CASE("attended pairs and useful work are counted as by hand") {

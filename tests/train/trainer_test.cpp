@@ -95,6 +95,29 @@ TEST_CASE("ten steps lower the bits of the training text and of the validation t
   CHECK(valid.positions == 77);
 }
 
+TEST_CASE("a step ends in its update, and says so") {
+  Trainer trainer(tiny_options(), text());
+  CHECK(trainer.place().part == StepPart::kNone);
+  trainer.step();
+  trainer.step();
+  CHECK(trainer.place().part == StepPart::kUpdate);
+  CHECK(trainer.place().step == 2);
+}
+
+TEST_CASE("what the weights will need is known before they have memory") {
+  for (const double average : {0.0, 0.9}) {
+    Options options = tiny_options();
+    options.optim.average = average;
+    const Trainer trainer(options, text());
+    const MemoryUse use = weights_memory(options, trainer.model().config(), trainer.queue());
+    for (const MemoryTag tag : {MemoryTag::kParameters, MemoryTag::kGradients,
+                                MemoryTag::kOptimizer, MemoryTag::kAverages}) {
+      const auto held = static_cast<double>(trainer.memory()[tag]);
+      CHECK(static_cast<double>(use[tag]) == Approx(held).epsilon(0.1));  // it pads and has flags
+    }
+  }
+}
+
 TEST_CASE("the learning rate of a step is that of the schedule, counted from 1") {
   Trainer trainer(tiny_options(), text());
   const double peak = 0.01;

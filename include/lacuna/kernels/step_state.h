@@ -10,6 +10,16 @@
 
 namespace lacuna {
 
+/// The parts of a step in their order.
+enum class StepPart : int32_t { kNone, kForward, kBackward, kUpdate };
+
+/// How far the device has come. Lies in host memory (Queue::shared), where a fault leaves it.
+struct StepPlace {
+  int64_t step = 0;  // from 1
+  StepPart part = StepPart::kNone;
+  int32_t layer = 0;  // from 1; 0 in the update
+};
+
 /// Written by the host before each pass. The host hears of a skipped step one step late, so it
 /// sends the numbers of two updates: the next one and, should the step before have been skipped,
 /// the one that would then be the next.
@@ -19,6 +29,8 @@ struct StepInputs {
   int64_t first_update = 1;      // the number (from 1) that entry 0 is for
   double learning_rate[2] = {};  // bias correction folded in
   double average_decay[2] = {};  // of the weight average
+  int64_t step = 0;              // from 1
+  StepPlace* place = nullptr;    // where NotePlace writes
 };
 
 /// Kept by the device.
@@ -43,6 +55,14 @@ struct StepState {
 struct Dropout {
   double rate = 0;
   uint32_t site = 0;
+  const StepState* state = nullptr;
+};
+
+/// *place = {step, part, layer}, once everything launched before has been done; nothing where the
+/// inputs have no place.
+struct NotePlace {
+  StepPart part;
+  int32_t layer = 0;
   const StepState* state = nullptr;
 };
 
@@ -95,11 +115,13 @@ constexpr void finish_gradients(StepState& state, double norm, bool finite, doub
 }
 
 namespace cpu {
+void run(Backend, Queue& queue, const NotePlace& op);
 void run(Backend, Queue& queue, const AddLosses& op);
 void run(Backend, Queue& queue, const FinishGradients& op);
 }  // namespace cpu
 
 namespace cuda {
+void run(Backend, Queue& queue, const NotePlace& op);
 void run(Backend, Queue& queue, const AddLosses& op);
 void run(Backend, Queue& queue, const FinishGradients& op);
 }  // namespace cuda

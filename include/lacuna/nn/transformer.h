@@ -77,7 +77,7 @@ class Transformer {
  private:
   // How a forward pass is run.
   struct Mode {
-    const StepState* state = nullptr;  // of dropout; without one nothing is dropped
+    const StepState* state = nullptr;  // without one nothing is dropped and no place is noted
     bool rows_alone = false;
     std::function<Variable(const Variable& qkv, int64_t layer)> attention;
   };

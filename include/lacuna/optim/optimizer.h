@@ -34,14 +34,21 @@ class Optimizer {
   virtual size_t bytes() const = 0;
 };
 
-/// Throws Error(kConfig) with the nearest known name for an unknown optimizer.
-std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
-                                          const nn::ParameterStore& parameters);
+using OptimizerMaker = std::unique_ptr<Optimizer>(Queue& queue, const OptimizerConfig& config,
+                                                  const nn::ParameterStore& parameters);
 
 struct OptimizerEntry {
   const char* name;
+  int moments;  // numbers kept for each weight
   const char* description;
+  OptimizerMaker* make;
 };
 std::vector<OptimizerEntry> known_optimizers();
+
+/// Throws Error(kConfig) with the nearest known name for an unknown optimizer.
+OptimizerEntry find_optimizer(const std::string& name);
+/// The one that the configuration names; throws as find_optimizer does.
+std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
+                                          const nn::ParameterStore& parameters);
 
 }  // namespace lacuna::optim

@@ -36,6 +36,8 @@ class DeviceStream {
   virtual ~DeviceStream() = default;
   /// Zeroed device memory; throws Error(kConfig) with the free bytes when there is not enough.
   virtual Tensor allocate(const Shape& shape, DType dtype) = 0;
+  /// Zeroed host memory that the device can write.
+  virtual Tensor allocate_shared(const Shape& shape, DType dtype) = 0;
   virtual void upload(void* device, const void* host, size_t bytes) = 0;
   virtual std::unique_ptr<Download> download(const void* device, size_t bytes) = 0;
   /// Copies to host memory and waits.
@@ -69,6 +71,8 @@ class Queue {
 
   /// Own memory of the queue's device, zeroed; host memory when dry.
   Tensor zeros(const Shape& shape, DType dtype) const;
+  /// Zeroed host memory that the device can write, too. What it wrote before a fault stays.
+  Tensor shared(const Shape& shape, DType dtype) const;
   /// Fills the bytes of a contiguous view.
   void fill(const View& to, int byte) const;
   /// Copies host memory to a contiguous view of the device; `from` may change once it returns.

@@ -35,6 +35,8 @@ class Program {
 
   /// What run() holds at its fullest, with the gaps that packing left as workspace.
   MemoryUse memory() const;
+  /// What the first run() allocates.
+  size_t block_bytes() const { return plan_.total; }
 
  private:
   Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,

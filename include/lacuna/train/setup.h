@@ -36,6 +36,11 @@ DType storage_type(const Options& options, const Queue& queue);
 /// Throws Error(kConfig) where the queue's device cannot run the model.
 void check_supported(const nn::ModelConfig& model, const Queue& queue);
 
+/// What training holds for the weights alone: them, gradients, moments, averages.
+MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue);
+/// Throws Error(kConfig), with what to lower, where the queue's GPU has no room for that.
+void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue);
+
 /// Which window of the training part each sample is. Throws Error(kData) when the training part is
 /// shorter than one window.
 SampleOrder sample_order(const Options& options, const Dataset& data);

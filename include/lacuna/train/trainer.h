@@ -42,6 +42,8 @@ class Trainer {
   int64_t steps_ahead() const { return queue_.on_gpu() ? 1 : 0; }
   /// A step from beginning to end, when none is unfinished.
   StepResult step();
+  /// The last place that the device has come to, also when it has failed.
+  StepPlace place() const;
 
   /// Finished ones. Everything below is to be called when none is unfinished.
   int64_t steps_done() const { return steps_; }
@@ -89,6 +91,7 @@ class Trainer {
   optim::Schedule schedule_;
   SampleOrder order_;
   Tensor state_;         // one StepState
+  Tensor place_;         // one StepPlace, in host memory
   Tensor squared_norm_;  // [1] f64
   Program training_;
   Program evaluation_;
