@@ -1,6 +1,7 @@
 #include "bench.h"
 
 #include "lacuna/base/names.h"
+#include "lacuna/base/text.h"
 
 namespace lacuna::cli {
 namespace {
@@ -9,11 +10,12 @@ struct Benchmark {
   const char* name;
   void (*run)(const Parsed&);
   bool writes_json = true;
-  bool takes_options = false;  // --section.key VALUE
+  bool takes_options = false;     // --section.key VALUE
+  bool only_with_config = false;  // either of them
 };
 
 constexpr Benchmark kBenchmarks[] = {{"cpu", bench_cpu, false},
-                                     {"sampling", bench_sampling, false},
+                                     {"sampling", bench_sampling, true, true, true},
                                      {"layers", bench_layers},
                                      {"attention", bench_attention},
                                      {"step", bench_step, true, true}};
@@ -24,9 +26,17 @@ void refuse_unread(const Benchmark& benchmark, const Parsed& parsed) {
   if (!benchmark.writes_json && parsed.is_set("json")) {
     throw Error(ErrorKind::kUsage, place, "it has no --json");
   }
+  if (benchmark.only_with_config && !parsed.is_set("config")) {
+    const bool json = parsed.is_set("json");
+    if (json || !parsed.overrides.empty()) {
+      throw Error(ErrorKind::kUsage, place,
+                  str("it ", json ? "has no --json" : "reads no options", " without --config"),
+                  "Give --config FILE");
+    }
+  }
   if (!benchmark.takes_options && !parsed.overrides.empty()) {
     throw Error(ErrorKind::kUsage, place, "it reads no options of a configuration",
-                "`bench step` does");
+                "`bench step` does, and `bench sampling` with --config");
   }
 }
 
@@ -54,17 +64,20 @@ Command make_bench_command() {
       .name = "bench",
       .summary = "Measure the speed of training, kernels and sampling on this machine",
       .positionals = {{"WHAT", "", "",
-                       "cpu: training and attention there; sampling; layers and attention: "
-                       "kernels of a GPU; step: of a configuration"}},
+                       "cpu: training and attention there; sampling: on the CPU, or of a "
+                       "configuration; layers and attention: kernels of a GPU; step: of a "
+                       "configuration"}},
       .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
-                {"--threads", "N", "0", "cpu, sampling: CPU threads; 0: all"},
-                {"--config", "FILE", "", "step: the configuration"},
+                {"--threads", "N", "0", "cpu, sampling without --config: CPU threads; 0: all"},
+                {"--config", "FILE", "", "sampling, step: the configuration"},
+                {"--batch", "N", "1", "sampling with --config: sequences at once"},
                 {"--case", "LIST", "all",
                  "attention: names, or B,H,T,D_qk,D_v,PATTERN; several with ; between"},
                 {"--rates", "TFLOPS,TBS", "",
                  "attention: matrix and copy rate as measured, for the floor"},
                 {"--dtype", "TYPE", "bf16", "layers, attention: bf16, f16 or f32"},
-                {"--json", "FILE", "", "layers, attention, step: also write the numbers there"}},
+                {"--json", "FILE", "",
+                 "layers, attention, step, sampling with --config: also write the numbers there"}},
       .takes_options = true,
       .run = run_bench};
 }

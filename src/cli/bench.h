@@ -12,8 +12,12 @@ Queue cpu_queue(const Parsed& parsed);
 
 /// Matrix products, a training step and attention on the CPU.
 void bench_cpu(const Parsed& parsed);
-/// What a token costs with the cache and without.
+/// What a token costs with the cache and without: of a small model on the CPU; with --config what
+/// the next function does.
 void bench_sampling(const Parsed& parsed);
+/// The same of a configuration, on whatever device it asks for, with reading the logits and
+/// drawing.
+void bench_configured_sampling(const Parsed& parsed);
 /// Each GPU kernel but attention and matrix products, at the sizes of the paper's models, and its
 /// share of the measured copy rate. Throws Error(kConfig) without a usable GPU.
 void bench_layers(const Parsed& parsed);

@@ -1,21 +1,23 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <string>
 
 #include "bench.h"
+#include "lacuna/base/error.h"
 #include "lacuna/train/decode_program.h"
 #include "lacuna/train/program.h"
-#include "timing.h"
+#include "sampling_places.h"
 
 namespace lacuna::cli {
 namespace {
 
-constexpr int64_t kContext = 4096, kStride = 64;  // sqrt(T)
+constexpr int64_t kContext = 4096, kStride = 64;  // of the small model: sqrt(T)
 
 struct SamplingTimes {
   double whole_pass;              // seconds; a token without the cache
   double mean_step;               // a token with it, over all positions
-  std::array<double, 3> step_at;  // at an eighth, a half and the end of the positions
+  std::array<double, 3> step_at;  // at the places
   size_t cache;                   // bytes
 };
 
@@ -28,20 +30,6 @@ double mean_step(train::DecodeProgram& program) {
     }
   });
   return seconds / static_cast<double>(kContext);
-}
-
-// The three places are timed by turns, so that other work on the machine disturbs all of them
-// alike; each is a stretch of l positions, so that columns are met as cold as in a real sequence.
-std::array<double, 3> step_at_places(train::DecodeProgram& program, int64_t repeats) {
-  const std::array<int64_t, 3> ends{kContext / 8, kContext / 2, kContext};
-  std::array<std::vector<double>, 3> seconds;
-  for (int64_t round = 0; round < repeats * kStride; ++round) {
-    for (size_t place = 0; place < ends.size(); ++place) {
-      const int64_t position = ends[place] - kStride + round % kStride;
-      seconds[place].push_back(seconds_of([&] { program.run(position); }));
-    }
-  }
-  return {median(seconds[0]), median(seconds[1]), median(seconds[2])};
 }
 
 SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int64_t repeats) {
@@ -57,14 +45,13 @@ SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int6
   SamplingTimes times{};
   times.whole_pass = median_seconds(repeats, [&] { whole.run(model); });
   times.mean_step = mean_step(decoder);
-  times.step_at = step_at_places(decoder, repeats);
+  times.step_at = seconds_at(sampling_places(kContext), kStride, repeats,
+                             [&](int64_t position) { decoder.run(position); });
   times.cache = decoder.memory()[MemoryTag::kCache];
   return times;
 }
 
-}  // namespace
-
-void bench_sampling(const Parsed& parsed) {
+void bench_small_model(const Parsed& parsed) {
   const Queue queue = cpu_queue(parsed);
   const int64_t repeats = parsed.whole("repeats", 1);
   std::printf("sampling on %d threads, 4 layers, 4 heads, C=256, T=4096, f32, one sample\n",
@@ -80,6 +67,17 @@ void bench_sampling(const Parsed& parsed) {
                 1e3 * times.step_at[1], 1e3 * times.step_at[2], *high / *low);
     std::fflush(stdout);
   }
+}
+
+}  // namespace
+
+void bench_sampling(const Parsed& parsed) {
+  if (parsed.is_set("config")) return bench_configured_sampling(parsed);
+  if (parsed.whole("batch", 1) != 1) {
+    throw Error(ErrorKind::kUsage, "bench sampling", "it has no --batch without --config",
+                "Give --config FILE");
+  }
+  bench_small_model(parsed);
 }
 
 }  // namespace lacuna::cli
