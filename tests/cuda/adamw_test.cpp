@@ -16,10 +16,10 @@ struct Problem {
   Problem(int64_t count, DType rounded_type, int64_t offset, Random& random)
       : n(count),
         first(offset),
-        weight(rounded(random.tensor<double>({n + first}), DType::kF32)),
-        moment(rounded(random.tensor<double>({n + first}, -0.1, 0.1), DType::kF32)),
+        weight(rounded(draw(random, 1), DType::kF32)),
+        moment(rounded(draw(random, 0.1), DType::kF32)),
         variance(rounded(random.tensor<double>({n + first}, 0, 0.1), DType::kF32)),
-        average(rounded(random.tensor<double>({n + first}), DType::kF32)),
+        average(rounded(draw(random, 1), DType::kF32)),
         decays(Tensor::zeros({(n + kDecayGroup - 1) / kDecayGroup}, DType::kU8)),
         weight_gpu(weight.view()),
         moment_gpu(moment.view()),
@@ -37,10 +37,15 @@ struct Problem {
     gpu_queue().upload(decays_gpu, decays.view().raw());
   }
 
+  /// Of either sign; a single number is positive, because sums that cancel need neighbours to be
+  /// measured by.
+  Tensor draw(Random& random, double most) const {
+    return random.tensor<double>({n + first}, n == 1 ? most / 10 : -most, most);
+  }
   View from(const View& view) const { return view.slice(0, first, n); }
 
   void update(const StepState& state, bool all, Random& random) {
-    const Both gradient = random_both(random, {n + first}, DType::kF32, -2, 2);
+    const Both gradient = both(draw(random, 2), DType::kF32);
     const GpuState on_gpu(state);
     AdamW op{.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-6, .decay = 0.1};
     AdamW gpu = op;

@@ -223,6 +223,33 @@ TEST_CASE("a step that is not finite changes no weight, no average and no clock"
   CHECK(std::isfinite(largest_difference(before, values_of(trainer, Weights::kRaw))));
 }
 
+TEST_CASE("a step begun before the host hears that the last one was skipped is the same step") {
+  const auto second_step = [](Trainer& trainer, bool overlapped) {
+    double& poisoned = head_of(trainer)[5 * 16 + 3];
+    trainer.step();
+    const double healthy = poisoned;
+    poisoned = std::numeric_limits<double>::infinity();
+    trainer.begin_step();
+    poisoned = healthy;
+    if (overlapped) trainer.begin_step();
+    CHECK(trainer.finish_step().skipped);
+    if (!overlapped) trainer.begin_step();
+    return trainer.finish_step();
+  };
+  Trainer waiting(tiny_options(), text()), ahead(tiny_options(), text());
+  const StepResult a = second_step(waiting, false), b = second_step(ahead, true);
+  CHECK(!b.skipped);
+  CHECK(a.bits == b.bits);
+  CHECK(a.learning_rate == b.learning_rate);
+  for (const Weights which : {Weights::kRaw, Weights::kAverage}) {
+    CHECK(same_bits(waiting.weights(which).values(), ahead.weights(which).values()));
+  }
+  // Also the moments: another step moves both alike.
+  waiting.step();
+  ahead.step();
+  CHECK(same_bits(waiting.weights(Weights::kRaw).values(), ahead.weights(Weights::kRaw).values()));
+}
+
 TEST_CASE("the average starts at the initial weights and forgets them quickly at first") {
   Trainer trainer(tiny_options(), text());
   CHECK(trainer.has_average());
