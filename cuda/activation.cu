@@ -3,18 +3,18 @@
 //   quick_gelu_backward   dz = dy s(az) (1 + az (1 - s(az))) in place of dy, dbias += column sums
 //                                                           3 N O size bytes
 //   add_column_sums       dbias += column sums of dz        N O size bytes
-// with s the sigmoid, a = 1.702. Bound by memory; exp and the quotient are the hardware's
-// approximations (2^-22), for the accurate ones take as long as the memory. Column sums: a block
-// has 32 packs of columns and some rows, a thread sums its columns over every eighth of these rows,
-// the block leaves one partial sum per column in the workspace, and a second kernel adds those in
-// order.
+// with s the sigmoid, a = 1.702. Bound by memory. Column sums: a block has 32 packs of columns and
+// some rows, a thread sums its columns over every eighth of these rows, the block leaves one
+// partial sum per column in the workspace, and a second kernel adds those in order.
 // One H100, bf16, 98,304 x 2,048 (column sums: 512), 2026-11-27: 98 %, 97 %, 85 % of the rate of a
 // large copy.
 #include <algorithm>
 
 #include "device/elements.cuh"
+#include "device/quick_gelu.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/activation.h"
+#include "launch_kernel.h"
 #include "partial_sums.h"
 
 namespace lacuna::cuda {
@@ -24,14 +24,10 @@ constexpr int kThreads = 256, kPacks = 4;
 constexpr int kLanes = 32, kRowLanes = 8;  // of a block that sums columns
 constexpr int kAhead = 4;                  // rows whose loads are under way together
 constexpr int64_t kLeastRows = 128;        // of such a block
-constexpr float kSlope = 1.702F;
-
-__device__ float sigmoid(float x) {
-  return __fdividef(1, 1 + __expf(-x));
-}
 
 template <class T, int kCount>
 __global__ __launch_bounds__(kThreads) void quick_gelu_forward_kernel(const T* z, T* y, int64_t n) {
+  follow_previous();
   Pack<T, kCount> packs[kPacks];
   const int64_t first = (int64_t{blockIdx.x} * kPacks * kThreads + threadIdx.x) * kCount;
 #pragma unroll
@@ -45,8 +41,7 @@ __global__ __launch_bounds__(kThreads) void quick_gelu_forward_kernel(const T* z
     if (at >= n) continue;
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
-      const float value = to_f32(packs[k].at[i]);
-      packs[k].at[i] = from_f32<T>(value * sigmoid(kSlope * value));
+      packs[k].at[i] = from_f32<T>(quick_gelu(to_f32(packs[k].at[i])));
     }
     store<kCount>(y + at, packs[k]);
   }
@@ -57,6 +52,7 @@ template <class T, int kCount, bool kActivation>
 __global__ __launch_bounds__(kThreads) void column_sums_kernel(const T* z, T* dy, float* partial,
                                                                int64_t rows, int64_t width,
                                                                int64_t rows_per_block) {
+  follow_previous();
   __shared__ float staged[kRowLanes][kLanes * kCount];
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int row_lane = static_cast<int>(threadIdx.x) / kLanes;
@@ -82,7 +78,7 @@ __global__ __launch_bounds__(kThreads) void column_sums_kernel(const T* z, T* dy
       for (int i = 0; i < kCount; ++i) {
         float gradient = to_f32(gradients[k].at[i]);
         if (kActivation) {
-          const float value = kSlope * to_f32(inputs[k].at[i]), s = sigmoid(value);
+          const float value = kQuickGeluSlope * to_f32(inputs[k].at[i]), s = sigmoid(value);
           gradient *= s * (1 + value * (1 - s));
           gradients[k].at[i] = from_f32<T>(gradient);
         }
@@ -117,10 +113,9 @@ void sum_columns(GpuStream& stream, const T* z, T* dy, const View& shape, float*
   with_pack_width<kVector<T>>(width, {z, dy}, [&](auto count) {
     const dim3 blocks(static_cast<unsigned>(divide_up(width, int64_t{kLanes} * count)),
                       static_cast<unsigned>(parts));
-    column_sums_kernel<T, count, kActivation>
-        <<<blocks, kThreads, 0, stream.stream()>>>(z, dy, partial, rows, width, rows_per_block);
+    launch_kernel(stream, "column_sums_kernel", column_sums_kernel<T, count, kActivation>, blocks,
+                  kThreads, 0, z, dy, partial, rows, width, rows_per_block);
   });
-  check_launch("column_sums_kernel");
   if (dbias != nullptr) add_partial_sums(stream, partial, parts, width, dbias, width, nullptr);
 }
 
@@ -136,11 +131,10 @@ void quick_gelu_forward(const Queue& queue, const View& z, const View& y) {
     T* to = pointer<T>(y, "quick_gelu_forward");
     with_pack_width<kVector<T>>(n, {from, to}, [&](auto count) {
       const int64_t blocks = divide_up(n, int64_t{count} * kPacks * kThreads);
-      quick_gelu_forward_kernel<T, count>
-          <<<static_cast<unsigned>(blocks), kThreads, 0, gpu(queue).stream()>>>(from, to, n);
+      launch_kernel(gpu(queue), "quick_gelu_forward_kernel", quick_gelu_forward_kernel<T, count>,
+                    static_cast<unsigned>(blocks), kThreads, 0, from, to, n);
     });
   });
-  check_launch("quick_gelu_forward_kernel");
 }
 
 void quick_gelu_backward(const Queue& queue, const View& z, const View& dy, const View& dbias) {

@@ -7,6 +7,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/adamw.h"
+#include "launch_kernel.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -72,6 +73,7 @@ __device__ void update(const Flat<Rounded>& flat, const Moments& m, const StepSt
 template <class Rounded, int kCount>
 __global__ __launch_bounds__(kThreads) void adamw_kernel(Flat<Rounded> flat, Moments moments,
                                                          const StepState* state) {
+  follow_previous();
   if (state->skipped != 0) return;
   const int64_t at = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
   if (at + kCount <= flat.count) {
@@ -95,11 +97,9 @@ void update_all(GpuStream& stream, const AdamW& op) {
       0, {flat.weight, flat.gradient, flat.mean, flat.variance, flat.average, flat.rounded},
       [&](auto count) {
         const int64_t blocks = divide_up(flat.count, int64_t{kThreads} * count);
-        adamw_kernel<Rounded, count>
-            <<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(flat, moments,
-                                                                              op.state);
+        launch_kernel(stream, "adamw_kernel", adamw_kernel<Rounded, count>,
+                      static_cast<unsigned>(blocks), kThreads, 0, flat, moments, op.state);
       });
-  check_launch("adamw_kernel");
 }
 
 }  // namespace

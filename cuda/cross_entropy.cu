@@ -9,6 +9,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/cross_entropy.h"
+#include "launch_kernel.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -35,6 +36,7 @@ __global__ __launch_bounds__(kRowWarps * 32) void cross_entropy_kernel(const flo
                                                                        double* losses, T* dlogits,
                                                                        Scale scale, int64_t rows,
                                                                        int classes) {
+  follow_previous();
   const int64_t row = int64_t{blockIdx.x} * kRowWarps + threadIdx.x / 32;
   if (row >= rows) return;
   const int lane = static_cast<int>(threadIdx.x % 32);
@@ -115,6 +117,7 @@ __global__ __launch_bounds__(kWideThreads) void cross_entropy_wide_kernel(const 
                                                                           double* losses,
                                                                           T* dlogits, Scale scale,
                                                                           int64_t classes) {
+  follow_previous();
   const int64_t row = blockIdx.x;
   const float* x = logits + row * classes;
   Part part{kNone, 0};
@@ -157,18 +160,19 @@ void cross_entropy(GpuStream& stream, const CrossEntropy& op) {
   const auto blocks = static_cast<unsigned>(divide_up(rows, kRowWarps));
   with_pack_width<4>(classes, {logits, dlogits}, [&](auto pack) {
     if (classes <= 256) {
-      cross_entropy_kernel<T, pack, 8 / pack><<<blocks, kRowWarps * 32, 0, stream.stream()>>>(
-          logits, targets, losses, dlogits, scale, rows, static_cast<int>(classes));
+      launch_kernel(stream, "cross_entropy_kernel", cross_entropy_kernel<T, pack, 8 / pack>, blocks,
+                    kRowWarps * 32, 0, logits, targets, losses, dlogits, scale, rows,
+                    static_cast<int>(classes));
     } else if (classes <= 1024) {
-      cross_entropy_kernel<T, pack, 32 / pack><<<blocks, kRowWarps * 32, 0, stream.stream()>>>(
-          logits, targets, losses, dlogits, scale, rows, static_cast<int>(classes));
+      launch_kernel(stream, "cross_entropy_kernel", cross_entropy_kernel<T, pack, 32 / pack>,
+                    blocks, kRowWarps * 32, 0, logits, targets, losses, dlogits, scale, rows,
+                    static_cast<int>(classes));
     } else {
-      cross_entropy_wide_kernel<T, pack>
-          <<<static_cast<unsigned>(rows), kWideThreads, 0, stream.stream()>>>(
-              logits, targets, losses, dlogits, scale, classes);
+      launch_kernel(stream, "cross_entropy_kernel", cross_entropy_wide_kernel<T, pack>,
+                    static_cast<unsigned>(rows), kWideThreads, 0, logits, targets, losses, dlogits,
+                    scale, classes);
     }
   });
-  check_launch("cross_entropy_kernel");
 }
 
 }  // namespace

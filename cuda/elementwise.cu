@@ -11,6 +11,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/elementwise.h"
+#include "launch_kernel.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -49,6 +50,7 @@ __device__ int64_t pack_begin(int k) {
 
 template <class From, class To, int kCount>
 __global__ void convert_kernel(const From* x, To* y, int64_t n) {
+  follow_previous();
   Pack<From, kCount> from[kPacks];
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
@@ -71,6 +73,7 @@ __global__ void convert_kernel(const From* x, To* y, int64_t n) {
 
 template <class T, int kCount>
 __global__ void accumulate_kernel(const T* x, T* y, int64_t n) {
+  follow_previous();
   Pack<T, kCount> more[kPacks], sum[kPacks];
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
@@ -95,6 +98,7 @@ __global__ void accumulate_kernel(const T* x, T* y, int64_t n) {
 // Block b sums packs b, b + blocks, .. of kPacks * kThreads packs each.
 template <class T, int kCount>
 __global__ void squared_norm_kernel(const T* x, int64_t n, double* partial) {
+  follow_previous();
   double sum = 0;
   constexpr int64_t kStep = int64_t{kNormBlocks} * kThreads * kCount;
   const int64_t first = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * kCount;
@@ -123,6 +127,7 @@ __global__ void squared_norm_kernel(const T* x, int64_t n, double* partial) {
 }
 
 __global__ void finish_norm_kernel(const double* partial, double* sum) {
+  follow_previous();
   const double total = block_sum<kNormBlocks / 32>(partial[threadIdx.x]);
   if (threadIdx.x == 0) *sum = total;
 }
@@ -158,12 +163,11 @@ void run(Backend, Queue& queue, const Convert& op) {
       const From* x = pointer<From>(op.x, "Convert");
       To* y = pointer<To>(op.y, "Convert");
       with_pack_width<kPack>(0, {x, y}, [&](auto count) {
-        convert_kernel<From, To, count>
-            <<<blocks_for(n, count), kThreads, 0, gpu(queue).stream()>>>(x, y, n);
+        launch_kernel(gpu(queue), "convert_kernel", convert_kernel<From, To, count>,
+                      blocks_for(n, count), kThreads, 0, x, y, n);
       });
     });
   });
-  check_launch("convert_kernel");
 }
 
 void run(Backend, Queue& queue, const Accumulate& op) {
@@ -175,11 +179,10 @@ void run(Backend, Queue& queue, const Accumulate& op) {
     const T* x = pointer<T>(op.x, "Accumulate");
     T* y = pointer<T>(op.y, "Accumulate");
     with_pack_width<kPack>(0, {x, y}, [&](auto count) {
-      accumulate_kernel<T, count>
-          <<<blocks_for(n, count), kThreads, 0, gpu(queue).stream()>>>(x, y, n);
+      launch_kernel(gpu(queue), "accumulate_kernel", accumulate_kernel<T, count>,
+                    blocks_for(n, count), kThreads, 0, x, y, n);
     });
   });
-  check_launch("accumulate_kernel");
 }
 
 void run(Backend, Queue& queue, const Zero& op) {
@@ -194,14 +197,12 @@ void run(Backend, Queue& queue, const SquaredNorm& op) {
     using T = decltype(t);
     const T* x = pointer<T>(op.x, "SquaredNorm");
     with_pack_width<kPack>(0, {x}, [&](auto count) {
-      squared_norm_kernel<T, count>
-          <<<kNormBlocks, kThreads, 0, stream.stream()>>>(x, op.x.count(), partial);
+      launch_kernel(stream, "squared_norm_kernel", squared_norm_kernel<T, count>, kNormBlocks,
+                    kThreads, 0, x, op.x.count(), partial);
     });
   });
-  check_launch("squared_norm_kernel");
-  finish_norm_kernel<<<1, kNormBlocks, 0, stream.stream()>>>(
-      partial, pointer<double>(op.sum, "SquaredNorm"));
-  check_launch("finish_norm_kernel");
+  launch_kernel(stream, "finish_norm_kernel", finish_norm_kernel, 1, kNormBlocks, 0, partial,
+                pointer<double>(op.sum, "SquaredNorm"));
 }
 
 }  // namespace lacuna::cuda

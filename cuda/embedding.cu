@@ -15,6 +15,7 @@
 #include "dispatch.h"
 #include "embedding_tokens.h"
 #include "lacuna/kernels/embedding.h"
+#include "launch_kernel.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -48,6 +49,7 @@ template <class T, int kPack>
 __global__ __launch_bounds__(kThreads) void embedding_forward_kernel(
     const int32_t* tokens, const float* token, const float* start, Tables tables, T* y,
     int64_t batch, int64_t length, int64_t width) {
+  follow_previous();
   const int64_t tiles = (length + kPositions - 1) / kPositions;
   const int64_t t = blockIdx.x % tiles * kPositions + threadIdx.x / kLanes;
   const int64_t column = (blockIdx.x / tiles * kLanes + threadIdx.x % kLanes) * kPack;
@@ -84,6 +86,7 @@ __global__ __launch_bounds__(kThreads) void sum_samples_kernel(const T* dy, floa
                                                                int positions, int64_t length,
                                                                int64_t width, int first_column,
                                                                int columns) {
+  follow_previous();
   const unsigned packs = static_cast<unsigned>(columns / kPack);
   const unsigned i = blockIdx.x * kThreads + threadIdx.x;
   const int t = static_cast<int>(i / packs), column = static_cast<int>(i % packs) * kPack;
@@ -113,6 +116,7 @@ __global__ __launch_bounds__(kThreads) void sum_samples_kernel(const T* dy, floa
 template <int kPack>
 __global__ __launch_bounds__(kSumLanes* kSumRows) void sum_positions_kernel(
     const float* sums, Tables tables, int positions, int64_t width, int first_column, int columns) {
+  follow_previous();
   __shared__ float staged[kSumRows][kSumLanes * kPack + 1];
   int k = 0, row = static_cast<int>(blockIdx.y);
   while (row >= tables.rows[k]) row -= tables.rows[k++];
@@ -160,11 +164,10 @@ void forward(GpuStream& stream, const EmbeddingForward& op) {
       width, {y, token, start, tables.data[0], tables.data[1], tables.data[2]}, [&](auto pack) {
         const int64_t tiles = divide_up(length, kPositions);
         const int64_t blocks = tiles * divide_up(width, int64_t{kLanes} * pack);
-        embedding_forward_kernel<T, pack>
-            <<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(
-                pointer<int32_t>(op.tokens, kOp), token, start, tables, y, batch, length, width);
+        launch_kernel(stream, "embedding_forward_kernel", embedding_forward_kernel<T, pack>,
+                      static_cast<unsigned>(blocks), kThreads, 0, pointer<int32_t>(op.tokens, kOp),
+                      token, start, tables, y, batch, length, width);
       });
-  check_launch("embedding_forward_kernel");
 }
 
 template <class T>
@@ -184,20 +187,19 @@ void add_position_gradients(GpuStream& stream, const EmbeddingBackward& op) {
     float* sums = stream.workspace<float>(positions * columns);
     with_pack_width<kVector<T>>(width, {dy}, [&](auto pack) {
       const int64_t blocks = divide_up(positions * (columns / pack), kThreads);
-      sum_samples_kernel<T, pack><<<static_cast<unsigned>(blocks), kThreads, 0, stream.stream()>>>(
-          dy, sums, dstart, static_cast<int>(batch), static_cast<int>(positions), length, width,
-          static_cast<int>(first), static_cast<int>(columns));
+      launch_kernel(stream, "sum_samples_kernel", sum_samples_kernel<T, pack>,
+                    static_cast<unsigned>(blocks), kThreads, 0, dy, sums, dstart,
+                    static_cast<int>(batch), static_cast<int>(positions), length, width,
+                    static_cast<int>(first), static_cast<int>(columns));
     });
-    check_launch("sum_samples_kernel");
     if (positions == 1) continue;
     with_pack_width<4>(columns, {sums}, [&](auto pack) {
       const dim3 blocks(static_cast<unsigned>(divide_up(columns, int64_t{kSumLanes} * pack)),
                         static_cast<unsigned>(tables.all_rows()));
-      sum_positions_kernel<pack><<<blocks, dim3(kSumLanes, kSumRows), 0, stream.stream()>>>(
-          sums, tables, static_cast<int>(positions - 1), width, static_cast<int>(first),
-          static_cast<int>(columns));
+      launch_kernel(stream, "sum_positions_kernel", sum_positions_kernel<pack>, blocks,
+                    dim3(kSumLanes, kSumRows), 0, sums, tables, static_cast<int>(positions - 1),
+                    width, static_cast<int>(first), static_cast<int>(columns));
     });
-    check_launch("sum_positions_kernel");
   }
 }
 

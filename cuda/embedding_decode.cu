@@ -4,6 +4,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/embedding_decode.h"
+#include "launch_kernel.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -19,6 +20,7 @@ template <class T>
 __global__ void embedding_decode_kernel(const int32_t* tokens, const float* token,
                                         const float* start, Tables tables, T* y, int64_t width,
                                         const DecodeState* state) {
+  follow_previous();
   const int64_t batch = blockIdx.x;
   for (int64_t c = threadIdx.x; c < width; c += kThreads) {
     float sum = start[c];
@@ -46,13 +48,13 @@ void run(Backend, Queue& queue, const EmbeddingDecode& op) {
   }
   with_activation_type(op.y.dtype(), "EmbeddingDecode", [&](auto type) {
     using T = decltype(type);
-    embedding_decode_kernel<<<static_cast<unsigned>(op.tokens.count()), kThreads, 0,
-                              gpu(queue).stream()>>>(
-        pointer<int32_t>(op.tokens, "EmbeddingDecode"), pointer<float>(op.token, "EmbeddingDecode"),
-        pointer<float>(op.start, "EmbeddingDecode"), tables, pointer<T>(op.y, "EmbeddingDecode"),
-        op.start.size(0), op.state);
+    launch_kernel(gpu(queue), "embedding_decode_kernel", embedding_decode_kernel<T>,
+                  static_cast<unsigned>(op.tokens.count()), kThreads, 0,
+                  pointer<int32_t>(op.tokens, "EmbeddingDecode"),
+                  pointer<float>(op.token, "EmbeddingDecode"),
+                  pointer<float>(op.start, "EmbeddingDecode"), tables,
+                  pointer<T>(op.y, "EmbeddingDecode"), op.start.size(0), op.state);
   });
-  check_launch("embedding_decode_kernel");
 }
 
 }  // namespace lacuna::cuda

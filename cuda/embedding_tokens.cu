@@ -13,6 +13,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "embedding_tokens.h"
+#include "launch_kernel.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -95,6 +96,7 @@ __device__ Rank rank_in_chunk(const Entries& entries, int shift) {
 
 __global__ __launch_bounds__(kChunk) void count_digits_kernel(Entries entries, int shift,
                                                               int* counts) {
+  follow_previous();
   __shared__ int in_chunk[kDigits];
   in_chunk[threadIdx.x] = 0;
   const Rank rank = rank_in_chunk(entries, shift);  // has a barrier
@@ -105,6 +107,7 @@ __global__ __launch_bounds__(kChunk) void count_digits_kernel(Entries entries, i
 
 // Block d: counts of digit d become the sums over the chunks before; totals[d] the sum of all.
 __global__ __launch_bounds__(kChunk) void scan_counts_kernel(int* counts, int chunks, int* totals) {
+  follow_previous();
   int* of_digit = counts + int64_t{blockIdx.x} * chunks;
   int base = 0;
   for (int first = 0; first < chunks; first += kChunk) {
@@ -120,6 +123,7 @@ __global__ __launch_bounds__(kChunk) void scan_counts_kernel(int* counts, int ch
 __global__ __launch_bounds__(kChunk) void scatter_rows_kernel(Entries entries, int shift,
                                                               const int* counts, const int* totals,
                                                               int* order) {
+  follow_previous();
   __shared__ int begins[kDigits];
   int all = 0;
   begins[threadIdx.x] = block_scan(totals[threadIdx.x], &all);
@@ -141,6 +145,7 @@ template <class T, int kPack>
 __global__ __launch_bounds__(kLanes* kPieceGroups) void sum_runs_kernel(Entries sorted, const T* dy,
                                                                         float* dtoken, int width,
                                                                         Borders borders) {
+  follow_previous();
   const int column = static_cast<int>(blockIdx.x * kLanes + threadIdx.x) * kPack;
   const int piece = static_cast<int>(blockIdx.y * kPieceGroups + threadIdx.y);
   if (column >= width || piece >= borders.pieces) return;
@@ -195,6 +200,7 @@ __global__ __launch_bounds__(kJoinLanes* kJoinGroups) void join_runs_kernel(Entr
                                                                             float* dtoken,
                                                                             int width,
                                                                             Borders borders) {
+  follow_previous();
   __shared__ float staged[kJoinGroups][kJoinLanes];
   const int piece = static_cast<int>(blockIdx.x);
   const int begin = piece * borders.entries, end = begin + borders.entries;
@@ -234,15 +240,13 @@ Entries sort_entries(GpuStream& stream, Entries entries, int64_t classes, int** 
   *scratch = totals + kDigits;
   int pass = 0;
   for (int shift = 0; shift == 0 || classes - 1 >> shift > 0; shift += kDigitBits, ++pass) {
-    count_digits_kernel<<<chunks, kChunk, 0, stream.stream()>>>(entries, shift, counts);
-    check_launch("count_digits_kernel");
-    scan_counts_kernel<<<kDigits, kChunk, 0, stream.stream()>>>(counts, static_cast<int>(chunks),
-                                                                totals);
-    check_launch("scan_counts_kernel");
+    launch_kernel(stream, "count_digits_kernel", count_digits_kernel, chunks, kChunk, 0, entries,
+                  shift, counts);
+    launch_kernel(stream, "scan_counts_kernel", scan_counts_kernel, kDigits, kChunk, 0, counts,
+                  static_cast<int>(chunks), totals);
     int* order = orders[pass % 2];
-    scatter_rows_kernel<<<chunks, kChunk, 0, stream.stream()>>>(entries, shift, counts, totals,
-                                                                order);
-    check_launch("scatter_rows_kernel");
+    launch_kernel(stream, "scatter_rows_kernel", scatter_rows_kernel, chunks, kChunk, 0, entries,
+                  shift, counts, totals, order);
     entries.order = order;
   }
   return entries;
@@ -278,13 +282,12 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
   };
   with_pack_width<kVector<T>>(width, {dy}, [&](auto pack) {
     const dim3 blocks(columns(pack), static_cast<unsigned>(divide_up(pieces, kPieceGroups)));
-    sum_runs_kernel<T, pack><<<blocks, dim3(kLanes, kPieceGroups), 0, stream.stream()>>>(
-        sorted, dy, dtoken, static_cast<int>(width), borders);
+    launch_kernel(stream, "sum_runs_kernel", sum_runs_kernel<T, pack>, blocks,
+                  dim3(kLanes, kPieceGroups), 0, sorted, dy, dtoken, static_cast<int>(width),
+                  borders);
   });
-  check_launch("sum_runs_kernel");
-  join_runs_kernel<<<static_cast<unsigned>(pieces), dim3(kJoinLanes, kJoinGroups), 0,
-                     stream.stream()>>>(sorted, dtoken, static_cast<int>(width), borders);
-  check_launch("join_runs_kernel");
+  launch_kernel(stream, "join_runs_kernel", join_runs_kernel, static_cast<unsigned>(pieces),
+                dim3(kJoinLanes, kJoinGroups), 0, sorted, dtoken, static_cast<int>(width), borders);
 }
 
 }  // namespace

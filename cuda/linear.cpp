@@ -17,12 +17,9 @@ View rows(const View& x) {
 }  // namespace
 
 void run(Backend, Queue& queue, const LinearForward& op) {
+  if (op.rows_alone) return linear_rows(queue, op);
   const View& z = op.preactivation.present() ? op.preactivation : op.y;
-  if (op.rows_alone) {
-    linear_rows(queue, op.x, op.weight, op.bias, z);
-  } else {
-    gemm(queue, {rows(op.x)}, {op.weight, true}, rows(z), op.bias);
-  }
+  gemm(queue, {rows(op.x)}, {op.weight, true}, rows(z), op.bias);
   if (op.activation == Activation::kQuickGelu) quick_gelu_forward(queue, z, op.y);
 }
 

@@ -5,8 +5,7 @@
 
 namespace lacuna::cuda {
 
-/// y = x W^T + b as LinearForward says, without its activation; the bits of a row depend on that
-/// row alone, whatever the number of rows.
-void linear_rows(Queue& queue, const View& x, const View& weight, const View& bias, const View& y);
+/// LinearForward with rows_alone.
+void linear_rows(Queue& queue, const LinearForward& op);
 
 }  // namespace lacuna::cuda

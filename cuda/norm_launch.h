@@ -13,7 +13,7 @@ namespace lacuna::cuda {
 /// Rows that a group of warps works on, one after the other. With few the next block starts where
 /// one has ended, which evens out what a fixed share for each multiprocessor would not; with many,
 /// fewer blocks leave sums per column.
-inline constexpr int64_t kFewRows = 8, kSomeRows = 16;
+inline constexpr int64_t kForwardRows = 4, kBackwardRows = 8, kManyRows = 16;
 
 struct NormLaunch {
   int64_t rows;

@@ -111,6 +111,7 @@ GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   cudaDeviceProp facts{};
   check(cudaGetDeviceProperties(&facts, config.device), "cudaGetDeviceProperties");
   multiprocessors_ = facts.multiProcessorCount;
+  overlaps_launches_ = facts.major >= 9;
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
   check(cublasLtCreate(&blas_), "cublasLtCreate");
   size_t free = 0, total = 0;

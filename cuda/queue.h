@@ -46,6 +46,8 @@ class GpuStream : public DeviceStream {
   cudaStream_t stream() const { return stream_; }
   cublasLtHandle_t blas() const { return blas_; }
   int multiprocessors() const { return multiprocessors_; }
+  /// Whether kernels may begin before the one before has ended (launch_kernel.h).
+  bool overlaps_launches() const { return overlaps_launches_; }
   size_t context_bytes() const { return context_bytes_; }
 
   /// From now on an event follows each launch; take_marks() ends this and hands them over.
@@ -81,6 +83,7 @@ class GpuStream : public DeviceStream {
   cudaStream_t stream_ = nullptr;
   cublasLtHandle_t blas_ = nullptr;
   int multiprocessors_ = 0;
+  bool overlaps_launches_ = false;
   size_t context_bytes_ = 0;
   void* workspace_ = nullptr;
   std::unique_ptr<Staging> staging_;

@@ -9,6 +9,7 @@
 // copy, with dropout 86 % both.
 #include "device/dropout.cuh"
 #include "lacuna/kernels/residual_norm.h"
+#include "launch_kernel.h"
 #include "norm_launch.h"
 
 namespace lacuna::cuda {
@@ -33,6 +34,7 @@ __global__ __launch_bounds__(kMostNormThreads) void residual_norm_forward_kernel
     const T* residual, const T* branch, const float* gain, const float* bias, T* sum, T* y,
     float* mean, float* rstd, float eps, int64_t rows, int64_t length, int width, int warps,
     DropoutLaunch dropout) {
+  follow_previous();
   const NormPlace<kPack, kPacks> place(rows, width, warps);
   RowQueue<T, kPack, kPacks, 2> queue(place, residual, branch);
   float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
@@ -67,6 +69,7 @@ __global__ __launch_bounds__(kMostNormThreads) void residual_norm_backward_kerne
     const T* sum, const float* gain, const float* mean, const float* rstd, const T* dy,
     const T* dsum, T* dresidual, T* dbranch, float* partial, int64_t rows, int64_t length,
     int width, int warps, DropoutLaunch dropout) {
+  follow_previous();
   const NormPlace<kPack, kPacks> place(rows, width, warps);
   RowQueue<T, kPack, kPacks, 3> queue(place, sum, dy, dsum);
   float gains[kPack * kPacks], gradient[kPack * kPacks];
@@ -112,15 +115,15 @@ void forward(GpuStream& stream, const ResidualNormForward& op) {
           const auto kernel = residual_norm_forward_kernel<T, drops, pack, packs>;
           const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
                                               RowQueue<T, pack, packs, 2>::kBytes, false, kOp);
-          const auto blocks = plan.blocks(kFewRows, INT32_MAX);
-          kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
-              residual, branch, pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), sum, y,
-              pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),
-              static_cast<float>(op.eps), rows, length, plan.width, plan.warps,
-              DropoutLaunch(op.dropout));
+          const auto blocks = plan.blocks(kForwardRows, INT32_MAX);
+          launch_kernel(stream, "residual_norm_forward_kernel", kernel,
+                        static_cast<unsigned>(blocks), plan.threads, plan.shared, residual, branch,
+                        pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), sum, y,
+                        pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),
+                        static_cast<float>(op.eps), rows, length, plan.width, plan.warps,
+                        DropoutLaunch(op.dropout));
         });
       });
-  check_launch("residual_norm_forward_kernel");
 }
 
 template <class T>
@@ -140,13 +143,13 @@ void backward(GpuStream& stream, const ResidualNormBackward& op) {
                                               RowQueue<T, pack, packs, 3>::kBytes, true, kOp);
           const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
           const int64_t blocks =
-              plan.blocks(pack * packs == kNormElements ? kFewRows : kSomeRows, most);
+              plan.blocks(pack * packs == kNormElements ? kBackwardRows : kManyRows, most);
           float* partial = stream.workspace<float>(blocks * 2 * width);
-          kernel<<<static_cast<unsigned>(blocks), plan.threads, plan.shared, stream.stream()>>>(
-              sum, pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp),
-              pointer<float>(op.rstd, kOp), dy, dsum, dresidual, dbranch, partial, rows, length,
-              plan.width, plan.warps, DropoutLaunch(op.dropout));
-          check_launch("residual_norm_backward_kernel");
+          launch_kernel(stream, "residual_norm_backward_kernel", kernel,
+                        static_cast<unsigned>(blocks), plan.threads, plan.shared, sum,
+                        pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp),
+                        pointer<float>(op.rstd, kOp), dy, dsum, dresidual, dbranch, partial, rows,
+                        length, plan.width, plan.warps, DropoutLaunch(op.dropout));
           add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
         });
       });

@@ -9,6 +9,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/step_state.h"
+#include "launch_kernel.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -16,10 +17,12 @@ namespace {
 constexpr int kThreads = 256, kParts = 128;
 
 __global__ void note_place_kernel(const StepState* state, StepPart part, int32_t layer) {
+  follow_previous();
   if (state->inputs.place != nullptr) *state->inputs.place = {state->inputs.step, part, layer};
 }
 
 __global__ void sum_losses_kernel(const double* losses, int64_t n, double* partial) {
+  follow_previous();
   double sum = 0;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n; i += kParts * kThreads) {
     sum += losses[i];
@@ -29,12 +32,14 @@ __global__ void sum_losses_kernel(const double* losses, int64_t n, double* parti
 }
 
 __global__ void add_nats_kernel(const double* partial, StepState* state) {
+  follow_previous();
   const double sum = block_sum<kParts / 32>(partial[threadIdx.x]);
   if (threadIdx.x == 0) state->running_nats += sum;
 }
 
 __global__ void finish_gradients_kernel(const double* squared_norm, StepState* state, double clip,
                                         LossScaling scaling) {
+  follow_previous();
   const double norm = sqrt(*squared_norm) / state->loss_scale;
   const bool finite = isfinite(norm) && isfinite(state->running_nats);
   finish_gradients(*state, norm, finite, clip, scaling);
@@ -43,24 +48,21 @@ __global__ void finish_gradients_kernel(const double* squared_norm, StepState* s
 }  // namespace
 
 void run(Backend, Queue& queue, const NotePlace& op) {
-  note_place_kernel<<<1, 1, 0, gpu(queue).stream()>>>(op.state, op.part, op.layer);
-  check_launch("note_place_kernel");
+  launch_kernel(gpu(queue), "note_place_kernel", note_place_kernel, 1, 1, 0, op.state, op.part,
+                op.layer);
 }
 
 void run(Backend, Queue& queue, const AddLosses& op) {
   GpuStream& stream = gpu(queue);
   double* partial = stream.workspace<double>(kParts);
-  sum_losses_kernel<<<kParts, kThreads, 0, stream.stream()>>>(
-      pointer<double>(op.losses, "AddLosses"), op.losses.count(), partial);
-  check_launch("sum_losses_kernel");
-  add_nats_kernel<<<1, kParts, 0, stream.stream()>>>(partial, op.state);
-  check_launch("add_nats_kernel");
+  launch_kernel(stream, "sum_losses_kernel", sum_losses_kernel, kParts, kThreads, 0,
+                pointer<double>(op.losses, "AddLosses"), op.losses.count(), partial);
+  launch_kernel(stream, "add_nats_kernel", add_nats_kernel, 1, kParts, 0, partial, op.state);
 }
 
 void run(Backend, Queue& queue, const FinishGradients& op) {
-  finish_gradients_kernel<<<1, 1, 0, gpu(queue).stream()>>>(
-      pointer<double>(op.squared_norm, "FinishGradients"), op.state, op.clip, op.scaling);
-  check_launch("finish_gradients_kernel");
+  launch_kernel(gpu(queue), "finish_gradients_kernel", finish_gradients_kernel, 1, 1, 0,
+                pointer<double>(op.squared_norm, "FinishGradients"), op.state, op.clip, op.scaling);
 }
 
 }  // namespace lacuna::cuda

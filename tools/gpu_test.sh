@@ -106,11 +106,11 @@ expect "the run has the bits of an undisturbed one" same f g
 expect "a batch that does not fit" says 2 'activations.*Lower train.batch from 65536 to [0-9]+' \
   train o "10 steps" --train.batch 65536
 expect "a model that does not fit" says 2 'parameters.*Lower model.layers from 200 to about' \
-  train o "10 steps" --model.width 32768 --model.heads 256 --model.layers 200
+  train o "10 steps" --model.width 8192 --model.heads 64 --model.layers 200
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do
     for tests in '[small]' '[layernorm]' '[residual_norm]' '[embedding]' '[cross_entropy]' '[activation]' \
-      '[step]' '[adamw]'; do
+      '[step]' '[adamw]' '[decode]' '[elementwise]' '[linear]'; do
       expect "$tool $tests" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bundle/lacuna_cuda_tests" "$tests"
     done
   done

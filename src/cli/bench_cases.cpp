@@ -55,6 +55,7 @@ class Cases {
   Cases(Operands& operands, DType dtype)
       : operands_(operands), dtype_(dtype), state_(operands.state()) {
     for (const Model& model : kModels) {
+      add_copy(model);
       add_norms(model);
       add_seams(model, 0);
       add_seams(model, 0.25);
@@ -75,6 +76,7 @@ class Cases {
     cases_.push_back({kernel, size, bytes, std::move(make)});
   }
 
+  void add_copy(const Model& model);
   void add_norms(const Model& model);
   void add_seams(const Model& model, double rate);
   void add_embedding(const Model& model);
@@ -87,6 +89,18 @@ class Cases {
   StepState* state_;
   std::vector<BenchCase> cases_;
 };
+
+// What a kernel can reach at this size at all: one read, one write, nothing to compute.
+void Cases::add_copy(const Model& model) {
+  const Shape shape{model.batch * model.length, model.width};
+  const View x = shape_of(shape, dtype_);
+  Operands& o = operands_;
+  const DType dtype = dtype_;
+  add("a copy of that size", model.name, bytes_of({x, x}), launching(o, [=, &o] {
+        const std::vector<Tensor> t{o.random(shape, dtype), o.random(shape, dtype)};
+        return holding(Convert{t[0], t[1]}, t);
+      }));
+}
 
 void Cases::add_norms(const Model& model) {
   const Shape shape{model.batch * model.length, model.width}, columns{model.width};

@@ -107,9 +107,51 @@ void check_gradients(const Size& size, DType dtype, bool with_bias, Activation a
   CHECK(bits[1] == bits[3]);
 }
 
+// Fewer and more rows than a warp takes at once (8), and widths of several rounds of its lanes.
+// 32 and its multiples are made on tensor cores, in tiles of 16 rows, four of them at once.
+const Size kFewRows[] = {{1, 16, 8},    {3, 17, 5},   {8, 96, 256},   {9, 520, 40},
+                         {17, 333, 63}, {1, 512, 12}, {16, 2048, 40}, {67, 288, 24}};
+
+void check_rows_alone(const Size& size, DType dtype, bool with_bias, Activation activation,
+                      DType result) {
+  CAPTURE(size.rows, size.in, size.out, name_of(dtype), with_bias, int(activation));
+  Random random(static_cast<uint64_t>(size.rows * 1000 + size.out + 2));
+  const Both x = random_both(random, {size.rows, size.in}, dtype);
+  const Both weight = random_both(random, {size.out, size.in}, dtype);
+  const Both bias = random_both(random, {size.out}, dtype);
+  const Tensor want = Tensor::zeros({size.rows, size.out}, DType::kF64);
+  run(cpu::Backend{}, cpu_queue(),
+      LinearForward{.x = x.exact,
+                    .weight = weight.exact,
+                    .bias = with_bias ? bias.exact.view() : View(),
+                    .y = want,
+                    .activation = activation,
+                    .rows_alone = true});
+  const auto last = [&](int64_t rows) {
+    GuardedGpu y({rows, size.out}, result);
+    run(cuda::Backend{}, gpu_queue(),
+        LinearForward{.x = x.gpu.view().slice(0, size.rows - rows, rows),
+                      .weight = weight.gpu,
+                      .bias = with_bias ? bias.gpu.view() : View(),
+                      .y = y,
+                      .activation = activation,
+                      .rows_alone = true});
+    CHECK(y.intact());
+    return y;
+  };
+  const GuardedGpu all = last(size.rows);
+  CHECK(relative_error(all.values(), elements<double>(want)) <= product_tolerance(dtype));
+  const std::vector<uint8_t> bits = all.bits();
+  for (const int64_t rows : {1, 7, 9}) {
+    if (rows > size.rows) continue;
+    const std::vector<uint8_t> few = last(rows).bits();
+    CHECK(same_bits(few, {bits.end() - static_cast<int64_t>(few.size()), bits.end()}));
+  }
+}
+
 }  // namespace
 
-TEST_CASE("The affine layer on the GPU gives what the specification gives") {
+TEST_CASE("The affine layer on the GPU gives what the specification gives", "[linear]") {
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     for (const Size& size : kSizes) {
       for (const bool bias : {true, false}) {
@@ -121,13 +163,27 @@ TEST_CASE("The affine layer on the GPU gives what the specification gives") {
   }
 }
 
-TEST_CASE("The gradients of the affine layer on the GPU are those of the specification") {
+TEST_CASE("The gradients of the affine layer on the GPU are those of the specification",
+          "[linear]") {
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
     for (const Size& size : kSizes) {
       for (const bool bias : {true, false}) {
         check_gradients(size, dtype, bias, Activation::kNone);
         check_gradients(size, dtype, bias, Activation::kQuickGelu);
       }
+    }
+  }
+}
+
+TEST_CASE("A row alone on the GPU is the affine layer, and its bits depend on no other row",
+          "[linear]") {
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const Size& size : kFewRows) {
+      for (const bool bias : {true, false}) {
+        check_rows_alone(size, dtype, bias, Activation::kNone, dtype);
+        check_rows_alone(size, dtype, bias, Activation::kQuickGelu, dtype);
+      }
+      check_rows_alone(size, dtype, false, Activation::kNone, DType::kF32);  // the head
     }
   }
 }
