@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <type_traits>
 
+#include "gpu_fault.h"
 #include "introduction.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -79,6 +79,17 @@ class Run {
 
   // The folder exists by now, and config.toml in it.
   void train() {
+    try {
+      train_to_the_end();
+    } catch (const Error& error) {
+      const bool fault = trainer_.queue().on_gpu() && error.kind() == ErrorKind::kInternal;
+      if (fault) throw gpu_fault(error, trainer_);
+      throw;
+    }
+  }
+
+ private:
+  void train_to_the_end() {
     for (const std::string& line : introduction(data_, trainer_, folder_.path())) {
       progress_.say(line);
     }
@@ -92,7 +103,7 @@ class Run {
     if (out_of_patience()) progress_.say("the run has ended early: train.patience is used up");
     last_finish_ = Clock::now();
     while (!at_end() && !stop_()) {
-      guarded([this] { trainer_.begin_step(); });
+      trainer_.begin_step();
       // What looks at the weights wants the step finished; otherwise the next one is begun first.
       const int64_t begun = trainer_.steps_done() + trainer_.unfinished();
       const bool pause = stop_() || is_due(evaluate_every_, begun) ||
@@ -109,41 +120,9 @@ class Run {
     finish();
   }
 
- private:
   std::string floor_text(Split split) const {
     const std::optional<double> floor = data_.floor_bits(split);
     return floor ? ", floor " + fixed(*floor, 4) : "";
-  }
-
-  // The device noted where it was; what it had begun there may have failed.
-  std::string where_it_failed() const {
-    const StepPlace place = trainer_.place();
-    const std::string step = str("step ", place.step);
-    const std::string layer = str("layer ", place.layer, " of ", options_.model.layers);
-    switch (place.part) {
-      case StepPart::kNone:
-        return str("after step ", trainer_.steps_done());
-      case StepPart::kForward:
-        return str(step, ", forward pass, ", layer);
-      case StepPart::kBackward:
-        return str(step, ", backward pass, ", layer);
-      case StepPart::kUpdate:
-        return str(step, ", update of the weights");
-    }
-    return step;
-  }
-
-  // A fault of the GPU shows at whatever is asked of it next.
-  template <class Work>
-  std::invoke_result_t<Work> guarded(const Work& work) {
-    try {
-      return work();
-    } catch (const Error& fault) {
-      if (!trainer_.queue().on_gpu() || fault.kind() != ErrorKind::kInternal) throw;
-      throw Error(ErrorKind::kInternal, where_it_failed(), fault.what(),
-                  "The last checkpoint is intact: --resume auto goes on from it; with "
-                  "--train.launches stream a fault names the kernel");
-    }
   }
 
   bool out_of_patience() const { return patience_ > 0 && since_best_ >= patience_; }
@@ -153,7 +132,7 @@ class Run {
   static bool is_due(int64_t every, int64_t step) { return every > 0 && step % every == 0; }
 
   void finish_step() {
-    const StepResult result = guarded([this] { return trainer_.finish_step(); });
+    const StepResult result = trainer_.finish_step();
     const Clock::time_point now = Clock::now();
     report(result, std::chrono::duration<double>(now - last_finish_).count());
     last_finish_ = now;

@@ -124,6 +124,7 @@ void Trainer::begin_update() {
   optimizer_->update(queue_, parameters_, averages_ ? averages_->values() : View(),
                      state_in(state_));
   launch(queue_, Zero{.y = parameters_.gradients()});
+  launch(queue_, NotePlace{.part = StepPart::kDone, .state = state_in(state_)});
 }
 
 StepResult Trainer::finish_step() {

@@ -95,12 +95,12 @@ TEST_CASE("ten steps lower the bits of the training text and of the validation t
   CHECK(valid.positions == 77);
 }
 
-TEST_CASE("a step ends in its update, and says so") {
+TEST_CASE("a finished step has noted that it is done") {
   Trainer trainer(tiny_options(), text());
   CHECK(trainer.place().part == StepPart::kNone);
   trainer.step();
   trainer.step();
-  CHECK(trainer.place().part == StepPart::kUpdate);
+  CHECK(trainer.place().part == StepPart::kDone);
   CHECK(trainer.place().step == 2);
 }
 

@@ -11,13 +11,13 @@
 namespace lacuna {
 
 /// The parts of a step in their order.
-enum class StepPart : int32_t { kNone, kForward, kBackward, kUpdate };
+enum class StepPart : int32_t { kNone, kForward, kBackward, kUpdate, kDone };
 
 /// How far the device has come. Lies in host memory (Queue::shared), where a fault leaves it.
 struct StepPlace {
   int64_t step = 0;  // from 1
   StepPart part = StepPart::kNone;
-  int32_t layer = 0;  // from 1; 0 in the update
+  int32_t layer = 0;  // from 1; 0 from the update on
 };
 
 /// Written by the host before each pass. The host hears of a skipped step one step late, so it

@@ -1,0 +1,36 @@
+#include "gpu_fault.h"
+
+#include "lacuna/base/text.h"
+
+namespace lacuna::train {
+namespace {
+
+// The last thing that was noted; the work behind it may have failed.
+std::string place_text(const Trainer& trainer) {
+  const StepPlace place = trainer.place();
+  const std::string step = str("step ", place.step);
+  const std::string layer = str("layer ", place.layer, " of ", trainer.model().config().layers);
+  switch (place.part) {
+    case StepPart::kNone:
+      break;
+    case StepPart::kForward:
+      return str(step, ", forward pass, ", layer);
+    case StepPart::kBackward:
+      return str(step, ", backward pass, ", layer);
+    case StepPart::kUpdate:
+      return str(step, ", update of the weights");
+    case StepPart::kDone:
+      return "after " + step;
+  }
+  return str("after step ", trainer.steps_done());
+}
+
+}  // namespace
+
+Error gpu_fault(const Error& fault, const Trainer& trainer) {
+  return {ErrorKind::kInternal, place_text(trainer), fault.what(),
+          "The last checkpoint is intact: --resume auto goes on from it; with --train.launches "
+          "stream a fault names the kernel"};
+}
+
+}  // namespace lacuna::train
