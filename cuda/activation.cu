@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kThreads = 256, kPacks = 4;
 constexpr int kLanes = 32, kRowLanes = 8;  // of a block that sums columns
+constexpr int kAhead = 4;                  // rows whose loads are under way together
 constexpr int64_t kLeastRows = 128;        // of such a block
 
 template <class T, int kCount>
@@ -52,7 +53,6 @@ __global__ __launch_bounds__(kThreads) void column_sums_kernel(const T* z, T* dy
                                                                int64_t rows, int64_t width,
                                                                int64_t rows_per_block) {
   follow_previous();
-  constexpr int kAhead = kActivation ? 4 : 8;  // rows whose loads are under way together
   __shared__ float staged[kRowLanes][kLanes * kCount];
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const int row_lane = static_cast<int>(threadIdx.x) / kLanes;
