@@ -1,7 +1,7 @@
 // Launches of kernels that follow each other closely: on Hopper and newer the blocks of the next
 // kernel are set up while the last blocks of the one before still run (programmatic dependent
-// launch), which saves up to a microsecond a kernel. The kernels of training's attention take too
-// long for that to count and are launched in the ordinary way, which always waits. For .cu files.
+// launch), which saves up to a microsecond a kernel. The kernels of training's attention, most of
+// which take far longer, are launched in the ordinary way, which always waits. For .cu files.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -4,8 +4,8 @@
 // follow each other, by the latency of a launch and of the first bytes.
 //   product   16-bit types, I a multiple of 32: tensor cores. A block makes 8 outputs of up to 64
 //             rows; its warps take the steps of 32 along I by turns and add up their sums in order.
-//             Weights do not change while earlier kernels run, so they are asked for (into the
-//             second-level cache) before these have ended.
+//             They ask for their weights before earlier kernels have ended, but into the
+//             second-level cache only, where a late write is seen.
 //   dot       anything else: a warp makes one output of up to 8 rows in f32.
 #include "device/elements.cuh"
 #include "device/mma.cuh"

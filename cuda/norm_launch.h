@@ -11,9 +11,9 @@
 namespace lacuna::cuda {
 
 /// Rows that a group of warps works on, one after the other. With few the next block starts where
-/// one has ended, which evens out what a fixed share for each multiprocessor would not; with many,
-/// fewer blocks leave sums per column.
-inline constexpr int64_t kForwardRows = 4, kBackwardRows = 8, kManyRows = 16;
+/// one has ended, which evens out what a fixed share for each multiprocessor would not. Backward
+/// each block leaves sums per column, which more rows pay for, above all where they are short.
+inline constexpr int64_t kForwardRows = 4, kBackwardRows = 8, kBackwardShortRows = 16;
 
 struct NormLaunch {
   int64_t rows;

@@ -6,6 +6,8 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
+#include "lacuna/tensor/device_error.h"
+#include "overlap.h"
 
 namespace lacuna::cuda {
 namespace {
@@ -92,14 +94,13 @@ class PinnedCopy : public Download {
 void check(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // else the next check_launch() would report it again
-  throw Error(
-      ErrorKind::kInternal, call,
-      str("the GPU reports: ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
+  throw DeviceError(call, str("the GPU reports: ", cudaGetErrorString(status), " (",
+                              cudaGetErrorName(status), ")"));
 }
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(ErrorKind::kInternal, call, str("cuBLAS reports: ", cublasLtGetStatusString(status)));
+  throw DeviceError(call, str("cuBLAS reports: ", cublasLtGetStatusString(status)));
 }
 
 void check_launch(const char* kernel) {
@@ -111,7 +112,7 @@ GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   cudaDeviceProp facts{};
   check(cudaGetDeviceProperties(&facts, config.device), "cudaGetDeviceProperties");
   multiprocessors_ = facts.multiProcessorCount;
-  overlaps_launches_ = facts.major >= 9;
+  overlaps_launches_ = can_overlap_launches();
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
   check(cublasLtCreate(&blas_), "cublasLtCreate");
   size_t free = 0, total = 0;

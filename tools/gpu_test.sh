@@ -105,7 +105,7 @@ expect "resume after a fault" train g "10 steps" --train.accumulation 1 --checkp
 expect "the run has the bits of an undisturbed one" same f g
 expect "a batch that does not fit" says 2 'activations.*Lower train.batch from 65536 to [0-9]+' \
   train o "10 steps" --train.batch 65536
-expect "a model that does not fit" says 2 'parameters.*Lower model.layers from 200 to about' \
+expect "a model that does not fit" says 2 'parameters.*Lower model.layers from 200 to at most' \
   train o "10 steps" --model.width 8192 --model.heads 64 --model.layers 200
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do

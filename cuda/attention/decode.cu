@@ -182,7 +182,7 @@ __global__ __launch_bounds__(kThreads) void attention_decode_kernel(Arguments<T>
   for (int j = static_cast<int>(threadIdx.x); j < a.vw; j += kThreads) {
     float value = 0;
     for (int w = 0; w < kWarps; ++w) value += factors[w] * parts[w][j];
-    a.y.at(batch, head)[j] = from_f32<T>(sum > 0 ? value / sum : 0.0F);
+    a.y.at(batch, head)[j] = from_f32<T>(sum == 0 ? 0.0F : value / sum);
   }
 }
 
@@ -270,8 +270,10 @@ void with_row_packs(const View& keys, const View& values, const Body& body) {
   // qk | vw is a multiple of a power of two when both are.
   with_pack_width<kVector<T>>(qk | vw, {keys.raw(), values.raw()}, [&](auto pack) {
     constexpr int kPack = decltype(pack)::value;
-    if (kPack > 1 && std::max(qk, vw) <= kWidestHead / 2) {
-      return body(pack, Constant<kWidestHead / 2 / kGroupLanes / kPack>{});
+    if constexpr (kPack > 1) {
+      if (std::max(qk, vw) <= kWidestHead / 2) {
+        return body(pack, Constant<kWidestHead / 2 / kGroupLanes / kPack>{});
+      }
     }
     body(pack, Constant<kWidestHead / kGroupLanes / kPack>{});
   });

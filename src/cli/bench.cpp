@@ -23,6 +23,14 @@ constexpr Benchmark kBenchmarks[] = {{"cpu", bench_cpu, false},
 // What the benchmark does not read must not be given in vain.
 void refuse_unread(const Benchmark& benchmark, const Parsed& parsed) {
   const std::string place = std::string("bench ") + benchmark.name;
+  const bool sampling = benchmark.run == bench_sampling;
+  if (parsed.whole("batch", 1) != 1 && !(sampling && parsed.is_set("config"))) {
+    throw Error(ErrorKind::kUsage, place,
+                sampling ? "it has no --batch without --config" : "it has no --batch",
+                sampling                      ? "Give --config FILE"
+                : benchmark.run == bench_step ? "Use --train.batch"
+                                              : "");
+  }
   if (!benchmark.writes_json && parsed.is_set("json")) {
     throw Error(ErrorKind::kUsage, place, "it has no --json");
   }

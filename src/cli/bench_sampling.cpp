@@ -73,10 +73,6 @@ void bench_small_model(const Parsed& parsed) {
 
 void bench_sampling(const Parsed& parsed) {
   if (parsed.is_set("config")) return bench_configured_sampling(parsed);
-  if (parsed.whole("batch", 1) != 1) {
-    throw Error(ErrorKind::kUsage, "bench sampling", "it has no --batch without --config",
-                "Give --config FILE");
-  }
   bench_small_model(parsed);
 }
 

@@ -27,7 +27,7 @@ std::string place_text(const Trainer& trainer) {
 
 }  // namespace
 
-Error gpu_fault(const Error& fault, const Trainer& trainer) {
+Error gpu_fault(const DeviceError& fault, const Trainer& trainer) {
   return {ErrorKind::kInternal, place_text(trainer), fault.what(),
           "The last checkpoint is intact: --resume auto goes on from it; with --train.launches "
           "stream a fault names the kernel"};

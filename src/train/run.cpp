@@ -81,10 +81,8 @@ class Run {
   void train() {
     try {
       train_to_the_end();
-    } catch (const Error& error) {
-      const bool fault = trainer_.queue().on_gpu() && error.kind() == ErrorKind::kInternal;
-      if (fault) throw gpu_fault(error, trainer_);
-      throw;
+    } catch (const DeviceError& fault) {
+      throw gpu_fault(fault, trainer_);
     }
   }
 
@@ -208,10 +206,12 @@ class Run {
     metrics_->add_evaluation(trainer_.steps_done(), weights, result, data_identity_);
   }
 
-  // A sample that cannot be written must not end a run.
+  // A sample that cannot be written must not end a run; the next step on a failed device would.
   void draw_sample() {
     try {
       write_sample(folder_, options_, trainer_, stop_);
+    } catch (const DeviceError&) {
+      throw;
     } catch (const Error& failure) {
       progress_.warn(str("no sample was written: ", failure.what()));
     }

@@ -129,15 +129,18 @@ void check_weights_fit(const Options& options, const nn::ModelConfig& model, con
     const MemoryUse wanted = weights_memory(options, model, queue);
     const size_t free = cuda::device_memory(queue).free;
     if (wanted.total() <= free) return;
-    const auto fits =
-        static_cast<int64_t>(static_cast<double>(model.layers) * static_cast<double>(free) /
-                             static_cast<double>(wanted.total()));
+    nn::ModelConfig bare = model;  // embeddings and head alone
+    bare.layers = 0;
+    const auto fixed = static_cast<double>(weights_memory(options, bare, queue).total());
+    const double of_layers = static_cast<double>(wanted.total()) - fixed;
+    const auto fits = static_cast<int64_t>(static_cast<double>(model.layers) *
+                                           (static_cast<double>(free) - fixed) / of_layers);
     throw Error(
         ErrorKind::kConfig, "GPU memory",
         str("the weights alone need ", memory_text(wanted), "; ", human_bytes(free), " are free"),
-        fits > 0
-            ? str("Lower model.layers from ", model.layers, " to about ", fits, ", or model.width")
-            : "Lower model.width");
+        fits > 0 ? str("Lower model.layers from ", model.layers, " to at most ", fits,
+                       ", or model.width")
+                 : "Lower model.width");
   }
 }
 

@@ -136,9 +136,11 @@ TEST_CASE("Decoding on the GPU takes heads of 1 to 128 elements", "[decode][smal
   }
 }
 
-TEST_CASE("Decoding on the GPU takes more keys than a block has warps, many times over",
-          "[decode]") {
-  check({"fixed(64, 16) | dense()", 201, 1, 2, 32, 32}, DType::kF32, 9200);
+// A block takes 128 keys in a turn.
+TEST_CASE("Decoding on the GPU takes keys for several turns of a block", "[decode]") {
+  for (const DType dtype : kActivationTypes) {
+    check({"fixed(64, 16) | dense()", 450, 1, 2, 32, 32}, dtype, 9200);
+  }
 }
 
 TEST_CASE("Decoding a query without a key on the GPU gives zero, even over a poisoned cache",
@@ -165,21 +167,23 @@ TEST_CASE("Decoding on the GPU survives logits far beyond the exponential's rang
 }
 
 TEST_CASE("Decoding on the GPU gives a sequence the same bits in any batch", "[decode]") {
-  // 7 elements a head: rows of different sequences lie at different alignments.
-  const AttentionCase together{"fixed(12, 3, 4)", 26, 3, 2, 7, 7};
-  AttentionCase single = together;
-  single.batch = 1;
-  const Decoding all(together, DType::kBF16, 9500);
-  all.run_on_gpu();
-  const std::vector<uint8_t> y = all.y.bits();
-  const auto size = static_cast<int64_t>(y.size()) / 3;
-  for (int64_t b = 0; b < 3; ++b) {
-    CAPTURE(b);
-    Decoding one(single, DType::kBF16, 9501);
-    one.fused.gpu = gpu_queue().zeros(one.fused.gpu.shape(), DType::kBF16);
-    gpu_queue().upload(one.fused.gpu,
-                       gpu_queue().to_host(all.fused.gpu.view().slice(0, b, 1)).view().raw());
-    one.run_on_gpu();
-    CHECK(same_bits({y.begin() + b * size, y.begin() + (b + 1) * size}, one.y.bits()));
+  for (const int64_t width : {7, 64}) {  // element by element, and in packs
+    CAPTURE(width);
+    const AttentionCase together{"fixed(12, 3, 4)", 26, 3, 2, width, width};
+    AttentionCase single = together;
+    single.batch = 1;
+    const Decoding all(together, DType::kBF16, 9500);
+    all.run_on_gpu();
+    const std::vector<uint8_t> y = all.y.bits();
+    const auto size = static_cast<int64_t>(y.size()) / 3;
+    for (int64_t b = 0; b < 3; ++b) {
+      CAPTURE(b);
+      Decoding one(single, DType::kBF16, 9501);
+      one.fused.gpu = gpu_queue().zeros(one.fused.gpu.shape(), DType::kBF16);
+      gpu_queue().upload(one.fused.gpu,
+                         gpu_queue().to_host(all.fused.gpu.view().slice(0, b, 1)).view().raw());
+      one.run_on_gpu();
+      CHECK(same_bits({y.begin() + b * size, y.begin() + (b + 1) * size}, one.y.bits()));
+    }
   }
 }

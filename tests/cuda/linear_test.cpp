@@ -11,7 +11,8 @@ using namespace parity;
 
 namespace {
 
-// Sums of at most 257 products in f32 (tests/kernels/tolerances.h: 40 units), rounded once, and a
+// Sums of up to 2,048 products in f32, of lanes or tiles and then of these
+// (tests/kernels/tolerances.h allows 40 units for 257 one after the other), rounded once, and a
 // second time where cuBLASLt adds the bias, or the parts of a sum, to what it has rounded already,
 // as it does for sizes that no vector load fits.
 double product_tolerance(DType dtype) {

@@ -249,3 +249,17 @@ TEST_CASE("A step that is not finite changes nothing but the loss scale", "[mode
   CHECK(good.loss_scale == 32768);
   CHECK(trainer.steps_skipped() == 1);
 }
+
+TEST_CASE("What the weights will need on the GPU is known before they have memory", "[model]") {
+  for (const double average : {0.0, 0.9}) {
+    train::Options options = small_options("gpu", "bf16");
+    options.optim.average = average;
+    const train::Trainer trainer(options, text());
+    const MemoryUse use = train::weights_memory(options, trainer.model().config(), trainer.queue());
+    for (const MemoryTag tag : {MemoryTag::kParameters, MemoryTag::kRounded, MemoryTag::kGradients,
+                                MemoryTag::kOptimizer, MemoryTag::kAverages}) {
+      const auto held = static_cast<double>(trainer.memory()[tag]);
+      CHECK(static_cast<double>(use[tag]) == Approx(held).epsilon(0.1));  // it pads and has flags
+    }
+  }
+}

@@ -533,6 +533,9 @@ class Benchmarks(Case):
         self.refused(bench + ["--model.layers", "3"], "bench sampling", "no options without --config")
         self.refused(bench + ["--batch", "2"], "bench sampling", "--batch without --config")
         self.refused(bench + ["--batch", "0"], "--batch", "at least 1")
+        self.refused(["bench", "step", "--config", "c.toml", "--batch", "2"], "bench step", "no --batch",
+                     "--train.batch")
+        self.refused(["bench", "cpu", "--batch", "2"], "bench cpu", "no --batch")
         bench += ["--config", "c.toml"]
         self.refused(bench + ["--threads", "2"], "bench sampling", "--threads", "--train.threads")
         self.refused(bench + ["--batch", "0"], "--batch", "at least 1")
