@@ -31,16 +31,11 @@ struct Times {
 void draw_token(train::DecodeProgram& program, int64_t position) {
   program.run(position);
   const View& logits = program.logits();
-  const int64_t classes = logits.shape().back();
   for (int64_t b = 0; b < program.batch(); ++b) {
-    const auto row = [&](const auto* values) {
-      return std::vector<double>(values + b * classes, values + (b + 1) * classes);
-    };
-    const std::vector<double> of_sequence =
-        logits.dtype() == DType::kF64 ? row(logits.data<double>()) : row(logits.data<float>());
     const PhiloxKey key = random_key(1, RandomUse::kSample, static_cast<uint64_t>(b));
     const PhiloxCounter words = random_words(key, static_cast<uint64_t>(position), 0, 0);
-    program.tokens()[b] = train::draw(of_sequence, {}, uniform_double(words[0], words[1]));
+    program.tokens()[b] =
+        train::draw(train::row_of(logits, b), {}, uniform_double(words[0], words[1]));
   }
 }
 

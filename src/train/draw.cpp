@@ -25,6 +25,18 @@ size_t kept_count(const std::vector<double>& weights, const std::vector<size_t>&
 
 }  // namespace
 
+std::vector<double> row_of(const View& logits, int64_t row) {
+  const int64_t classes = logits.shape().back();
+  std::vector<double> values(static_cast<size_t>(classes));
+  for (int64_t j = 0; j < classes; ++j) {
+    const int64_t at = row * classes + j;
+    values[static_cast<size_t>(j)] = logits.dtype() == DType::kF64
+                                         ? logits.data<double>()[at]
+                                         : static_cast<double>(logits.data<float>()[at]);
+  }
+  return values;
+}
+
 std::vector<double> weights_of(const std::vector<double>& logits, const DrawRule& rule) {
   const double top = *std::max_element(logits.begin(), logits.end());
   std::vector<double> weights = logits;

@@ -4,24 +4,13 @@
 #include <memory>
 
 #include "lacuna/train/decode_program.h"
+#include "lacuna/train/draw.h"
 #include "lacuna/train/program.h"
 
 namespace lacuna::train {
 namespace {
 
 using Texts = std::vector<std::vector<int32_t>>;  // of one length, shorter than the context
-
-std::vector<double> row_of(const View& logits, int64_t row) {
-  const int64_t classes = logits.shape().back();
-  std::vector<double> values(static_cast<size_t>(classes));
-  for (int64_t j = 0; j < classes; ++j) {
-    const int64_t at = row * classes + j;
-    values[static_cast<size_t>(j)] = logits.dtype() == DType::kF64
-                                         ? logits.data<double>()[at]
-                                         : static_cast<double>(logits.data<float>()[at]);
-  }
-  return values;
-}
 
 // Tells the logits of the symbol that comes next in each text.
 class Predictor {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "lacuna/tensor/view.h"
+
 namespace lacuna::train {
 
 struct DrawRule {
@@ -11,6 +13,9 @@ struct DrawRule {
   int64_t top_k = 0;       // only the k likeliest symbols; 0: all
   double top_p = 1;        // of those only the fewest whose shares add up to at least p; in (0, 1]
 };
+
+/// Row `row` of logits [.., V] in f64 or f32 on the host, in f64.
+std::vector<double> row_of(const View& logits, int64_t row);
 
 /// The probability of each symbol under the rule, up to a common factor; 0: never drawn. Of equally
 /// likely symbols the one with the lower number counts as the likelier.
