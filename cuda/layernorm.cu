@@ -13,53 +13,48 @@
 namespace lacuna::cuda {
 namespace {
 
-/// Registers of a thread of the forward kernel: so few that many warps run.
-template <int kPack, int kPacks>
-constexpr int kRegisters = kPack == 1                       ? 128
-                           : kPack* kPacks == kNormElements ? 80
-                                                            : 64;
-
-template <class T, int kPack, int kPacks>
-__global__ __maxnreg__((kRegisters<kPack, kPacks>)) void layernorm_forward_kernel(
-    const T* x, const float* gain, const float* bias, T* y, float* mean, float* rstd, float eps,
-    int64_t rows, int width, int warps) {
+template <class T, class Place>
+__global__ __launch_bounds__(
+    Place::kMostThreads,
+    Place::kForwardBlocks) void layernorm_forward_kernel(const T* x, const float* gain,
+                                                         const float* bias, T* y, float* mean,
+                                                         float* rstd, float eps, int rows,
+                                                         int width, int warps) {
   follow_previous();
-  const NormPlace<kPack, kPacks> place(rows, width, warps);
-  RowQueue<T, kPack, kPacks, 1> queue(place, x);
-  float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
+  const Place place(rows, width, warps);
+  using Row = typename RowQueue<T, Place, 1>::Row;
+  RowQueue<T, Place, 1> queue(place, x);
+  float gains[Place::kElements], biases[Place::kElements], values[Place::kElements];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
-  for (int64_t first = place.first; first < rows; first += place.step()) {
-    const int64_t row = first + place.group;
+  for (int row = place.first(); place.goes_on(row); row += place.step()) {
     queue.advance(row);
-    const auto row_x = queue.get(0);
-#pragma unroll
-    for (int k = 0; k < kPacks; ++k) {
-#pragma unroll
-      for (int i = 0; i < kPack; ++i) values[k * kPack + i] = row_x.at(k, i);
-    }
+    queue.get(0).to_values(values);
     normalise_row(place, values, gains, biases, eps, row, y, mean, rstd);
   }
 }
 
-template <class T, int kPack, int kPacks>
-__global__ __launch_bounds__(kMostNormThreads) void layernorm_backward_kernel(
-    const T* x, const float* gain, const float* mean, const float* rstd, const T* dy, T* dx,
-    float* partial, int64_t rows, int width, int warps) {
+template <class T, class Place>
+__global__ __launch_bounds__(
+    Place::kMostThreads,
+    Place::kBackwardBlocks) void layernorm_backward_kernel(const T* x, const float* gain,
+                                                           const float* mean, const float* rstd,
+                                                           const T* dy, T* dx, float* partial,
+                                                           int rows, int width, int warps) {
   follow_previous();
-  const NormPlace<kPack, kPacks> place(rows, width, warps);
-  RowQueue<T, kPack, kPacks, 2> queue(place, x, dy);
-  float gains[kPack * kPacks], gradient[kPack * kPacks];
-  float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
+  const Place place(rows, width, warps);
+  using Row = typename RowQueue<T, Place, 2>::Row;
+  RowQueue<T, Place, 2> queue(place, x, dy);
+  float gains[Place::kElements], gradient[Place::kElements];
+  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
   read_columns(place, gain, gains);
   RowStatistics statistics(place, mean, rstd);
-  for (int64_t first = place.first; first < rows; first += place.step()) {
-    const int64_t row = first + place.group;
+  for (int row = place.first(); place.goes_on(row); row += place.step()) {
     queue.advance(row);
     const float2 now = statistics.advance(place, row);
     normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
-    write_row(place, gradient, dx, row);
+    write_row(place, Row::rounded(gradient), dx, row);
   }
   float* sums = partial + int64_t{blockIdx.x} * 2 * width;
   write_column_sums(place, dgain, sums);
@@ -72,15 +67,16 @@ void forward(GpuStream& stream, const LayerNormForward& op) {
   const int64_t width = op.gain.size(0), rows = op.x.count() / width;
   const T* x = pointer<T>(op.x, kOp);
   T* y = pointer<T>(op.y, kOp);
-  with_norm_packs<T>(width, {x, y, op.gain.raw(), op.bias.raw()}, [&](auto pack, auto packs) {
-    const auto kernel = layernorm_forward_kernel<T, pack, packs>;
-    const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
-                                        RowQueue<T, pack, packs, 1>::kBytes, false, kOp);
+  with_norm_place<T>(width, {x, y, op.gain.raw(), op.bias.raw()}, [&](auto type) {
+    using Place = typename decltype(type)::type;
+    const auto kernel = layernorm_forward_kernel<T, Place>;
+    const NormLaunch plan =
+        norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 1>::kBytes, false, kOp);
     const auto blocks = plan.blocks(kForwardRows, INT32_MAX);
     launch_kernel(stream, "layernorm_forward_kernel", kernel, static_cast<unsigned>(blocks),
                   plan.threads, plan.shared, x, pointer<float>(op.gain, kOp),
                   pointer<float>(op.bias, kOp), y, pointer<float>(op.mean, kOp),
-                  pointer<float>(op.rstd, kOp), static_cast<float>(op.eps), rows, plan.width,
+                  pointer<float>(op.rstd, kOp), static_cast<float>(op.eps), plan.rows, plan.width,
                   plan.warps);
   });
 }
@@ -93,18 +89,19 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
   T* dx = pointer<T>(op.dx, kOp);
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
-  with_norm_packs<T>(width, {x, dy, dx, op.gain.raw()}, [&](auto pack, auto packs) {
-    const auto kernel = layernorm_backward_kernel<T, pack, packs>;
-    const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
-                                        RowQueue<T, pack, packs, 2>::kBytes, true, kOp);
+  with_norm_place<T>(width, {x, dy, dx, op.gain.raw()}, [&](auto type) {
+    using Place = typename decltype(type)::type;
+    const auto kernel = layernorm_backward_kernel<T, Place>;
+    const NormLaunch plan =
+        norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 2>::kBytes, true, kOp);
     const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
     const int64_t blocks =
         plan.blocks(1, std::min(most, resident_blocks(stream, kernel, plan.threads, plan.shared)));
     float* partial = stream.workspace<float>(blocks * 2 * width);
     launch_kernel(stream, "layernorm_backward_kernel", kernel, static_cast<unsigned>(blocks),
                   plan.threads, plan.shared, x, pointer<float>(op.gain, kOp),
-                  pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), dy, dx, partial, rows,
-                  plan.width, plan.warps);
+                  pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), dy, dx, partial,
+                  plan.rows, plan.width, plan.warps);
     add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
   });
 }

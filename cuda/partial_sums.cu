@@ -1,6 +1,6 @@
 // to[j] += sum over i of partial[i, j]: parts * columns * 4 bytes, a few MB that lie in the L2
-// cache. A block has 32 columns; thread (x, y) sums rows y, y + 32, .. of column x, then one thread
-// a column adds the 32 sums in order.
+// cache. A block has 16 columns; thread (x, y) sums rows y, y + 64, .. of column x, then one thread
+// a column adds the 64 sums in order. What counts is how many loads wait for each other.
 #include "dispatch.h"
 #include "launch_kernel.h"
 #include "partial_sums.h"
@@ -8,24 +8,31 @@
 namespace lacuna::cuda {
 namespace {
 
-constexpr int kSide = 32;
+constexpr int kWide = 16, kHigh = 64;
+constexpr int kAhead = 8;  // rows whose loads are under way together
 
-__global__ __launch_bounds__(kSide* kSide) void add_partial_sums_kernel(
+__global__ __launch_bounds__(kWide* kHigh) void add_partial_sums_kernel(
     const float* partial, int64_t parts, int64_t columns, float* to, int64_t split, float* more) {
   follow_previous();
-  __shared__ float sums[kSide][kSide + 1];
-  const int64_t column = int64_t{blockIdx.x} * kSide + threadIdx.x;
+  __shared__ float sums[kHigh][kWide + 1];
+  const int64_t column = int64_t{blockIdx.x} * kWide + threadIdx.x;
   float sum = 0;
-  if (column < columns) {
-#pragma unroll 8
-    for (int64_t i = threadIdx.y; i < parts; i += kSide) sum += partial[i * columns + column];
+  for (int64_t first = threadIdx.y; column < columns && first < parts; first += kAhead * kHigh) {
+    float values[kAhead];
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k) {
+      const int64_t i = first + k * kHigh;
+      values[k] = i < parts ? partial[i * columns + column] : 0;
+    }
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k) sum += values[k];
   }
   sums[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
   if (threadIdx.y > 0 || column >= columns) return;
   float total = 0;
 #pragma unroll
-  for (int i = 0; i < kSide; ++i) total += sums[i][threadIdx.x];
+  for (int i = 0; i < kHigh; ++i) total += sums[i][threadIdx.x];
   (column < split ? to[column] : more[column - split]) += total;
 }
 
@@ -33,9 +40,9 @@ __global__ __launch_bounds__(kSide* kSide) void add_partial_sums_kernel(
 
 void add_partial_sums(GpuStream& stream, const float* partial, int64_t parts, int64_t columns,
                       float* to, int64_t split, float* more) {
-  const auto blocks = static_cast<unsigned>(divide_up(columns, kSide));
+  const auto blocks = static_cast<unsigned>(divide_up(columns, kWide));
   launch_kernel(stream, "add_partial_sums_kernel", add_partial_sums_kernel, blocks,
-                dim3(kSide, kSide), 0, partial, parts, columns, to, split, more);
+                dim3(kWide, kHigh), 0, partial, parts, columns, to, split, more);
 }
 
 }  // namespace lacuna::cuda

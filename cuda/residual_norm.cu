@@ -15,82 +15,108 @@
 namespace lacuna::cuda {
 namespace {
 
-template <bool kDropout, int kPack, int kPacks>
-__device__ void drop_row(const NormPlace<kPack, kPacks>& place, const DropoutLaunch& dropout,
-                         int64_t row, int64_t length, float* values) {
-  if constexpr (kDropout) {
-    const StepInputs& inputs = dropout.state->inputs;
-    const uint64_t sample = inputs.first_sample + static_cast<uint64_t>(row / length);
-    const int64_t first = row % length * place.width;
+/// Dropout of rows; rows of all samples follow each other.
+template <bool kDropout>
+class RowDropout {
+ public:
+  __device__ RowDropout(const DropoutLaunch& launch, int length)
+      : launch_(launch), length_(static_cast<unsigned>(length)) {}
+  /// Bit j: the thread's element j of `row` is kept. Asked for before the elements are read, so
+  /// that the words of the generator do not lie in registers beside them.
+  template <int kPack, int kPacks, bool kOneWarp>
+  __device__ unsigned kept(const NormPlace<kPack, kPacks, kOneWarp>& place, int row) const {
+    unsigned kept = 0;
+    if constexpr (kDropout) {
+      const StepInputs& inputs = launch_.state->inputs;
+      const uint64_t sample = inputs.first_sample + static_cast<unsigned>(row) / length_;
+      const int64_t first = int64_t{static_cast<unsigned>(row) % length_} * place.width;
 #pragma unroll
-    for (int k = 0; k < kPacks; ++k) {
-      drop<kPack>(dropout, inputs.dropout_key, sample, first + place.column(k), values + k * kPack);
-    }
-  }
-}
-
-template <class T, bool kDropout, int kPack, int kPacks>
-__global__ __launch_bounds__(kMostNormThreads) void residual_norm_forward_kernel(
-    const T* residual, const T* branch, const float* gain, const float* bias, T* sum, T* y,
-    float* mean, float* rstd, float eps, int64_t rows, int64_t length, int width, int warps,
-    DropoutLaunch dropout) {
-  follow_previous();
-  const NormPlace<kPack, kPacks> place(rows, width, warps);
-  RowQueue<T, kPack, kPacks, 2> queue(place, residual, branch);
-  float gains[kPack * kPacks], biases[kPack * kPacks], values[kPack * kPacks];
-  read_columns(place, gain, gains);
-  read_columns(place, bias, biases);
-  for (int64_t first = place.first; first < rows; first += place.step()) {
-    const int64_t row = first + place.group;
-    queue.advance(row);
-    const auto row_branch = queue.get(1);
-#pragma unroll
-    for (int k = 0; k < kPacks; ++k) {
-#pragma unroll
-      for (int i = 0; i < kPack; ++i) values[k * kPack + i] = row_branch.at(k, i);
-    }
-    drop_row<kDropout>(place, dropout, row, length, values);
-    const auto row_residual = queue.get(0);
-#pragma unroll
-    for (int k = 0; k < kPacks; ++k) {
-#pragma unroll
-      for (int i = 0; i < kPack; ++i) {
-        float& value = values[k * kPack + i];
-        value = to_f32(from_f32<T>(row_residual.at(k, i) + value));
+      for (int k = 0; k < kPacks; ++k) {
+        kept |= kept_elements<kPack>(launch_, inputs.dropout_key, sample, first + place.column(k))
+                << (k * kPack);
       }
     }
-    write_row(place, values, sum, row);
+    return kept;
+  }
+  template <int kElements>
+  __device__ void apply(unsigned kept, float (&values)[kElements]) const {
+    if constexpr (kDropout) {
+#pragma unroll
+      for (int j = 0; j < kElements; ++j) {
+        values[j] = (kept >> j & 1) != 0 ? values[j] * launch_.scale : 0;
+      }
+    }
+  }
+
+ private:
+  const DropoutLaunch& launch_;
+  unsigned length_;
+};
+
+template <class T, bool kDropout, class Place>
+__global__ __launch_bounds__(
+    Place::kMostThreads,
+    Place::kForwardBlocks) void residual_norm_forward_kernel(const T* residual, const T* branch,
+                                                             const float* gain, const float* bias,
+                                                             T* sum, T* y, float* mean, float* rstd,
+                                                             float eps, int rows, int length,
+                                                             int width, int warps,
+                                                             DropoutLaunch dropout) {
+  follow_previous();
+  const Place place(rows, width, warps);
+  using Row = typename RowQueue<T, Place, 2>::Row;
+  RowQueue<T, Place, 2> queue(place, residual, branch);
+  const RowDropout<kDropout> row_dropout(dropout, length);
+  float gains[Place::kElements], biases[Place::kElements];
+  float values[Place::kElements], row_residual[Place::kElements];
+  read_columns(place, gain, gains);
+  read_columns(place, bias, biases);
+  for (int row = place.first(); place.goes_on(row); row += place.step()) {
+    const unsigned kept = row_dropout.kept(place, row);
+    queue.advance(row);
+    queue.get(1).to_values(values);
+    row_dropout.apply(kept, values);
+    queue.get(0).to_values(row_residual);
+#pragma unroll
+    for (int j = 0; j < Place::kElements; ++j) values[j] += row_residual[j];
+    const auto stored = Row::rounded(values);
+    write_row(place, stored, sum, row);
+    stored.to_values(values);
     normalise_row(place, values, gains, biases, eps, row, y, mean, rstd);
   }
 }
 
-template <class T, bool kDropout, int kPack, int kPacks>
-__global__ __launch_bounds__(kMostNormThreads) void residual_norm_backward_kernel(
-    const T* sum, const float* gain, const float* mean, const float* rstd, const T* dy,
-    const T* dsum, T* dresidual, T* dbranch, float* partial, int64_t rows, int64_t length,
-    int width, int warps, DropoutLaunch dropout) {
+template <class T, bool kDropout, class Place>
+__global__ __launch_bounds__(
+    Place::kMostThreads,
+    Place::kBackwardBlocks) void residual_norm_backward_kernel(const T* sum, const float* gain,
+                                                               const float* mean, const float* rstd,
+                                                               const T* dy, const T* dsum,
+                                                               T* dresidual, T* dbranch,
+                                                               float* partial, int rows, int length,
+                                                               int width, int warps,
+                                                               DropoutLaunch dropout) {
   follow_previous();
-  const NormPlace<kPack, kPacks> place(rows, width, warps);
-  RowQueue<T, kPack, kPacks, 3> queue(place, sum, dy, dsum);
-  float gains[kPack * kPacks], gradient[kPack * kPacks];
-  float dgain[kPack * kPacks] = {}, dbias[kPack * kPacks] = {};
+  const Place place(rows, width, warps);
+  using Row = typename RowQueue<T, Place, 3>::Row;
+  RowQueue<T, Place, 3> queue(place, sum, dy, dsum);
+  const RowDropout<kDropout> row_dropout(dropout, length);
+  float gains[Place::kElements], gradient[Place::kElements], row_dsum[Place::kElements];
+  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
   read_columns(place, gain, gains);
   RowStatistics statistics(place, mean, rstd);
-  for (int64_t first = place.first; first < rows; first += place.step()) {
-    const int64_t row = first + place.group;
+  for (int row = place.first(); place.goes_on(row); row += place.step()) {
+    const unsigned kept = row_dropout.kept(place, row);
     queue.advance(row);
     const float2 now = statistics.advance(place, row);
     normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
-    const auto row_dsum = queue.get(2);
+    queue.get(2).to_values(row_dsum);
 #pragma unroll
-    for (int k = 0; k < kPacks; ++k) {
-#pragma unroll
-      for (int i = 0; i < kPack; ++i) gradient[k * kPack + i] += row_dsum.at(k, i);
-    }
-    write_row(place, gradient, dresidual, row);
-    drop_row<kDropout>(place, dropout, row, length, gradient);
-    write_row(place, gradient, dbranch, row);
+    for (int j = 0; j < Place::kElements; ++j) gradient[j] += row_dsum[j];
+    write_row(place, Row::rounded(gradient), dresidual, row);
+    row_dropout.apply(kept, gradient);
+    write_row(place, Row::rounded(gradient), dbranch, row);
   }
   float* sums = partial + int64_t{blockIdx.x} * 2 * width;
   write_column_sums(place, dgain, sums);
@@ -109,19 +135,20 @@ void forward(GpuStream& stream, const ResidualNormForward& op) {
   const int64_t length = op.sum.size(1), width = op.sum.size(2), rows = op.sum.size(0) * length;
   const T *residual = pointer<T>(op.residual, kOp), *branch = pointer<T>(op.branch, kOp);
   T *sum = pointer<T>(op.sum, kOp), *y = pointer<T>(op.y, kOp);
-  with_norm_packs<T>(
-      width, {residual, branch, sum, y, op.gain.raw(), op.bias.raw()}, [&](auto pack, auto packs) {
+  with_norm_place<T>(
+      width, {residual, branch, sum, y, op.gain.raw(), op.bias.raw()}, [&](auto type) {
+        using Place = typename decltype(type)::type;
         with_dropout(op.dropout, [&](auto drops) {
-          const auto kernel = residual_norm_forward_kernel<T, drops, pack, packs>;
-          const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
-                                              RowQueue<T, pack, packs, 2>::kBytes, false, kOp);
+          const auto kernel = residual_norm_forward_kernel<T, drops, Place>;
+          const NormLaunch plan =
+              norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 2>::kBytes, false, kOp);
           const auto blocks = plan.blocks(kForwardRows, INT32_MAX);
           launch_kernel(stream, "residual_norm_forward_kernel", kernel,
                         static_cast<unsigned>(blocks), plan.threads, plan.shared, residual, branch,
                         pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), sum, y,
                         pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),
-                        static_cast<float>(op.eps), rows, length, plan.width, plan.warps,
-                        DropoutLaunch(op.dropout));
+                        static_cast<float>(op.eps), plan.rows, static_cast<int>(length), plan.width,
+                        plan.warps, DropoutLaunch(op.dropout));
         });
       });
 }
@@ -135,24 +162,24 @@ void backward(GpuStream& stream, const ResidualNormBackward& op) {
   T *dresidual = pointer<T>(op.dresidual, kOp), *dbranch = pointer<T>(op.dbranch, kOp);
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
-  with_norm_packs<T>(
-      width, {sum, dy, dsum, dresidual, dbranch, op.gain.raw()}, [&](auto pack, auto packs) {
-        with_dropout(op.dropout, [&](auto drops) {
-          const auto kernel = residual_norm_backward_kernel<T, drops, pack, packs>;
-          const NormLaunch plan = norm_launch(kernel, rows, width, pack * packs,
-                                              RowQueue<T, pack, packs, 3>::kBytes, true, kOp);
-          const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-          const int64_t blocks =
-              plan.blocks(pack * packs == kNormElements ? kBackwardRows : kBackwardShortRows, most);
-          float* partial = stream.workspace<float>(blocks * 2 * width);
-          launch_kernel(stream, "residual_norm_backward_kernel", kernel,
-                        static_cast<unsigned>(blocks), plan.threads, plan.shared, sum,
-                        pointer<float>(op.gain, kOp), pointer<float>(op.mean, kOp),
-                        pointer<float>(op.rstd, kOp), dy, dsum, dresidual, dbranch, partial, rows,
-                        length, plan.width, plan.warps, DropoutLaunch(op.dropout));
-          add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
-        });
-      });
+  with_norm_place<T>(width, {sum, dy, dsum, dresidual, dbranch, op.gain.raw()}, [&](auto type) {
+    using Place = typename decltype(type)::type;
+    with_dropout(op.dropout, [&](auto drops) {
+      const auto kernel = residual_norm_backward_kernel<T, drops, Place>;
+      const NormLaunch plan =
+          norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 3>::kBytes, true, kOp);
+      const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
+      const int64_t blocks =
+          plan.blocks(Place::kElements == kNormElements ? kBackwardRows : kBackwardShortRows, most);
+      float* partial = stream.workspace<float>(blocks * 2 * width);
+      launch_kernel(stream, "residual_norm_backward_kernel", kernel, static_cast<unsigned>(blocks),
+                    plan.threads, plan.shared, sum, pointer<float>(op.gain, kOp),
+                    pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), dy, dsum, dresidual,
+                    dbranch, partial, plan.rows, static_cast<int>(length), plan.width, plan.warps,
+                    DropoutLaunch(op.dropout));
+      add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
+    });
+  });
 }
 
 }  // namespace

@@ -7,23 +7,24 @@ namespace lacuna::cuda {
 
 /// What of a Dropout the threads of a launch share.
 struct DropoutLaunch {
-  uint64_t threshold;
+  uint32_t threshold;
   float scale;
   uint32_t site;
   const StepState* state;
 
   explicit DropoutLaunch(const Dropout& dropout)
-      : threshold(static_cast<uint64_t>(dropout.rate * 0x1p32)),
+      : threshold(static_cast<uint32_t>(dropout.rate * 0x1p32)),
         scale(static_cast<float>(1 / (1 - dropout.rate))),
         site(dropout.site),
         state(dropout.state) {}
 };
 
-/// values[i] *= 0 or scale, for kCount elements of a sample from `element` on, where kCount is 1 or
-/// a multiple of 4, as then is `element`. first_sample + sample: global.
+/// Bit i: element + i of a sample is kept, for kCount elements, where kCount is 1 or a multiple of
+/// 4, as then is `element`. sample: its global index.
 template <int kCount>
-__device__ void drop(const DropoutLaunch& dropout, PhiloxKey key, uint64_t sample, int64_t element,
-                     float* values) {
+__device__ unsigned kept_elements(const DropoutLaunch& dropout, PhiloxKey key, uint64_t sample,
+                                  int64_t element) {
+  unsigned kept = 0;
   if constexpr (kCount == 1) {
     const PhiloxCounter words =
         random_words(key, sample, dropout.site, static_cast<uint32_t>(element / 4));
@@ -32,7 +33,7 @@ __device__ void drop(const DropoutLaunch& dropout, PhiloxKey key, uint64_t sampl
                           : lane == 1 ? words[1]
                           : lane == 2 ? words[2]
                                       : words[3];
-    *values = word >= dropout.threshold ? *values * dropout.scale : 0;
+    kept = word >= dropout.threshold ? 1 : 0;
   } else {
     static_assert(kCount % 4 == 0);
 #pragma unroll
@@ -41,11 +42,11 @@ __device__ void drop(const DropoutLaunch& dropout, PhiloxKey key, uint64_t sampl
           random_words(key, sample, dropout.site, static_cast<uint32_t>(element / 4 + quad));
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        float& value = values[quad * 4 + i];
-        value = words[i] >= dropout.threshold ? value * dropout.scale : 0;
+        if (words[i] >= dropout.threshold) kept |= 1U << (quad * 4 + i);
       }
     }
   }
+  return kept;
 }
 
 }  // namespace lacuna::cuda

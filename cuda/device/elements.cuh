@@ -6,6 +6,7 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace lacuna::cuda {
 
@@ -32,6 +33,17 @@ __device__ inline __nv_bfloat16 from_f32<__nv_bfloat16>(float x) {
 template <>
 __device__ inline __half from_f32<__half>(float x) {
   return __float2half_rn(x);
+}
+
+template <class T>
+__device__ auto rounded_pair(float a, float b);
+template <>
+__device__ inline auto rounded_pair<__nv_bfloat16>(float a, float b) {
+  return __floats2bfloat162_rn(a, b);
+}
+template <>
+__device__ inline auto rounded_pair<__half>(float a, float b) {
+  return __floats2half2_rn(a, b);
 }
 
 /// kCount neighbours. Moved in accesses of 16 bytes where they have so many, else in one; the
@@ -73,6 +85,35 @@ __device__ void store(T* to, const Pack<T, kCount>& pack) {
     static_assert(kCount == 1);
     *to = pack.at[0];
   }
+}
+
+/// Element i of a pack; halves of a word take one instruction each.
+template <class T, int kCount>
+__device__ float element(const Pack<T, kCount>& pack, int i) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16> && kCount % 2 == 0) {
+    const uint32_t word = reinterpret_cast<const uint32_t*>(pack.at)[i / 2];
+    return __uint_as_float(i % 2 == 0 ? word << 16 : word & 0xFFFF0000u);
+  } else {
+    return to_f32(pack.at[i]);
+  }
+}
+
+/// kCount values rounded to T; two at a time, where one alone takes a far slower instruction.
+template <class T, int kCount>
+__device__ Pack<T, kCount> rounded_pack(const float* values) {
+  Pack<T, kCount> pack;
+  if constexpr (kCount % 2 == 0 && !std::is_same_v<T, float>) {
+#pragma unroll
+    for (int i = 0; i < kCount; i += 2) {
+      const auto pair = rounded_pair<T>(values[i], values[i + 1]);
+      pack.at[i] = pair.x;
+      pack.at[i + 1] = pair.y;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) pack.at[i] = from_f32<T>(values[i]);
+  }
+  return pack;
 }
 
 /// Elements of T in an access of 16 bytes.

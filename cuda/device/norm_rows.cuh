@@ -1,7 +1,8 @@
 // Rows that are normalised, shared by the plain norm and the residual seam. A group of warps (a
 // power of two, usually one) holds a row in registers, kPacks packs of kPack neighbours a thread:
 // pack k of thread i begins at column (k * threads of the group + i) * kPack. Blocks walk over the
-// rows, so what is per column (gains, gradients of gains) stays in registers too.
+// rows, so what is per column (gains, gradients of gains) stays in registers too. kOneWarp: a group
+// is one warp and the block has kNormThreads, so nothing waits for other warps.
 #pragma once
 
 #include "elements.cuh"
@@ -16,21 +17,36 @@ inline constexpr int kNormElements = 16;      // of a thread, at most
 extern __shared__ uint4 norm_shared[];
 
 /// Which rows and columns a thread works on.
-template <int kPack, int kPacks>
+template <int kPack, int kPacks, bool kOneWarp>
 struct NormPlace {
   static constexpr int kElements = kPack * kPacks;
+  static constexpr int kMostThreads = kOneWarp ? kNormThreads : kMostNormThreads;
+  /// Blocks on a multiprocessor that the registers of a kernel shall allow.
+  static constexpr int kForwardBlocks = !kOneWarp ? 1 : kElements < kNormElements ? 5 : 3;
+  static constexpr int kBackwardBlocks = !kOneWarp ? 1 : kElements < kNormElements ? 4 : 2;
 
-  int64_t rows, first;  // the first row of the block; all its threads make the same number of steps
-  int width, warps, groups, group, lane;
+  int rows, width, warps;
+  int groups, group, lane;
+  float per_column;  // 1 / width
 
-  __device__ NormPlace(int64_t rows, int width, int warps)
-      : rows(rows), width(width), warps(warps) {
-    groups = static_cast<int>(blockDim.x) / (32 * warps);
+  __device__ NormPlace(int rows, int width, int warps_of_row)
+      : rows(rows),
+        width(width),
+        warps(kOneWarp ? 1 : warps_of_row),
+        per_column(1.0F / static_cast<float>(width)) {
+    groups = threads() / (32 * warps);
     group = static_cast<int>(threadIdx.x) / (32 * warps);
+    // The same for a whole warp, which the compiler cannot know.
+    if (kOneWarp) group = __shfl_sync(0xFFFFFFFFu, group, 0);
     lane = static_cast<int>(threadIdx.x) % (32 * warps);
-    first = int64_t{blockIdx.x} * groups;
   }
-  __device__ int64_t step() const { return int64_t{gridDim.x} * groups; }
+  __device__ static int threads() { return kOneWarp ? kNormThreads : static_cast<int>(blockDim.x); }
+  /// The rows of a thread: first(), first() + step(), .. while goes_on(). Where groups wait for
+  /// each other, all of a block make the same number of steps, and a row may lie outside.
+  __device__ int first() const { return static_cast<int>(blockIdx.x) * groups + group; }
+  __device__ int step() const { return static_cast<int>(gridDim.x) * groups; }
+  __device__ bool goes_on(int row) const { return (kOneWarp ? row : row - group) < rows; }
+  __device__ bool has(int row) const { return kOneWarp || row < rows; }
   __device__ int column(int k) const { return (k * 32 * warps + lane) * kPack; }
   __device__ bool inside(int k) const { return column(k) < width; }
 };
@@ -40,16 +56,33 @@ template <class T, int kPack, int kPacks>
 struct StoredRow {
   Pack<T, kPack> packs[kPacks];
 
-  __device__ float at(int k, int i) const { return to_f32(packs[k].at[i]); }
+  __device__ float at(int k, int i) const { return element(packs[k], i); }
+  __device__ void to_values(float* values) const {
+#pragma unroll
+    for (int k = 0; k < kPacks; ++k) {
+#pragma unroll
+      for (int i = 0; i < kPack; ++i) values[k * kPack + i] = at(k, i);
+    }
+  }
+  __device__ static StoredRow rounded(const float* values) {
+    StoredRow row;
+#pragma unroll
+    for (int k = 0; k < kPacks; ++k) row.packs[k] = rounded_pack<T, kPack>(values + k * kPack);
+    return row;
+  }
 };
 
 /// Rows of kTensors tensors on their way to a block: copied to shared memory well before they are
 /// used, so that enough bytes are under way without taking registers. A thread reads only what it
 /// asked for itself, so there is no barrier. Packs of less than 16 bytes are read when they are
 /// used.
-template <class T, int kPack, int kPacks, int kTensors>
-class RowQueue {
+template <class T, class Place, int kTensors>
+class RowQueue;
+template <class T, int kPack, int kPacks, bool kOneWarp, int kTensors>
+class RowQueue<T, NormPlace<kPack, kPacks, kOneWarp>, kTensors> {
  public:
+  using Place = NormPlace<kPack, kPacks, kOneWarp>;
+  using Row = StoredRow<T, kPack, kPacks>;
   static constexpr bool kCopies = kPack * sizeof(T) == 16;
   static constexpr int kStageBytes = kTensors * kPacks * 16;  // of a thread
   static constexpr int kStages = kStageBytes <= 32   ? 5
@@ -61,62 +94,79 @@ class RowQueue {
 
   /// A null tensor has rows of zeros.
   template <class... Tensors>
-  __device__ RowQueue(const NormPlace<kPack, kPacks>& place, Tensors... tensors)
+  __device__ RowQueue(const Place& place, Tensors... tensors)
       : place_(place), tensors_{tensors...} {
     if constexpr (kCopies) {
-      for (int i = 0; i + 1 < kStages; ++i) {
-        ask(place.first + place.group + i * place.step(), i);
-      }
+      begin_ = static_cast<uint32_t>(__cvta_generic_to_shared(norm_shared + threadIdx.x));
+      write_ = begin_;
+      read_ = begin_ + (kStages - 1) * stage_bytes();
+#pragma unroll
+      for (int i = 0; i + 1 < kStages; ++i) ask(place.first() + i * place.step());
     }
   }
   /// To the next row, which is `row`.
-  __device__ void advance(int64_t row) {
+  __device__ void advance(int row) {
     row_ = row;
     if constexpr (kCopies) {
-      stage_ = stage_ + 1 == kStages ? 0 : stage_ + 1;
-      ask(row + (kStages - 1) * place_.step(), stage_ == 0 ? kStages - 1 : stage_ - 1);
+      read_ = following(read_);
+      ask(row + (kStages - 1) * place_.step());
       asm volatile("cp.async.wait_group %0;" ::"n"(kStages - 1) : "memory");
     }
   }
-  __device__ StoredRow<T, kPack, kPacks> get(int tensor) const {
-    StoredRow<T, kPack, kPacks> row;
-    const bool is_there = row_ < place_.rows && tensors_[tensor] != nullptr;
+  __device__ Row get(int tensor) const {
+    Row row;
 #pragma unroll
     for (int k = 0; k < kPacks; ++k) {
-      if (!is_there || !place_.inside(k)) {
-#pragma unroll
-        for (int i = 0; i < kPack; ++i) row.packs[k].at[i] = T(0.0F);
-      } else if constexpr (kCopies) {
-        row.packs[k] = load<kPack>(reinterpret_cast<const T*>(slot(stage_, tensor, k)));
+      if constexpr (kCopies) {
+        auto& words = reinterpret_cast<uint4&>(row.packs[k]);
+        asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
+                     : "r"(read_ + (tensor * kPacks + k) * slot_bytes())
+                     : "memory");
       } else {
-        row.packs[k] = load<kPack>(tensors_[tensor] + row_ * place_.width + place_.column(k));
+        row.packs[k] = {};
+        if (row_ < place_.rows && tensors_[tensor] != nullptr && place_.inside(k)) {
+          row.packs[k] =
+              load<kPack>(tensors_[tensor] + int64_t{row_} * place_.width + place_.column(k));
+        }
       }
     }
     return row;
   }
 
  private:
-  __device__ static uint4* slot(int stage, int tensor, int k) {
-    return norm_shared + ((stage * kTensors + tensor) * kPacks + k) * blockDim.x + threadIdx.x;
+  /// From one pack of a thread to its next.
+  __device__ static uint32_t slot_bytes() {
+    return static_cast<uint32_t>(Place::threads()) * 16;
   }
-  __device__ void ask(int64_t row, int stage) {
+  __device__ static uint32_t stage_bytes() {
+    return kTensors * kPacks * slot_bytes();
+  }
+  __device__ uint32_t following(uint32_t stage) const {
+    return stage == begin_ + (kStages - 1) * stage_bytes() ? begin_ : stage + stage_bytes();
+  }
+  /// Copies into the next free stage; zeros where there is no row, column or tensor.
+  __device__ void ask(int row) {
 #pragma unroll
     for (int tensor = 0; tensor < kTensors; ++tensor) {
 #pragma unroll
       for (int k = 0; k < kPacks; ++k) {
-        if (row >= place_.rows || tensors_[tensor] == nullptr || !place_.inside(k)) continue;
-        const T* from = tensors_[tensor] + row * place_.width + place_.column(k);
-        const auto to = static_cast<uint32_t>(__cvta_generic_to_shared(slot(stage, tensor, k)));
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+        const bool is_there = row < place_.rows && place_.inside(k) && tensors_[tensor] != nullptr;
+        const T* from = tensors_[tensor] + int64_t{row} * place_.width + place_.column(k);
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
+                         write_ + (tensor * kPacks + k) * slot_bytes()),
+                     "l"(from), "r"(is_there ? 16 : 0)
+                     : "memory");
       }
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
+    write_ = following(write_);
   }
 
-  const NormPlace<kPack, kPacks>& place_;
+  const Place& place_;
   const T* tensors_[kTensors];
-  int64_t row_ = 0;
-  int stage_ = kStages - 1;
+  uint32_t begin_ = 0, read_ = 0, write_ = 0;  // stages in shared memory
+  int row_ = 0;
 };
 
 /// Mean and rstd of the rows of a group, read one row early.
@@ -124,10 +174,10 @@ class RowStatistics {
  public:
   template <class Place>
   __device__ RowStatistics(const Place& place, const float* mean, const float* rstd)
-      : mean_(mean), rstd_(rstd), next_(read(place, place.first + place.group)) {}
+      : mean_(mean), rstd_(rstd), next_(read(place, place.first())) {}
   /// Of `row`, which is the next one.
   template <class Place>
-  __device__ float2 advance(const Place& place, int64_t row) {
+  __device__ float2 advance(const Place& place, int row) {
     const float2 now = next_;
     next_ = read(place, row + place.step());
     return now;
@@ -135,7 +185,7 @@ class RowStatistics {
 
  private:
   template <class Place>
-  __device__ float2 read(const Place& place, int64_t row) const {
+  __device__ float2 read(const Place& place, int row) const {
     return row < place.rows ? float2{mean_[row], rstd_[row]} : float2{0, 0};
   }
 
@@ -143,23 +193,19 @@ class RowStatistics {
   float2 next_;
 };
 
-/// `values`, rounded to T, to a row.
-template <class T, int kPack, int kPacks>
-__device__ void write_row(const NormPlace<kPack, kPacks>& place, const float* values, T* to,
-                          int64_t row) {
+template <class T, int kPack, int kPacks, bool kOneWarp>
+__device__ void write_row(const NormPlace<kPack, kPacks, kOneWarp>& place,
+                          const StoredRow<T, kPack, kPacks>& values, T* to, int row) {
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
-    if (row >= place.rows || !place.inside(k)) continue;
-    Pack<T, kPack> pack;
-#pragma unroll
-    for (int i = 0; i < kPack; ++i) pack.at[i] = from_f32<T>(values[k * kPack + i]);
-    store<kPack>(to + row * place.width + place.column(k), pack);
+    if (!place.has(row) || !place.inside(k)) continue;
+    store<kPack>(to + int64_t{row} * place.width + place.column(k), values.packs[k]);
   }
 }
 
 /// What there is per column, such as gains.
-template <int kPack, int kPacks>
-__device__ void read_columns(const NormPlace<kPack, kPacks>& place, const float* from,
+template <int kPack, int kPacks, bool kOneWarp>
+__device__ void read_columns(const NormPlace<kPack, kPacks, kOneWarp>& place, const float* from,
                              float* values) {
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
@@ -171,11 +217,11 @@ __device__ void read_columns(const NormPlace<kPack, kPacks>& place, const float*
 }
 
 /// Sums a and b over the group; every thread of it gets the same bits.
-template <int kPack, int kPacks>
-__device__ float2 group_sum(const NormPlace<kPack, kPacks>& place, float a, float b) {
+template <int kPack, int kPacks, bool kOneWarp>
+__device__ float2 group_sum(const NormPlace<kPack, kPacks, kOneWarp>& place, float a, float b) {
   a = warp_sum(a);
   b = warp_sum(b);
-  if (place.warps == 1) return {a, b};
+  if (kOneWarp) return {a, b};
   __shared__ float2 sums[kMostNormThreads / 32];
   __syncthreads();  // the sums before are read
   if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = {a, b};
@@ -189,28 +235,30 @@ __device__ float2 group_sum(const NormPlace<kPack, kPacks>& place, float a, floa
 }
 
 /// y = (x - mean) * rstd * gain + bias; the variance is of x - mean, in a second pass over
-/// registers.
-template <class T, int kPack, int kPacks>
-__device__ void normalise_row(const NormPlace<kPack, kPacks>& place, const float* x,
-                              const float* gain, const float* bias, float eps, int64_t row, T* y,
+/// registers. Outside of the row x is 0.
+template <class T, int kPack, int kPacks, bool kOneWarp>
+__device__ void normalise_row(const NormPlace<kPack, kPacks, kOneWarp>& place, float* x,
+                              const float* gain, const float* bias, float eps, int row, T* y,
                               float* mean, float* rstd) {
   float sum = 0, squares = 0;
 #pragma unroll
   for (int j = 0; j < kPack * kPacks; ++j) sum += x[j];
-  const float mu = group_sum(place, sum, 0).x / static_cast<float>(place.width);
+  const float mu = group_sum(place, sum, 0).x * place.per_column;
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
-    if (!place.inside(k)) continue;
+    const float centre = place.inside(k) ? mu : 0;
 #pragma unroll
-    for (int i = 0; i < kPack; ++i) squares += (x[k * kPack + i] - mu) * (x[k * kPack + i] - mu);
+    for (int i = 0; i < kPack; ++i) {
+      x[k * kPack + i] -= centre;
+      squares += x[k * kPack + i] * x[k * kPack + i];
+    }
   }
-  const float variance = group_sum(place, squares, 0).x / static_cast<float>(place.width);
-  const float inverse = 1 / sqrtf(variance + eps);
-  float values[kPack * kPacks];
+  const float variance = group_sum(place, squares, 0).x * place.per_column;
+  const float inverse = rsqrtf(variance + eps);
 #pragma unroll
-  for (int j = 0; j < kPack * kPacks; ++j) values[j] = (x[j] - mu) * inverse * gain[j] + bias[j];
-  write_row(place, values, y, row);
-  if (place.lane == 0 && row < place.rows) {
+  for (int j = 0; j < kPack * kPacks; ++j) x[j] = x[j] * inverse * gain[j] + bias[j];
+  write_row(place, StoredRow<T, kPack, kPacks>::rounded(x), y, row);
+  if (place.lane == 0 && place.has(row)) {
     mean[row] = mu;
     rstd[row] = inverse;
   }
@@ -218,8 +266,8 @@ __device__ void normalise_row(const NormPlace<kPack, kPacks>& place, const float
 
 /// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * gain, xhat = (x - mean) * rstd; adds
 /// to the thread's dgain and dbias.
-template <class T, int kPack, int kPacks>
-__device__ void normalise_row_backward(const NormPlace<kPack, kPacks>& place,
+template <class T, int kPack, int kPacks, bool kOneWarp>
+__device__ void normalise_row_backward(const NormPlace<kPack, kPacks, kOneWarp>& place,
                                        const StoredRow<T, kPack, kPacks>& x,
                                        const StoredRow<T, kPack, kPacks>& dy, const float* gain,
                                        float mean, float rstd, float* dx, float* dgain,
@@ -231,31 +279,31 @@ __device__ void normalise_row_backward(const NormPlace<kPack, kPacks>& place,
     for (int i = 0; i < kPack; ++i) {
       const int j = k * kPack + i;
       const float normal = (x.at(k, i) - mean) * rstd;  // times a dy of 0 outside of the row
-      sum += dy.at(k, i) * gain[j];
-      dot += dy.at(k, i) * gain[j] * normal;
+      const float g = dy.at(k, i) * gain[j];
+      sum += g;
+      dot += g * normal;
       dgain[j] += dy.at(k, i) * normal;
       dbias[j] += dy.at(k, i);
     }
   }
   const float2 sums = group_sum(place, sum, dot);
-  const auto width = static_cast<float>(place.width);
-  const float mean_g = sums.x / width, mean_dot = sums.y / width;
+  const float shift = rstd * sums.x * place.per_column, slope = rstd * sums.y * place.per_column;
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       const int j = k * kPack + i;
       const float normal = (x.at(k, i) - mean) * rstd;
-      dx[j] = rstd * (dy.at(k, i) * gain[j] - mean_g - normal * mean_dot);
+      dx[j] = rstd * (dy.at(k, i) * gain[j]) - shift - normal * slope;
     }
   }
 }
 
 /// What the groups of the block have summed per column, added in their order, to partial [width].
 /// All threads must call it.
-template <int kPack, int kPacks>
-__device__ void write_column_sums(const NormPlace<kPack, kPacks>& place, const float* values,
-                                  float* partial) {
+template <int kPack, int kPacks, bool kOneWarp>
+__device__ void write_column_sums(const NormPlace<kPack, kPacks, kOneWarp>& place,
+                                  const float* values, float* partial) {
   auto* staged = reinterpret_cast<float*>(norm_shared);  // of kNormThreads * kNormElements
   if (place.groups == 1) {
     for (int k = 0; k < kPacks; ++k) {
