@@ -10,13 +10,25 @@
 
 namespace lacuna::cuda {
 
-/// Every kernel that is launched by launch_kernel() calls this before it touches memory (prefetches
-/// aside): waits until all that was launched before is done, and lets the next kernel's blocks
-/// come.
-__device__ inline void follow_previous() {
+/// Lets the blocks of the next kernel come, once all blocks of this one have called it or ended.
+__device__ inline void release_next() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;\n\tgriddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
+}
+
+/// Waits until all that was launched before is done.
+__device__ inline void await_previous() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+/// Every kernel that is launched by launch_kernel() calls this, or await_previous(), before it
+/// touches memory (prefetches aside).
+__device__ inline void follow_previous() {
+  release_next();
+  await_previous();
 }
 
 /// Throws Error(kInternal) with `name` when the launch fails.

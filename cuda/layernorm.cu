@@ -1,11 +1,10 @@
 // Layer normalisation, x, y: [N, C] in T (bf16, f16, f32); gain, bias: [C], mean, rstd: [N] f32.
 //   forward    y = (x - mean) * rstd * gain + bias      reads x, writes y: 2 N C size bytes
 //   backward   dx, dgain, dbias                         reads x, dy, writes dx: 3 N C size bytes
-// Bound by memory. A warp holds a row (several warps one that is wider than 512) and the next few
-// rows are on their way to shared memory meanwhile. Backward keeps the sums for dgain and dbias
-// in registers over all rows of a warp; each block leaves one partial sum per column, and a second
-// kernel adds those. One H100, bf16, 98,304 x 512, 2026-11-27: 89 % and 86 % of the rate of a large
-// copy.
+// Bound by memory. Half a warp holds a row of up to 256 elements, a warp one of 512, several warps
+// a wider one, and the next few rows are on their way to shared memory meanwhile. Backward keeps
+// the sums for dgain and dbias in registers over all rows of a thread; each block leaves one
+// partial sum per column, and a second kernel adds those.
 #include "lacuna/kernels/layernorm.h"
 #include "launch_kernel.h"
 #include "norm_launch.h"
@@ -19,12 +18,12 @@ __global__ __launch_bounds__(
     Place::kForwardBlocks) void layernorm_forward_kernel(const T* x, const float* gain,
                                                          const float* bias, T* y, float* mean,
                                                          float* rstd, float eps, int rows,
-                                                         int width, int warps) {
+                                                         int width, int lanes) {
   follow_previous();
-  const Place place(rows, width, warps);
+  const Place place(rows, width, lanes);
   using Row = typename RowQueue<T, Place, 1>::Row;
   RowQueue<T, Place, 1> queue(place, x);
-  float gains[Place::kElements], biases[Place::kElements], values[Place::kElements];
+  float gains[kNormElements], biases[kNormElements], values[kNormElements];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
@@ -40,13 +39,13 @@ __global__ __launch_bounds__(
     Place::kBackwardBlocks) void layernorm_backward_kernel(const T* x, const float* gain,
                                                            const float* mean, const float* rstd,
                                                            const T* dy, T* dx, float* partial,
-                                                           int rows, int width, int warps) {
+                                                           int rows, int width, int lanes) {
   follow_previous();
-  const Place place(rows, width, warps);
+  const Place place(rows, width, lanes);
   using Row = typename RowQueue<T, Place, 2>::Row;
   RowQueue<T, Place, 2> queue(place, x, dy);
-  float gains[Place::kElements], gradient[Place::kElements];
-  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
+  float gains[kNormElements], gradient[kNormElements];
+  float dgain[kNormElements] = {}, dbias[kNormElements] = {};
   read_columns(place, gain, gains);
   RowStatistics statistics(place, mean, rstd);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
@@ -56,9 +55,7 @@ __global__ __launch_bounds__(
                            dbias);
     write_row(place, Row::rounded(gradient), dx, row);
   }
-  float* sums = partial + int64_t{blockIdx.x} * 2 * width;
-  write_column_sums(place, dgain, sums);
-  write_column_sums(place, dbias, sums + width);
+  write_column_sums(place, dgain, dbias, partial + int64_t{blockIdx.x} * 2 * width);
 }
 
 template <class T>
@@ -72,12 +69,12 @@ void forward(GpuStream& stream, const LayerNormForward& op) {
     const auto kernel = layernorm_forward_kernel<T, Place>;
     const NormLaunch plan =
         norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 1>::kBytes, false, kOp);
-    const auto blocks = plan.blocks(kForwardRows, INT32_MAX);
+    const auto blocks = plan.blocks(kNormRows);
     launch_kernel(stream, "layernorm_forward_kernel", kernel, static_cast<unsigned>(blocks),
                   plan.threads, plan.shared, x, pointer<float>(op.gain, kOp),
                   pointer<float>(op.bias, kOp), y, pointer<float>(op.mean, kOp),
                   pointer<float>(op.rstd, kOp), static_cast<float>(op.eps), plan.rows, plan.width,
-                  plan.warps);
+                  plan.lanes);
   });
 }
 
@@ -95,13 +92,12 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
     const NormLaunch plan =
         norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 2>::kBytes, true, kOp);
     const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-    const int64_t blocks =
-        plan.blocks(1, std::min(most, resident_blocks(stream, kernel, plan.threads, plan.shared)));
+    const int64_t blocks = std::min(most, plan.resident(stream, kernel));
     float* partial = stream.workspace<float>(blocks * 2 * width);
     launch_kernel(stream, "layernorm_backward_kernel", kernel, static_cast<unsigned>(blocks),
                   plan.threads, plan.shared, x, pointer<float>(op.gain, kOp),
                   pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), dy, dx, partial,
-                  plan.rows, plan.width, plan.warps);
+                  plan.rows, plan.width, plan.lanes);
     add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
   });
 }

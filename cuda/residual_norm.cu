@@ -3,10 +3,9 @@
 //              reads residual, branch, writes sum, y: 4 N C size bytes
 //   backward   dresidual = dsum + dnorm, dbranch = dropout(dresidual), dgain, dbias
 //              reads sum, dy, dsum, writes dresidual, dbranch: 5 N C size bytes
-// Bound by memory; with dropout ten rounds of Philox for four elements come close to it. The norm
+// Bound by memory; with dropout ten rounds of Philox for eight elements come close to it. The norm
 // is of the sum as it is stored, so that backward sees the same rows. Rows and partial sums as in
-// layernorm.cu. One H100, bf16, 98,304 x 512, 2026-11-28: 92 % and 88 % of the rate of a large
-// copy, with dropout 86 % both.
+// layernorm.cu.
 #include "device/dropout.cuh"
 #include "lacuna/kernels/residual_norm.h"
 #include "launch_kernel.h"
@@ -15,42 +14,40 @@
 namespace lacuna::cuda {
 namespace {
 
-/// Dropout of rows; rows of all samples follow each other.
-template <bool kDropout>
+/// Dropout of a thread's part of a row; rows of all samples follow each other.
+template <class T, bool kDropout, int kPack>
 class RowDropout {
  public:
-  __device__ RowDropout(const DropoutLaunch& launch, int length)
-      : launch_(launch), length_(static_cast<unsigned>(length)) {}
-  /// Bit j: the thread's element j of `row` is kept. Asked for before the elements are read, so
-  /// that the words of the generator do not lie in registers beside them.
-  template <int kPack, int kPacks, bool kOneWarp>
-  __device__ unsigned kept(const NormPlace<kPack, kPacks, kOneWarp>& place, int row) const {
-    unsigned kept = 0;
+  /// Before the row is read, so that the generator's words do not lie in registers beside it.
+  template <int kLanes>
+  __device__ RowDropout(const NormPlace<kPack, kLanes>& place, const DropoutLaunch& launch, int row,
+                        int length) {
     if constexpr (kDropout) {
-      const StepInputs& inputs = launch_.state->inputs;
-      const uint64_t sample = inputs.first_sample + static_cast<unsigned>(row) / length_;
-      const int64_t first = int64_t{static_cast<unsigned>(row) % length_} * place.width;
+      const StepInputs& inputs = launch.state->inputs;
+      const auto all = static_cast<unsigned>(row), steps = static_cast<unsigned>(length);
+      const int64_t first = int64_t{all % steps} * place.width;
 #pragma unroll
-      for (int k = 0; k < kPacks; ++k) {
-        kept |= kept_elements<kPack>(launch_, inputs.dropout_key, sample, first + place.column(k))
-                << (k * kPack);
+      for (int k = 0; k < place.kPacks; ++k) {
+        kept_.add(launch, inputs.dropout_key, inputs.first_sample + all / steps,
+                  first + place.column(k));
       }
+      scale_ = launch.scale;
     }
-    return kept;
   }
-  template <int kElements>
-  __device__ void apply(unsigned kept, float (&values)[kElements]) const {
+  /// The factor of what is kept.
+  __device__ float scale() const {
+    return scale_;
+  }
+  __device__ void drop(StoredRow<T, kPack>& values) const {
     if constexpr (kDropout) {
 #pragma unroll
-      for (int j = 0; j < kElements; ++j) {
-        values[j] = (kept >> j & 1) != 0 ? values[j] * launch_.scale : 0;
-      }
+      for (int k = 0; k < values.kPacks; ++k) kept_.apply(k, values.packs[k]);
     }
   }
 
  private:
-  const DropoutLaunch& launch_;
-  unsigned length_;
+  KeptElements<T, kPack, kNormElements / kPack> kept_;
+  float scale_ = 1;
 };
 
 template <class T, bool kDropout, class Place>
@@ -60,26 +57,28 @@ __global__ __launch_bounds__(
                                                              const float* gain, const float* bias,
                                                              T* sum, T* y, float* mean, float* rstd,
                                                              float eps, int rows, int length,
-                                                             int width, int warps,
+                                                             int width, int lanes,
                                                              DropoutLaunch dropout) {
   follow_previous();
-  const Place place(rows, width, warps);
+  const Place place(rows, width, lanes);
   using Row = typename RowQueue<T, Place, 2>::Row;
   RowQueue<T, Place, 2> queue(place, residual, branch);
-  const RowDropout<kDropout> row_dropout(dropout, length);
-  float gains[Place::kElements], biases[Place::kElements];
-  float values[Place::kElements], row_residual[Place::kElements];
+  float gains[kNormElements], biases[kNormElements];
+  float values[kNormElements], row_residual[kNormElements];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
-    const unsigned kept = row_dropout.kept(place, row);
+    const RowDropout<T, kDropout, Place::kPackSize> row_dropout(place, dropout, row, length);
     queue.advance(row);
-    queue.get(1).to_values(values);
-    row_dropout.apply(kept, values);
+    Row row_branch = queue.get(1);
+    row_dropout.drop(row_branch);
+    row_branch.to_values(values);
     queue.get(0).to_values(row_residual);
 #pragma unroll
-    for (int j = 0; j < Place::kElements; ++j) values[j] += row_residual[j];
-    const auto stored = Row::rounded(values);
+    for (int j = 0; j < kNormElements; ++j) {
+      values[j] = row_residual[j] + values[j] * row_dropout.scale();
+    }
+    const Row stored = Row::rounded(values);
     write_row(place, stored, sum, row);
     stored.to_values(values);
     normalise_row(place, values, gains, biases, eps, row, y, mean, rstd);
@@ -94,33 +93,33 @@ __global__ __launch_bounds__(
                                                                const T* dy, const T* dsum,
                                                                T* dresidual, T* dbranch,
                                                                float* partial, int rows, int length,
-                                                               int width, int warps,
+                                                               int width, int lanes,
                                                                DropoutLaunch dropout) {
   follow_previous();
-  const Place place(rows, width, warps);
+  const Place place(rows, width, lanes);
   using Row = typename RowQueue<T, Place, 3>::Row;
   RowQueue<T, Place, 3> queue(place, sum, dy, dsum);
-  const RowDropout<kDropout> row_dropout(dropout, length);
-  float gains[Place::kElements], gradient[Place::kElements], row_dsum[Place::kElements];
-  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
+  float gains[kNormElements], gradient[kNormElements], row_dsum[kNormElements];
+  float dgain[kNormElements] = {}, dbias[kNormElements] = {};
   read_columns(place, gain, gains);
   RowStatistics statistics(place, mean, rstd);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
-    const unsigned kept = row_dropout.kept(place, row);
+    const RowDropout<T, kDropout, Place::kPackSize> row_dropout(place, dropout, row, length);
     queue.advance(row);
     const float2 now = statistics.advance(place, row);
     normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
     queue.get(2).to_values(row_dsum);
 #pragma unroll
-    for (int j = 0; j < Place::kElements; ++j) gradient[j] += row_dsum[j];
+    for (int j = 0; j < kNormElements; ++j) gradient[j] += row_dsum[j];
     write_row(place, Row::rounded(gradient), dresidual, row);
-    row_dropout.apply(kept, gradient);
-    write_row(place, Row::rounded(gradient), dbranch, row);
+#pragma unroll
+    for (int j = 0; j < kNormElements; ++j) gradient[j] *= row_dropout.scale();
+    Row row_dbranch = Row::rounded(gradient);
+    row_dropout.drop(row_dbranch);
+    write_row(place, row_dbranch, dbranch, row);
   }
-  float* sums = partial + int64_t{blockIdx.x} * 2 * width;
-  write_column_sums(place, dgain, sums);
-  write_column_sums(place, dbias, sums + width);
+  write_column_sums(place, dgain, dbias, partial + int64_t{blockIdx.x} * 2 * width);
 }
 
 template <class Body>
@@ -142,13 +141,13 @@ void forward(GpuStream& stream, const ResidualNormForward& op) {
           const auto kernel = residual_norm_forward_kernel<T, drops, Place>;
           const NormLaunch plan =
               norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 2>::kBytes, false, kOp);
-          const auto blocks = plan.blocks(kForwardRows, INT32_MAX);
+          const auto blocks = plan.blocks(kSeamRows);
           launch_kernel(stream, "residual_norm_forward_kernel", kernel,
                         static_cast<unsigned>(blocks), plan.threads, plan.shared, residual, branch,
                         pointer<float>(op.gain, kOp), pointer<float>(op.bias, kOp), sum, y,
                         pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp),
                         static_cast<float>(op.eps), plan.rows, static_cast<int>(length), plan.width,
-                        plan.warps, DropoutLaunch(op.dropout));
+                        plan.lanes, DropoutLaunch(op.dropout));
         });
       });
 }
@@ -169,13 +168,12 @@ void backward(GpuStream& stream, const ResidualNormBackward& op) {
       const NormLaunch plan =
           norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 3>::kBytes, true, kOp);
       const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-      const int64_t blocks =
-          plan.blocks(Place::kElements == kNormElements ? kBackwardRows : kBackwardShortRows, most);
+      const int64_t blocks = std::min(most, plan.resident(stream, kernel));
       float* partial = stream.workspace<float>(blocks * 2 * width);
       launch_kernel(stream, "residual_norm_backward_kernel", kernel, static_cast<unsigned>(blocks),
                     plan.threads, plan.shared, sum, pointer<float>(op.gain, kOp),
                     pointer<float>(op.mean, kOp), pointer<float>(op.rstd, kOp), dy, dsum, dresidual,
-                    dbranch, partial, plan.rows, static_cast<int>(length), plan.width, plan.warps,
+                    dbranch, partial, plan.rows, static_cast<int>(length), plan.width, plan.lanes,
                     DropoutLaunch(op.dropout));
       add_partial_sums(stream, partial, blocks, 2 * width, dgain, width, dbias);
     });

@@ -120,11 +120,12 @@ __device__ Pack<T, kCount> rounded_pack(const float* values) {
 template <class T>
 constexpr int kVector = 16 / sizeof(T);
 
-/// The sum (the largest) over a warp, the same bits in every lane.
-template <class T>
+/// The sum (the largest) over a warp or each kLanes neighbours of it, the same bits in every lane.
+template <int kLanes = 32, class T>
 __device__ T warp_sum(T x) {
 #pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) x += __shfl_xor_sync(0xFFFFFFFFu, x, offset);
+  for (int offset = kLanes / 2; offset > 0; offset /= 2)
+    x += __shfl_xor_sync(0xFFFFFFFFu, x, offset);
   return x;
 }
 __device__ inline float warp_max(float x) {

@@ -1,8 +1,8 @@
-// Rows that are normalised, shared by the plain norm and the residual seam. A group of warps (a
-// power of two, usually one) holds a row in registers, kPacks packs of kPack neighbours a thread:
-// pack k of thread i begins at column (k * threads of the group + i) * kPack. Blocks walk over the
-// rows, so what is per column (gains, gradients of gains) stays in registers too. kOneWarp: a group
-// is one warp and the block has kNormThreads, so nothing waits for other warps.
+// Rows that are normalised, shared by the plain norm and the residual seam. A group of kLanes
+// threads, or of several warps (kLanes 0), holds a row in registers, kPacks packs of kPack
+// neighbours a thread: pack k of thread i begins at column (k * lanes of the group + i) * kPack.
+// Blocks walk over the rows, so what is per column (gains, gradients of gains) stays in registers
+// too. Where kLanes is not 0 no warp waits for another, and a block has kNormThreads.
 #pragma once
 
 #include "elements.cuh"
@@ -11,49 +11,55 @@ namespace lacuna::cuda {
 
 inline constexpr int kNormThreads = 256;      // of a block, where a row needs no more
 inline constexpr int kMostNormThreads = 512;  // so that a thread may have 128 registers
-inline constexpr int kNormElements = 16;      // of a thread, at most
+inline constexpr int kNormElements = 16;      // of a thread
 
 /// The shared memory of a launch: first for rows, at the end for sums per column.
 extern __shared__ uint4 norm_shared[];
 
 /// Which rows and columns a thread works on.
-template <int kPack, int kPacks, bool kOneWarp>
+template <int kPack, int kLanes>
 struct NormPlace {
-  static constexpr int kElements = kPack * kPacks;
-  static constexpr int kMostThreads = kOneWarp ? kNormThreads : kMostNormThreads;
+  static constexpr int kPackSize = kPack, kPacks = kNormElements / kPack, kRowLanes = kLanes;
+  static constexpr int kMostThreads = kLanes > 0 ? kNormThreads : kMostNormThreads;
   /// Blocks on a multiprocessor that the registers of a kernel shall allow.
-  static constexpr int kForwardBlocks = !kOneWarp ? 1 : kElements < kNormElements ? 5 : 3;
-  static constexpr int kBackwardBlocks = !kOneWarp ? 1 : kElements < kNormElements ? 4 : 2;
+  static constexpr int kForwardBlocks = kLanes > 0 ? 3 : 1, kBackwardBlocks = kLanes > 0 ? 2 : 1;
 
-  int rows, width, warps;
+  int rows, width, lanes;
   int groups, group, lane;
   float per_column;  // 1 / width
 
-  __device__ NormPlace(int rows, int width, int warps_of_row)
+  __device__ NormPlace(int rows, int width, int lanes_of_row)
       : rows(rows),
         width(width),
-        warps(kOneWarp ? 1 : warps_of_row),
+        lanes(kLanes > 0 ? kLanes : lanes_of_row),
         per_column(1.0F / static_cast<float>(width)) {
-    groups = threads() / (32 * warps);
-    group = static_cast<int>(threadIdx.x) / (32 * warps);
+    groups = threads() / lanes;
+    group = static_cast<int>(threadIdx.x) / lanes;
     // The same for a whole warp, which the compiler cannot know.
-    if (kOneWarp) group = __shfl_sync(0xFFFFFFFFu, group, 0);
-    lane = static_cast<int>(threadIdx.x) % (32 * warps);
+    if (kLanes == 32) group = __shfl_sync(0xFFFFFFFFu, group, 0);
+    lane = static_cast<int>(threadIdx.x) % lanes;
   }
-  __device__ static int threads() { return kOneWarp ? kNormThreads : static_cast<int>(blockDim.x); }
-  /// The rows of a thread: first(), first() + step(), .. while goes_on(). Where groups wait for
-  /// each other, all of a block make the same number of steps, and a row may lie outside.
+  __device__ static int threads() {
+    return kLanes > 0 ? kNormThreads : static_cast<int>(blockDim.x);
+  }
+  /// The rows of a thread: first(), first() + step(), .. while goes_on(). Groups that add up
+  /// together make the same number of steps, so a row may lie outside.
   __device__ int first() const { return static_cast<int>(blockIdx.x) * groups + group; }
   __device__ int step() const { return static_cast<int>(gridDim.x) * groups; }
-  __device__ bool goes_on(int row) const { return (kOneWarp ? row : row - group) < rows; }
-  __device__ bool has(int row) const { return kOneWarp || row < rows; }
-  __device__ int column(int k) const { return (k * 32 * warps + lane) * kPack; }
+  __device__ bool goes_on(int row) const {
+    const int ahead = kLanes == 0 ? group : group % (32 / (kLanes > 0 ? kLanes : 32));
+    return row - ahead < rows;
+  }
+  __device__ bool has(int row) const { return kLanes == 32 || row < rows; }
+  __device__ int column(int k) const { return (k * lanes + lane) * kPack; }
   __device__ bool inside(int k) const { return column(k) < width; }
 };
 
 /// A thread's part of a row as it is stored, zeros outside of it.
-template <class T, int kPack, int kPacks>
+template <class T, int kPack>
 struct StoredRow {
+  static constexpr int kPacks = kNormElements / kPack;
+
   Pack<T, kPack> packs[kPacks];
 
   __device__ float at(int k, int i) const { return element(packs[k], i); }
@@ -78,11 +84,12 @@ struct StoredRow {
 /// used.
 template <class T, class Place, int kTensors>
 class RowQueue;
-template <class T, int kPack, int kPacks, bool kOneWarp, int kTensors>
-class RowQueue<T, NormPlace<kPack, kPacks, kOneWarp>, kTensors> {
+template <class T, int kPack, int kLanes, int kTensors>
+class RowQueue<T, NormPlace<kPack, kLanes>, kTensors> {
  public:
-  using Place = NormPlace<kPack, kPacks, kOneWarp>;
-  using Row = StoredRow<T, kPack, kPacks>;
+  using Place = NormPlace<kPack, kLanes>;
+  using Row = StoredRow<T, kPack>;
+  static constexpr int kPacks = Place::kPacks;
   static constexpr bool kCopies = kPack * sizeof(T) == 16;
   static constexpr int kStageBytes = kTensors * kPacks * 16;  // of a thread
   static constexpr int kStages = kStageBytes <= 32   ? 5
@@ -147,16 +154,16 @@ class RowQueue<T, NormPlace<kPack, kPacks, kOneWarp>, kTensors> {
   }
   /// Copies into the next free stage; zeros where there is no row, column or tensor.
   __device__ void ask(int row) {
+    if (place_.goes_on(row)) {
 #pragma unroll
-    for (int tensor = 0; tensor < kTensors; ++tensor) {
-#pragma unroll
-      for (int k = 0; k < kPacks; ++k) {
+      for (int slot = 0; slot < kTensors * kPacks; ++slot) {
+        const int tensor = slot / kPacks, k = slot % kPacks;
         const bool is_there = row < place_.rows && place_.inside(k) && tensors_[tensor] != nullptr;
         const T* from = tensors_[tensor] + int64_t{row} * place_.width + place_.column(k);
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
-                         write_ + (tensor * kPacks + k) * slot_bytes()),
-                     "l"(from), "r"(is_there ? 16 : 0)
-                     : "memory");
+        asm volatile(
+            "cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(write_ + slot * slot_bytes()),
+            "l"(from), "r"(is_there ? 16 : 0)
+            : "memory");
       }
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
@@ -193,22 +200,22 @@ class RowStatistics {
   float2 next_;
 };
 
-template <class T, int kPack, int kPacks, bool kOneWarp>
-__device__ void write_row(const NormPlace<kPack, kPacks, kOneWarp>& place,
-                          const StoredRow<T, kPack, kPacks>& values, T* to, int row) {
+template <class T, int kPack, int kLanes>
+__device__ void write_row(const NormPlace<kPack, kLanes>& place, const StoredRow<T, kPack>& values,
+                          T* to, int row) {
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k) {
+  for (int k = 0; k < place.kPacks; ++k) {
     if (!place.has(row) || !place.inside(k)) continue;
     store<kPack>(to + int64_t{row} * place.width + place.column(k), values.packs[k]);
   }
 }
 
 /// What there is per column, such as gains.
-template <int kPack, int kPacks, bool kOneWarp>
-__device__ void read_columns(const NormPlace<kPack, kPacks, kOneWarp>& place, const float* from,
+template <int kPack, int kLanes>
+__device__ void read_columns(const NormPlace<kPack, kLanes>& place, const float* from,
                              float* values) {
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k) {
+  for (int k = 0; k < place.kPacks; ++k) {
     Pack<float, kPack> pack{};
     if (place.inside(k)) pack = load<kPack>(from + place.column(k));
 #pragma unroll
@@ -217,35 +224,35 @@ __device__ void read_columns(const NormPlace<kPack, kPacks, kOneWarp>& place, co
 }
 
 /// Sums a and b over the group; every thread of it gets the same bits.
-template <int kPack, int kPacks, bool kOneWarp>
-__device__ float2 group_sum(const NormPlace<kPack, kPacks, kOneWarp>& place, float a, float b) {
-  a = warp_sum(a);
-  b = warp_sum(b);
-  if (kOneWarp) return {a, b};
+template <int kPack, int kLanes>
+__device__ float2 group_sum(const NormPlace<kPack, kLanes>& place, float a, float b) {
+  a = warp_sum < kLanes == 16 ? 16 : 32 > (a);
+  b = warp_sum < kLanes == 16 ? 16 : 32 > (b);
+  if (kLanes > 0) return {a, b};
   __shared__ float2 sums[kMostNormThreads / 32];
   __syncthreads();  // the sums before are read
   if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = {a, b};
   __syncthreads();
   float2 total{0, 0};
-  for (int warp = 0; warp < place.warps; ++warp) {
-    total.x += sums[place.group * place.warps + warp].x;
-    total.y += sums[place.group * place.warps + warp].y;
+  for (int warp = 0; warp < place.lanes / 32; ++warp) {
+    total.x += sums[place.group * place.lanes / 32 + warp].x;
+    total.y += sums[place.group * place.lanes / 32 + warp].y;
   }
   return total;
 }
 
 /// y = (x - mean) * rstd * gain + bias; the variance is of x - mean, in a second pass over
 /// registers. Outside of the row x is 0.
-template <class T, int kPack, int kPacks, bool kOneWarp>
-__device__ void normalise_row(const NormPlace<kPack, kPacks, kOneWarp>& place, float* x,
-                              const float* gain, const float* bias, float eps, int row, T* y,
-                              float* mean, float* rstd) {
+template <class T, int kPack, int kLanes>
+__device__ void normalise_row(const NormPlace<kPack, kLanes>& place, float* x, const float* gain,
+                              const float* bias, float eps, int row, T* y, float* mean,
+                              float* rstd) {
   float sum = 0, squares = 0;
 #pragma unroll
-  for (int j = 0; j < kPack * kPacks; ++j) sum += x[j];
+  for (int j = 0; j < kNormElements; ++j) sum += x[j];
   const float mu = group_sum(place, sum, 0).x * place.per_column;
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k) {
+  for (int k = 0; k < place.kPacks; ++k) {
     const float centre = place.inside(k) ? mu : 0;
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
@@ -256,8 +263,8 @@ __device__ void normalise_row(const NormPlace<kPack, kPacks, kOneWarp>& place, f
   const float variance = group_sum(place, squares, 0).x * place.per_column;
   const float inverse = rsqrtf(variance + eps);
 #pragma unroll
-  for (int j = 0; j < kPack * kPacks; ++j) x[j] = x[j] * inverse * gain[j] + bias[j];
-  write_row(place, StoredRow<T, kPack, kPacks>::rounded(x), y, row);
+  for (int j = 0; j < kNormElements; ++j) x[j] = x[j] * inverse * gain[j] + bias[j];
+  write_row(place, StoredRow<T, kPack>::rounded(x), y, row);
   if (place.lane == 0 && place.has(row)) {
     mean[row] = mu;
     rstd[row] = inverse;
@@ -266,15 +273,14 @@ __device__ void normalise_row(const NormPlace<kPack, kPacks, kOneWarp>& place, f
 
 /// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * gain, xhat = (x - mean) * rstd; adds
 /// to the thread's dgain and dbias.
-template <class T, int kPack, int kPacks, bool kOneWarp>
-__device__ void normalise_row_backward(const NormPlace<kPack, kPacks, kOneWarp>& place,
-                                       const StoredRow<T, kPack, kPacks>& x,
-                                       const StoredRow<T, kPack, kPacks>& dy, const float* gain,
-                                       float mean, float rstd, float* dx, float* dgain,
-                                       float* dbias) {
+template <class T, int kPack, int kLanes>
+__device__ void normalise_row_backward(const NormPlace<kPack, kLanes>& place,
+                                       const StoredRow<T, kPack>& x, const StoredRow<T, kPack>& dy,
+                                       const float* gain, float mean, float rstd, float* dx,
+                                       float* dgain, float* dbias) {
   float sum = 0, dot = 0;
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k) {
+  for (int k = 0; k < place.kPacks; ++k) {
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       const int j = k * kPack + i;
@@ -289,7 +295,7 @@ __device__ void normalise_row_backward(const NormPlace<kPack, kPacks, kOneWarp>&
   const float2 sums = group_sum(place, sum, dot);
   const float shift = rstd * sums.x * place.per_column, slope = rstd * sums.y * place.per_column;
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k) {
+  for (int k = 0; k < place.kPacks; ++k) {
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       const int j = k * kPack + i;
@@ -299,35 +305,49 @@ __device__ void normalise_row_backward(const NormPlace<kPack, kPacks, kOneWarp>&
   }
 }
 
-/// What the groups of the block have summed per column, added in their order, to partial [width].
-/// All threads must call it.
-template <int kPack, int kPacks, bool kOneWarp>
-__device__ void write_column_sums(const NormPlace<kPack, kPacks, kOneWarp>& place,
-                                  const float* values, float* partial) {
-  auto* staged = reinterpret_cast<float*>(norm_shared);  // of kNormThreads * kNormElements
+/// What the groups of the block have summed per column, added in their order: a to
+/// partial[0, width), b to partial[width, 2 width). All threads must call it, after their rows.
+template <int kPack, int kLanes>
+__device__ void write_column_sums(const NormPlace<kPack, kLanes>& place, const float* a,
+                                  const float* b, float* partial) {
   if (place.groups == 1) {
-    for (int k = 0; k < kPacks; ++k) {
+    for (int k = 0; k < place.kPacks; ++k) {
 #pragma unroll
       for (int i = 0; i < kPack; ++i) {
-        if (place.inside(k)) partial[place.column(k) + i] = values[k * kPack + i];
+        if (!place.inside(k)) continue;
+        partial[place.column(k) + i] = a[k * kPack + i];
+        partial[place.width + place.column(k) + i] = b[k * kPack + i];
       }
     }
     return;
   }
-  const int columns = 32 * place.warps * kPack * kPacks;  // of a group
-  __syncthreads();                                        // the rows, and the sums before, are read
+  const int columns = place.lanes * kNormElements;  // of a group
+  auto* staged = reinterpret_cast<float*>(norm_shared);
+  float* const staged_b = staged + place.groups * columns;
+  asm volatile("cp.async.wait_all;" ::: "memory");  // of rows that there are not
+  __syncthreads();                                  // all rows are read
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k) {
+  for (int k = 0; k < place.kPacks; ++k) {
+    const int at = place.group * columns + place.column(k);
+    Pack<float, kPack> of_a, of_b;
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
-      staged[place.group * columns + place.column(k) + i] = values[k * kPack + i];
+      of_a.at[i] = a[k * kPack + i];
+      of_b.at[i] = b[k * kPack + i];
     }
+    store<kPack>(staged + at, of_a);
+    store<kPack>(staged_b + at, of_b);
   }
   __syncthreads();
-  for (int j = static_cast<int>(threadIdx.x); j < place.width; j += static_cast<int>(blockDim.x)) {
-    float sum = 0;
-    for (int group = 0; group < place.groups; ++group) sum += staged[group * columns + j];
-    partial[j] = sum;
+  for (int j = static_cast<int>(threadIdx.x); j < place.width; j += place.threads()) {
+    float sum_a = 0, sum_b = 0;
+#pragma unroll
+    for (int group = 0; group < place.groups; ++group) {
+      sum_a += staged[group * columns + j];
+      sum_b += staged_b[group * columns + j];
+    }
+    partial[j] = sum_a;
+    partial[place.width + j] = sum_b;
   }
 }
 

@@ -6,16 +6,17 @@
 namespace lacuna::cpu {
 namespace {
 
-// y = x * (0 or 1/(1-rate)) for elements [first, first + count) of one sample.
+// y = x * (0 or scale) for elements [first, first + count) of one sample.
 template <class T>
 void drop(const Dropout& dropout, uint64_t sample, int64_t first, int64_t count, const T* x, T* y) {
-  const auto threshold = static_cast<uint64_t>(dropout.rate * 0x1p32);
-  const T scale = T(1 / (1 - dropout.rate));
+  const uint32_t threshold = dropout.threshold();
+  const T scale = T(dropout.scale());
   for (int64_t at = first; at < first + count;) {
     const PhiloxCounter words = random_words(dropout.state->inputs.dropout_key, sample,
-                                             dropout.site, static_cast<uint32_t>(at / 4));
-    for (auto lane = static_cast<size_t>(at % 4); lane < 4 && at < first + count; ++lane, ++at) {
-      y[at - first] = words[lane] >= threshold ? x[at - first] * scale : T(0);
+                                             dropout.site, static_cast<uint32_t>(at / 8));
+    for (auto half = static_cast<size_t>(at % 8); half < 8 && at < first + count; ++half, ++at) {
+      const uint32_t bits = words[half / 2] >> (16 * (half % 2)) & 0x7FFF;
+      y[at - first] = bits >= threshold ? x[at - first] * scale : T(0);
     }
   }
 }

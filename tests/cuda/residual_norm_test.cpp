@@ -168,7 +168,7 @@ TEST_CASE("Dropout on the GPU drops exactly the elements that it drops on the CP
         run(cuda::Backend{}, gpu_queue(),
             ResidualNormForward{nothing.gpu, seam.branch.gpu, seam.gain.gpu, seam.bias.gpu, sum_gpu,
                                 y_gpu, mean_gpu, rstd_gpu, 1e-3, seam.dropout_gpu});
-        CHECK(holes(sum_gpu.values()) == holes(elements<double>(sum)));
+        CHECK((holes(sum_gpu.values()) == holes(elements<double>(sum))));
 
         // Backward: a gain of 0 leaves dresidual = dsum, which has no zeros here.
         const Both no_gain = both(zeros(seam.columns), DType::kF32);
@@ -178,7 +178,7 @@ TEST_CASE("Dropout on the GPU drops exactly the elements that it drops on the CP
             ResidualNormBackward{sum_gpu, no_gain.gpu, mean_gpu, rstd_gpu, seam.dy.gpu,
                                  seam.branch.gpu, dresidual, dbranch, dgain, dbias,
                                  seam.dropout_gpu});
-        CHECK(holes(dbranch.values()) == holes(elements<double>(sum)));
+        CHECK((holes(dbranch.values()) == holes(elements<double>(sum))));
       }
     }
   }

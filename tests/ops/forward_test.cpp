@@ -88,8 +88,9 @@ TEST_CASE("layer_norm and residual_norm use the eps, and residual_norm the dropo
   for (size_t i = 0; i < sum.size(); ++i) {
     const size_t per_sample = 3 * width, e = i % per_sample;
     const PhiloxCounter words = random_words(state.inputs.dropout_key, 40 + i / per_sample, site,
-                                             static_cast<uint32_t>(e / 4));
-    if (words[e % 4] >= 0x80000000u) sum[i] += 2 * branch.view().data<double>()[i];
+                                             static_cast<uint32_t>(e / 8));
+    const uint32_t half = words[e % 8 / 2] >> (e % 2 == 0 ? 0 : 16);
+    if ((half & 0x4000) != 0) sum[i] += 2 * branch.view().data<double>()[i];
   }
   const Dropout dropout{rate, site, &state};
   const auto seam = [&](bool first) {

@@ -49,13 +49,19 @@ struct StepState {
   double average_decay = 0;
 };
 
-/// Inverted dropout on [B, T, C]: element e of sample s is kept, and divided by 1 - rate, when word
-/// e mod 4 of random_words(dropout_key, s, site, e / 4) is at least rate * 2^32.
-/// rate 0: nothing is dropped.
+/// Inverted dropout on [B, T, C], `rate` rounded to a multiple of 2^-15: element e of sample s is
+/// dropped when the lower 15 bits of its half-word are below rate * 2^15, else divided by 1 - rate.
+/// Its half-word: of word e mod 8 / 2 of random_words(dropout_key, s, site, e / 8) the lower one
+/// for an even e, else the upper. rate 0: nothing is dropped.
 struct Dropout {
   double rate = 0;
   uint32_t site = 0;
   const StepState* state = nullptr;
+
+  /// rate * 2^15.
+  constexpr uint32_t threshold() const { return static_cast<uint32_t>(rate * 0x1p15 + 0.5); }
+  /// What is kept is multiplied with this.
+  constexpr double scale() const { return 0x1p15 / (0x1p15 - threshold()); }
 };
 
 /// *place = {step, part, layer}, once everything launched before has been done; nothing where the
