@@ -21,8 +21,8 @@ __global__ __launch_bounds__(
                                                          int width, int lanes) {
   follow_previous();
   const Place place(rows, width, lanes);
-  using Row = typename RowQueue<T, Place, 1>::Row;
-  RowQueue<T, Place, 1> queue(place, x);
+  using Row = typename RowQueue<T, Place, 1, kNormRows>::Row;
+  RowQueue<T, Place, 1, kNormRows> queue(place, x);
   float gains[kNormElements], biases[kNormElements], values[kNormElements];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
@@ -67,8 +67,8 @@ void forward(GpuStream& stream, const LayerNormForward& op) {
   with_norm_place<T>(width, {x, y, op.gain.raw(), op.bias.raw()}, [&](auto type) {
     using Place = typename decltype(type)::type;
     const auto kernel = layernorm_forward_kernel<T, Place>;
-    const NormLaunch plan =
-        norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 1>::kBytes, false, kOp);
+    const NormLaunch plan = norm_launch<Place>(
+        kernel, rows, width, RowQueue<T, Place, 1, kNormRows>::kBytes, false, kOp);
     const auto blocks = plan.blocks(kNormRows);
     launch_kernel(stream, "layernorm_forward_kernel", kernel, static_cast<unsigned>(blocks),
                   plan.threads, plan.shared, x, pointer<float>(op.gain, kOp),

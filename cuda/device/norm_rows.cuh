@@ -5,6 +5,8 @@
 // too. Where kLanes is not 0 no warp waits for another, and a block has kNormThreads.
 #pragma once
 
+#include <algorithm>
+
 #include "elements.cuh"
 
 namespace lacuna::cuda {
@@ -79,23 +81,23 @@ struct StoredRow {
 };
 
 /// Rows of kTensors tensors on their way to a block: copied to shared memory well before they are
-/// used, so that enough bytes are under way without taking registers. A thread reads only what it
+/// used, up to kMostStages rows at a time, so that enough bytes are under way without taking
+/// registers. A thread reads only what it
 /// asked for itself, so there is no barrier. Packs of less than 16 bytes are read when they are
 /// used.
-template <class T, class Place, int kTensors>
+template <class T, class Place, int kTensors, int kMostStages = 4>
 class RowQueue;
-template <class T, int kPack, int kLanes, int kTensors>
-class RowQueue<T, NormPlace<kPack, kLanes>, kTensors> {
+template <class T, int kPack, int kLanes, int kTensors, int kMostStages>
+class RowQueue<T, NormPlace<kPack, kLanes>, kTensors, kMostStages> {
  public:
   using Place = NormPlace<kPack, kLanes>;
   using Row = StoredRow<T, kPack>;
   static constexpr int kPacks = Place::kPacks;
   static constexpr bool kCopies = kPack * sizeof(T) == 16;
   static constexpr int kStageBytes = kTensors * kPacks * 16;  // of a thread
-  static constexpr int kStages = kStageBytes <= 32   ? 5
-                                 : kStageBytes <= 64 ? 4
-                                 : kStageBytes <= 96 ? 3
-                                                     : 1;
+  static constexpr int kStages = std::min(kMostStages, kStageBytes <= 64   ? 4
+                                                       : kStageBytes <= 96 ? 3
+                                                                           : 1);
   /// Of shared memory, for each thread.
   static constexpr int kBytes = kCopies ? kStages * kStageBytes : 0;
 
