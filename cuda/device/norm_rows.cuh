@@ -82,9 +82,8 @@ struct StoredRow {
 
 /// Rows of kTensors tensors on their way to a block: copied to shared memory well before they are
 /// used, up to kMostStages rows at a time, so that enough bytes are under way without taking
-/// registers. A thread reads only what it
-/// asked for itself, so there is no barrier. Packs of less than 16 bytes are read when they are
-/// used.
+/// registers. A thread reads only what it asked for itself, so there is no barrier. Packs of less
+/// than 16 bytes are read when they are used.
 template <class T, class Place, int kTensors, int kMostStages = 4>
 class RowQueue;
 template <class T, int kPack, int kLanes, int kTensors, int kMostStages>
@@ -228,8 +227,9 @@ __device__ void read_columns(const NormPlace<kPack, kLanes>& place, const float*
 /// Sums a and b over the group; every thread of it gets the same bits.
 template <int kPack, int kLanes>
 __device__ float2 group_sum(const NormPlace<kPack, kLanes>& place, float a, float b) {
-  a = warp_sum < kLanes == 16 ? 16 : 32 > (a);
-  b = warp_sum < kLanes == 16 ? 16 : 32 > (b);
+  constexpr int kOfWarp = kLanes == 16 ? 16 : 32;
+  a = warp_sum<kOfWarp>(a);
+  b = warp_sum<kOfWarp>(b);
   if (kLanes > 0) return {a, b};
   __shared__ float2 sums[kMostNormThreads / 32];
   __syncthreads();  // the sums before are read
@@ -326,8 +326,8 @@ __device__ void write_column_sums(const NormPlace<kPack, kLanes>& place, const f
   const int columns = place.lanes * kNormElements;  // of a group
   auto* staged = reinterpret_cast<float*>(norm_shared);
   float* const staged_b = staged + place.groups * columns;
-  asm volatile("cp.async.wait_all;" ::: "memory");  // of rows that there are not
-  __syncthreads();                                  // all rows are read
+  asm volatile("cp.async.wait_all;" ::: "memory");
+  __syncthreads();  // all rows are read
 #pragma unroll
   for (int k = 0; k < place.kPacks; ++k) {
     const int at = place.group * columns + place.column(k);

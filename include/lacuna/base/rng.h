@@ -42,10 +42,11 @@ constexpr PhiloxKey random_key(uint64_t seed, RandomUse use, uint64_t step) {
   return {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
 }
 
-/// Four words for elements 4*quad .. 4*quad+3 of global sample `sample` at place `site`.
-constexpr PhiloxCounter random_words(PhiloxKey key, uint64_t sample, uint32_t site, uint32_t quad) {
+/// The four words number `block` of global sample `sample` at place `site`.
+constexpr PhiloxCounter random_words(PhiloxKey key, uint64_t sample, uint32_t site,
+                                     uint32_t block) {
   return philox4x32(
-      {quad, site, static_cast<uint32_t>(sample), static_cast<uint32_t>(sample >> 32)}, key);
+      {block, site, static_cast<uint32_t>(sample), static_cast<uint32_t>(sample >> 32)}, key);
 }
 
 /// A double in [0, 1) from two words (53 bits).
