@@ -2,7 +2,7 @@
 //   forward    y = (x - mean) * rstd * gain + bias      reads x, writes y: 2 N C size bytes
 //   backward   dx, dgain, dbias                         reads x, dy, writes dx: 3 N C size bytes
 // Bound by memory. Half a warp holds a row of up to 256 elements, a warp one of 512, several warps
-// a wider one, and the next few rows are on their way to shared memory meanwhile. Backward keeps
+// a wider one, and the next rows are on their way to shared memory meanwhile. Backward keeps
 // the sums for dgain and dbias in registers over all rows of a thread; each block leaves one
 // partial sum per column, and a second kernel adds those.
 #include "lacuna/kernels/layernorm.h"
@@ -21,7 +21,6 @@ __global__ __launch_bounds__(
                                                          int width, int lanes) {
   follow_previous();
   const Place place(rows, width, lanes);
-  using Row = typename RowQueue<T, Place, 1, kNormRows>::Row;
   RowQueue<T, Place, 1, kNormRows> queue(place, x);
   float gains[kNormElements], biases[kNormElements], values[kNormElements];
   read_columns(place, gain, gains);
@@ -91,8 +90,7 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
     const auto kernel = layernorm_backward_kernel<T, Place>;
     const NormLaunch plan =
         norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 2>::kBytes, true, kOp);
-    const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-    const int64_t blocks = std::min(most, plan.resident(stream, kernel));
+    const int64_t blocks = plan.summing_blocks(stream, kernel);
     float* partial = stream.workspace<float>(blocks * 2 * width);
     launch_kernel(stream, "layernorm_backward_kernel", kernel, static_cast<unsigned>(blocks),
                   plan.threads, plan.shared, x, pointer<float>(op.gain, kOp),

@@ -27,10 +27,12 @@ struct NormLaunch {
   int64_t blocks(int64_t rows_of_group) const {
     return divide_up(int64_t{rows}, groups() * rows_of_group);
   }
-  /// That run at the same time, each with its share of the rows: where each block leaves sums.
+  /// Where each block leaves two sums per column: those that run at the same time, each with its
+  /// share of the rows, or as many as the workspace for the sums holds.
   template <class Kernel>
-  int64_t resident(const GpuStream& stream, Kernel kernel) const {
-    return std::min(blocks(1), resident_blocks(stream, kernel, threads, shared));
+  int64_t summing_blocks(const GpuStream& stream, Kernel kernel) const {
+    const int64_t fitting = kPartialBytes / (2 * width * int64_t{sizeof(float)});
+    return std::min({fitting, blocks(1), resident_blocks(stream, kernel, threads, shared)});
   }
 };
 

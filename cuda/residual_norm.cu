@@ -5,7 +5,7 @@
 //              reads sum, dy, dsum, writes dresidual, dbranch: 5 N C size bytes
 // Bound by memory; with dropout ten rounds of Philox for eight elements come close to it. The norm
 // is of the sum as it is stored, so that backward sees the same rows. Rows and partial sums as in
-// layernorm.cu.
+// layernorm.cu, but forward a group has one row.
 #include "device/dropout.cuh"
 #include "lacuna/kernels/residual_norm.h"
 #include "launch_kernel.h"
@@ -167,8 +167,7 @@ void backward(GpuStream& stream, const ResidualNormBackward& op) {
       const auto kernel = residual_norm_backward_kernel<T, drops, Place>;
       const NormLaunch plan =
           norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 3>::kBytes, true, kOp);
-      const int64_t most = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-      const int64_t blocks = std::min(most, plan.resident(stream, kernel));
+      const int64_t blocks = plan.summing_blocks(stream, kernel);
       float* partial = stream.workspace<float>(blocks * 2 * width);
       launch_kernel(stream, "residual_norm_backward_kernel", kernel, static_cast<unsigned>(blocks),
                     plan.threads, plan.shared, sum, pointer<float>(op.gain, kOp),

@@ -14,10 +14,12 @@ struct Size {
   int64_t rows, width;
 };
 
-// Widths for one warp a row, several, one pack short of whole, packs of one element, whole blocks.
-constexpr Size kSizes[] = {{1, 5},      {31, 16},   {33, 17},    {255, 96},  {257, 256}, {33, 257},
-                           {1, 512},    {257, 512}, {5000, 512}, {255, 520}, {33, 1000}, {31, 2048},
-                           {257, 2047}, {5, 4099},  {3, 8192},   {7000, 16}};
+// Widths for half a warp a row, one, several, one pack short of whole, packs of one element, whole
+// blocks; rows so many that backward a group of each kind uses its shared memory more than once.
+constexpr Size kSizes[] = {{1, 5},      {31, 16},   {33, 17},    {255, 96},    {257, 256},
+                           {33, 257},   {1, 512},   {257, 512},  {11000, 264}, {5400, 520},
+                           {33, 1000},  {31, 2048}, {257, 2047}, {5, 4099},    {3, 8192},
+                           {22000, 16}, {33, 20}};
 
 void check_norm(const Size& size, DType dtype, Random& random) {
   CAPTURE(name_of(dtype), size.rows, size.width);

@@ -79,8 +79,8 @@ TEST_CASE("No two purposes, steps or seeds share a key, and no two places share 
   const PhiloxKey key = random_key(1, RandomUse::kDropout, 1);
   for (const uint64_t sample : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, uint64_t{1} << 40}) {
     for (uint32_t site = 0; site < 10; ++site) {
-      for (uint32_t quad = 0; quad < 50; ++quad, ++made) {
-        words.insert(random_words(key, sample, site, quad));
+      for (uint32_t block = 0; block < 50; ++block, ++made) {
+        words.insert(random_words(key, sample, site, block));
       }
     }
   }
