@@ -1,7 +1,7 @@
 // to[j] += sum over i of partial[i, j]: parts * columns * 4 bytes, a few MB that lie in the L2
-// cache. A block has 8 columns; thread (x, y) sums rows y, y + 64, .. of column x, then one thread
-// a column adds the 64 sums in order. Bound by how many loads wait for each other. The next
-// kernel's blocks come at the end only: earlier they take the place of some of these.
+// cache. A block has 8 columns; thread (x, y) sums rows y, y + 64, .. of column x; the sums of a
+// warp's four rows are added by pairs, then those of the warps, four by four and by pairs. Bound by
+// how many loads wait for each other, so what is added to is read along with the rest.
 #include "dispatch.h"
 #include "launch_kernel.h"
 #include "partial_sums.h"
@@ -11,14 +11,28 @@ namespace {
 
 constexpr int kWide = 8, kHigh = 64;
 constexpr int kAhead = 8;  // rows whose loads are under way together
+constexpr int kWarps = kWide * kHigh / 32;
+
+// Of the lanes whose column is the same.
+__device__ float sum_of_column(float value) {
+#pragma unroll
+  for (int distance = kWide; distance < 32; distance *= 2) {
+    value += __shfl_xor_sync(0xFFFFFFFFu, value, distance);
+  }
+  return value;
+}
 
 __global__ __launch_bounds__(kWide* kHigh) void add_partial_sums_kernel(
     const float* partial, int64_t parts, int64_t columns, float* to, int64_t split, float* more) {
-  await_previous();
-  __shared__ float sums[kHigh][kWide + 1];
+  follow_previous();
+  __shared__ float of_warps[kWarps][kWide];
+  const auto thread = static_cast<int>(threadIdx.y * kWide + threadIdx.x);
+  const int warp = thread / 32, lane = thread % 32;
   const int64_t column = int64_t{blockIdx.x} * kWide + threadIdx.x;
-  float sum = 0;
+  float* const target = column < split ? to + column : more + (column - split);
+  float sum = 0, before = 0;
   if (column < columns) {
+    if (threadIdx.y == 0) before = *target;
     for (int64_t first = threadIdx.y; first < parts; first += kAhead * kHigh) {
       float values[kAhead];
 #pragma unroll
@@ -30,14 +44,17 @@ __global__ __launch_bounds__(kWide* kHigh) void add_partial_sums_kernel(
       for (int k = 0; k < kAhead; ++k) sum += values[k];
     }
   }
-  sums[threadIdx.y][threadIdx.x] = sum;
+  sum = sum_of_column(sum);
+  if (lane < kWide) of_warps[warp][lane] = sum;
   __syncthreads();
-  release_next();
-  if (threadIdx.y > 0 || column >= columns) return;
-  float total = 0;
+  if (warp > 0) return;
+  sum = 0;
 #pragma unroll
-  for (int i = 0; i < kHigh; ++i) total += sums[i][threadIdx.x];
-  (column < split ? to[column] : more[column - split]) += total;
+  for (int i = 0; i < kWarps / 4; ++i) {
+    sum += of_warps[lane / kWide * (kWarps / 4) + i][lane % kWide];
+  }
+  sum = sum_of_column(sum);
+  if (lane < kWide && column < columns) *target = before + sum;
 }
 
 }  // namespace
