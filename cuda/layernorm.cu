@@ -20,9 +20,9 @@ __global__ __launch_bounds__(
                                                          float* rstd, float eps, int rows,
                                                          int width, int lanes) {
   follow_previous();
-  const Place place(rows, width, lanes);
+  const Place place = Place::of_neighbours(rows, width, lanes, kNormRows);
   RowQueue<T, Place, 1, kNormRows> queue(place, x);
-  float gains[kNormElements], biases[kNormElements], values[kNormElements];
+  float gains[Place::kElements], biases[Place::kElements], values[Place::kElements];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
@@ -39,12 +39,14 @@ __global__ __launch_bounds__(
                                                            const float* mean, const float* rstd,
                                                            const T* dy, T* dx, float* partial,
                                                            int rows, int width, int lanes) {
-  follow_previous();
-  const Place place(rows, width, lanes);
-  using Row = typename RowQueue<T, Place, 2>::Row;
-  RowQueue<T, Place, 2> queue(place, x, dy);
-  float gains[kNormElements], gradient[kNormElements];
-  float dgain[kNormElements] = {}, dbias[kNormElements] = {};
+  using Rows = RowQueue<T, Place, 2>;
+  release_next();
+  const Place place = Place::in_turn(rows, width, lanes);
+  Rows::prefetch(place, x);
+  await_previous();
+  Rows queue(place, x, dy);
+  float gains[Place::kElements], gradient[Place::kElements];
+  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
   read_columns(place, gain, gains);
   RowStatistics statistics(place, mean, rstd);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
@@ -52,7 +54,7 @@ __global__ __launch_bounds__(
     const float2 now = statistics.advance(place, row);
     normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
-    write_row(place, Row::rounded(gradient), dx, row);
+    write_row(place, Rows::Row::rounded(gradient), dx, row);
   }
   write_column_sums(place, dgain, dbias, partial + int64_t{blockIdx.x} * 2 * width);
 }
@@ -85,7 +87,7 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
   T* dx = pointer<T>(op.dx, kOp);
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
-  with_norm_place<T>(width, {x, dy, dx, op.gain.raw()}, [&](auto type) {
+  with_norm_place<T, 32>(width, {x, dy, dx, op.gain.raw()}, [&](auto type) {
     using Place = typename decltype(type)::type;
     const auto kernel = layernorm_backward_kernel<T, Place>;
     const NormLaunch plan =

@@ -41,24 +41,28 @@ struct NormLaunch {
 template <class Place, class Kernel>
 NormLaunch norm_launch(Kernel kernel, int64_t rows, int64_t width, int queue_bytes,
                        bool sums_columns, const char* op) {
-  int lanes = Place::kRowLanes > 0 ? Place::kRowLanes : 32;
-  while (lanes * kNormElements < width) lanes *= 2;
+  int lanes = Place::kLanes > 0 ? Place::kLanes : 32;
+  while (lanes * Place::kElements < width) lanes *= 2;
   require(lanes <= kMostNormThreads, op, "rows on the GPU have at most 8192 elements");
   require(rows < kMostNormRows, op, "more rows than 32-bit numbers count");
   const int threads = std::max(lanes, kNormThreads);
-  const int sums = sums_columns ? 2 * threads * kNormElements * int{sizeof(float)} : 0;
+  const int sums = sums_columns ? 2 * threads * Place::kElements * int{sizeof(float)} : 0;
   const int shared = std::max(threads * queue_bytes, sums);
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
         "cudaFuncSetAttribute");
   return {static_cast<int>(rows), static_cast<int>(width), lanes, threads, shared};
 }
 
-/// Calls body(std::type_identity<NormPlace<..>>) with what suits rows of `width` elements of T.
-template <class T, class Body>
+/// Calls body(std::type_identity<NormPlace<..>>) with what suits rows of `width` elements of T;
+/// rows of up to 256 are held by kNarrowLanes: 16, or 32 where a thread has much else to hold.
+template <class T, int kNarrowLanes = 16, class Body>
 void with_norm_place(int64_t width, std::initializer_list<const void*> pointers, const Body& body) {
   with_pack_width<kVector<T>>(width, pointers, [&](auto pack) {
     if constexpr (pack > 1) {
-      if (width <= 16 * kNormElements) return body(std::type_identity<NormPlace<pack, 16>>{});
+      constexpr int kNarrow = 16 * kNormElements;
+      if (width <= kNarrow) {
+        return body(std::type_identity<NormPlace<pack, kNarrowLanes, kNarrow / kNarrowLanes>>{});
+      }
       if (width <= 32 * kNormElements) return body(std::type_identity<NormPlace<pack, 32>>{});
     }
     body(std::type_identity<NormPlace<pack, 0>>{});

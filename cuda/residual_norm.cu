@@ -15,13 +15,11 @@ namespace lacuna::cuda {
 namespace {
 
 /// Dropout of a thread's part of a row; rows of all samples follow each other.
-template <class T, bool kDropout, int kPack>
+template <class T, class Place, bool kDropout>
 class RowDropout {
  public:
   /// Before the row is read, so that the generator's words do not lie in registers beside it.
-  template <int kLanes>
-  __device__ RowDropout(const NormPlace<kPack, kLanes>& place, const DropoutLaunch& launch, int row,
-                        int length) {
+  __device__ RowDropout(const Place& place, const DropoutLaunch& launch, int row, int length) {
     if constexpr (kDropout) {
       const StepInputs& inputs = launch.state->inputs;
       const auto all = static_cast<unsigned>(row), steps = static_cast<unsigned>(length);
@@ -38,7 +36,7 @@ class RowDropout {
   __device__ float scale() const {
     return scale_;
   }
-  __device__ void drop(StoredRow<T, kPack>& values) const {
+  __device__ void drop(StoredRow<T, Place>& values) const {
     if constexpr (kDropout) {
 #pragma unroll
       for (int k = 0; k < values.kPacks; ++k) kept_.apply(k, values.packs[k]);
@@ -46,7 +44,7 @@ class RowDropout {
   }
 
  private:
-  KeptElements<T, kPack, kNormElements / kPack> kept_;
+  KeptElements<T, Place::kPack, Place::kPacks> kept_;
   float scale_ = 1;
 };
 
@@ -60,22 +58,22 @@ __global__ __launch_bounds__(
                                                              int width, int lanes,
                                                              DropoutLaunch dropout) {
   follow_previous();
-  const Place place(rows, width, lanes);
+  const Place place = Place::of_neighbours(rows, width, lanes, kSeamRows);
   using Row = typename RowQueue<T, Place, 2>::Row;
   RowQueue<T, Place, 2> queue(place, residual, branch);
-  float gains[kNormElements], biases[kNormElements];
-  float values[kNormElements], row_residual[kNormElements];
+  float gains[Place::kElements], biases[Place::kElements];
+  float values[Place::kElements], row_residual[Place::kElements];
   read_columns(place, gain, gains);
   read_columns(place, bias, biases);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
-    const RowDropout<T, kDropout, Place::kPackSize> row_dropout(place, dropout, row, length);
+    const RowDropout<T, Place, kDropout> row_dropout(place, dropout, row, length);
     queue.advance(row);
     Row row_branch = queue.get(1);
     row_dropout.drop(row_branch);
     row_branch.to_values(values);
     queue.get(0).to_values(row_residual);
 #pragma unroll
-    for (int j = 0; j < kNormElements; ++j) {
+    for (int j = 0; j < Place::kElements; ++j) {
       values[j] = row_residual[j] + values[j] * row_dropout.scale();
     }
     const Row stored = Row::rounded(values);
@@ -95,26 +93,29 @@ __global__ __launch_bounds__(
                                                                float* partial, int rows, int length,
                                                                int width, int lanes,
                                                                DropoutLaunch dropout) {
-  follow_previous();
-  const Place place(rows, width, lanes);
-  using Row = typename RowQueue<T, Place, 3>::Row;
-  RowQueue<T, Place, 3> queue(place, sum, dy, dsum);
-  float gains[kNormElements], gradient[kNormElements], row_dsum[kNormElements];
-  float dgain[kNormElements] = {}, dbias[kNormElements] = {};
+  using Rows = RowQueue<T, Place, 3>;
+  release_next();
+  const Place place = Place::in_turn(rows, width, lanes);
+  Rows::prefetch(place, sum);
+  await_previous();
+  using Row = typename Rows::Row;
+  Rows queue(place, sum, dy, dsum);
+  float gains[Place::kElements], gradient[Place::kElements], row_dsum[Place::kElements];
+  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
   read_columns(place, gain, gains);
   RowStatistics statistics(place, mean, rstd);
   for (int row = place.first(); place.goes_on(row); row += place.step()) {
-    const RowDropout<T, kDropout, Place::kPackSize> row_dropout(place, dropout, row, length);
+    const RowDropout<T, Place, kDropout> row_dropout(place, dropout, row, length);
     queue.advance(row);
     const float2 now = statistics.advance(place, row);
     normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
     queue.get(2).to_values(row_dsum);
 #pragma unroll
-    for (int j = 0; j < kNormElements; ++j) gradient[j] += row_dsum[j];
+    for (int j = 0; j < Place::kElements; ++j) gradient[j] += row_dsum[j];
     write_row(place, Row::rounded(gradient), dresidual, row);
 #pragma unroll
-    for (int j = 0; j < kNormElements; ++j) gradient[j] *= row_dropout.scale();
+    for (int j = 0; j < Place::kElements; ++j) gradient[j] *= row_dropout.scale();
     Row row_dbranch = Row::rounded(gradient);
     row_dropout.drop(row_dbranch);
     write_row(place, row_dbranch, dbranch, row);

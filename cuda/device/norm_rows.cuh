@@ -1,7 +1,7 @@
 // Rows that are normalised, shared by the plain norm and the residual seam. A group of kLanes
 // threads, or of several warps (kLanes 0), holds a row in registers, kPacks packs of kPack
 // neighbours a thread: pack k of thread i begins at column (k * lanes of the group + i) * kPack.
-// Blocks walk over the rows, so what is per column (gains, gradients of gains) stays in registers
+// Blocks walk over their rows, so what is per column (gains, gradients of gains) stays in registers
 // too. Where kLanes is not 0 no warp waits for another, and a block has kNormThreads.
 #pragma once
 
@@ -13,26 +13,67 @@ namespace lacuna::cuda {
 
 inline constexpr int kNormThreads = 256;      // of a block, where a row needs no more
 inline constexpr int kMostNormThreads = 512;  // so that a thread may have 128 registers
-inline constexpr int kNormElements = 16;      // of a thread
+inline constexpr int kNormElements = 16;      // of a thread, at most
 
 /// The shared memory of a launch: first for rows, at the end for sums per column.
 extern __shared__ uint4 norm_shared[];
 
-/// Which rows and columns a thread works on.
-template <int kPack, int kLanes>
+/// Which rows and columns a thread works on. The rows of a thread are first(), first() + step(), ..
+/// while goes_on().
+template <int kPackSize, int kRowLanes, int kOfThread = kNormElements>
 struct NormPlace {
-  static constexpr int kPackSize = kPack, kPacks = kNormElements / kPack, kRowLanes = kLanes;
+  static constexpr int kPack = kPackSize, kLanes = kRowLanes, kElements = kOfThread;
+  static constexpr int kPacks = kElements / kPack;
   static constexpr int kMostThreads = kLanes > 0 ? kNormThreads : kMostNormThreads;
   /// Blocks on a multiprocessor that the registers of a kernel shall allow.
   static constexpr int kForwardBlocks = kLanes > 0 ? 3 : 1, kBackwardBlocks = kLanes > 0 ? 2 : 1;
 
-  int rows, width, lanes;
+  int width, lanes;
   int groups, group, lane;
   float per_column;  // 1 / width
 
-  __device__ NormPlace(int rows, int width, int lanes_of_row)
-      : rows(rows),
-        width(width),
+  /// The block has rows that follow each other, rows_of_group for each group: for many blocks.
+  __device__ static NormPlace of_neighbours(int rows, int width, int lanes, int rows_of_group) {
+    NormPlace place(width, lanes);
+    const int share = place.groups * rows_of_group;
+    place.begin_ = static_cast<int>(blockIdx.x) * share;
+    place.count_ = min(share, rows - place.begin_);
+    place.first_ = place.begin_ + place.group;
+    place.step_ = place.groups;
+    return place;
+  }
+  /// The rows go to the groups of all blocks in turn, so that memory is read from its begin to its
+  /// end: for blocks that run at the same time.
+  __device__ static NormPlace in_turn(int rows, int width, int lanes) {
+    NormPlace place(width, lanes);
+    place.begin_ = 0;
+    place.count_ = rows;
+    place.first_ = static_cast<int>(blockIdx.x) * place.groups + place.group;
+    place.step_ = static_cast<int>(gridDim.x) * place.groups;
+    return place;
+  }
+
+  __device__ static int threads() {
+    return kLanes > 0 ? kNormThreads : static_cast<int>(blockDim.x);
+  }
+  __device__ int first() const { return first_; }
+  __device__ int step() const { return step_; }
+  /// Groups that add up together make the same number of steps, so a row may lie outside.
+  __device__ bool goes_on(int row) const {
+    const int ahead = kLanes == 0 ? group : group % (32 / (kLanes > 0 ? kLanes : 32));
+    return contains(row - ahead);
+  }
+  __device__ bool contains(int row) const {
+    return static_cast<unsigned>(row - begin_) < static_cast<unsigned>(count_);
+  }
+  /// contains(), of a row for which the group goes on.
+  __device__ bool has(int row) const { return kLanes == 32 || contains(row); }
+  __device__ int column(int k) const { return (k * lanes + lane) * kPack; }
+  __device__ bool inside(int k) const { return column(k) < width; }
+
+ private:
+  __device__ NormPlace(int width, int lanes_of_row)
+      : width(width),
         lanes(kLanes > 0 ? kLanes : lanes_of_row),
         per_column(1.0F / static_cast<float>(width)) {
     groups = threads() / lanes;
@@ -41,26 +82,15 @@ struct NormPlace {
     if (kLanes == 32) group = __shfl_sync(0xFFFFFFFFu, group, 0);
     lane = static_cast<int>(threadIdx.x) % lanes;
   }
-  __device__ static int threads() {
-    return kLanes > 0 ? kNormThreads : static_cast<int>(blockDim.x);
-  }
-  /// The rows of a thread: first(), first() + step(), .. while goes_on(). Groups that add up
-  /// together make the same number of steps, so a row may lie outside.
-  __device__ int first() const { return static_cast<int>(blockIdx.x) * groups + group; }
-  __device__ int step() const { return static_cast<int>(gridDim.x) * groups; }
-  __device__ bool goes_on(int row) const {
-    const int ahead = kLanes == 0 ? group : group % (32 / (kLanes > 0 ? kLanes : 32));
-    return row - ahead < rows;
-  }
-  __device__ bool has(int row) const { return kLanes == 32 || row < rows; }
-  __device__ int column(int k) const { return (k * lanes + lane) * kPack; }
-  __device__ bool inside(int k) const { return column(k) < width; }
+
+  int begin_, count_;  // rows that belong to the place
+  int first_, step_;
 };
 
 /// A thread's part of a row as it is stored, zeros outside of it.
-template <class T, int kPack>
+template <class T, class Place>
 struct StoredRow {
-  static constexpr int kPacks = kNormElements / kPack;
+  static constexpr int kPack = Place::kPack, kPacks = Place::kPacks;
 
   Pack<T, kPack> packs[kPacks];
 
@@ -85,13 +115,10 @@ struct StoredRow {
 /// registers. A thread reads only what it asked for itself, so there is no barrier. Packs of less
 /// than 16 bytes are read when they are used.
 template <class T, class Place, int kTensors, int kMostStages = 4>
-class RowQueue;
-template <class T, int kPack, int kLanes, int kTensors, int kMostStages>
-class RowQueue<T, NormPlace<kPack, kLanes>, kTensors, kMostStages> {
+class RowQueue {
  public:
-  using Place = NormPlace<kPack, kLanes>;
-  using Row = StoredRow<T, kPack>;
-  static constexpr int kPacks = Place::kPacks;
+  using Row = StoredRow<T, Place>;
+  static constexpr int kPack = Place::kPack, kPacks = Place::kPacks;
   static constexpr bool kCopies = kPack * sizeof(T) == 16;
   static constexpr int kStageBytes = kTensors * kPacks * 16;  // of a thread
   static constexpr int kStages = std::min(kMostStages, kStageBytes <= 64   ? 4
@@ -111,6 +138,21 @@ class RowQueue<T, NormPlace<kPack, kLanes>, kTensors, kMostStages> {
 #pragma unroll
       for (int i = 0; i + 1 < kStages; ++i) ask(place.first() + i * place.step());
     }
+  }
+  /// Before the queue is made, and before what was launched earlier is done: brings the rows that
+  /// a group begins with to the L2 cache. For a tensor that has been in memory for long; where it
+  /// is still being written this only costs time.
+  __device__ static void prefetch(const Place& place, const T* tensor) {
+#if __CUDA_ARCH__ >= 900
+    if (!kCopies || place.lane != 0) return;
+    int row = place.first();
+    for (int i = 0; i + 1 < kStages && place.contains(row); ++i, row += place.step()) {
+      asm volatile(
+          "cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(tensor + int64_t{row} * place.width),
+          "r"(place.width * static_cast<int>(sizeof(T)))
+          : "memory");
+    }
+#endif
   }
   /// To the next row, which is `row`.
   __device__ void advance(int row) {
@@ -133,7 +175,7 @@ class RowQueue<T, NormPlace<kPack, kLanes>, kTensors, kMostStages> {
                      : "memory");
       } else {
         row.packs[k] = {};
-        if (row_ < place_.rows && tensors_[tensor] != nullptr && place_.inside(k)) {
+        if (place_.contains(row_) && tensors_[tensor] != nullptr && place_.inside(k)) {
           row.packs[k] =
               load<kPack>(tensors_[tensor] + int64_t{row_} * place_.width + place_.column(k));
         }
@@ -159,7 +201,8 @@ class RowQueue<T, NormPlace<kPack, kLanes>, kTensors, kMostStages> {
 #pragma unroll
       for (int slot = 0; slot < kTensors * kPacks; ++slot) {
         const int tensor = slot / kPacks, k = slot % kPacks;
-        const bool is_there = row < place_.rows && place_.inside(k) && tensors_[tensor] != nullptr;
+        const bool is_there =
+            place_.contains(row) && place_.inside(k) && tensors_[tensor] != nullptr;
         const T* from = tensors_[tensor] + int64_t{row} * place_.width + place_.column(k);
         asm volatile(
             "cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(write_ + slot * slot_bytes()),
@@ -194,27 +237,26 @@ class RowStatistics {
  private:
   template <class Place>
   __device__ float2 read(const Place& place, int row) const {
-    return row < place.rows ? float2{mean_[row], rstd_[row]} : float2{0, 0};
+    return place.contains(row) ? float2{mean_[row], rstd_[row]} : float2{0, 0};
   }
 
   const float *mean_, *rstd_;
   float2 next_;
 };
 
-template <class T, int kPack, int kLanes>
-__device__ void write_row(const NormPlace<kPack, kLanes>& place, const StoredRow<T, kPack>& values,
-                          T* to, int row) {
+template <class T, class Place>
+__device__ void write_row(const Place& place, const StoredRow<T, Place>& values, T* to, int row) {
 #pragma unroll
   for (int k = 0; k < place.kPacks; ++k) {
     if (!place.has(row) || !place.inside(k)) continue;
-    store<kPack>(to + int64_t{row} * place.width + place.column(k), values.packs[k]);
+    store<Place::kPack>(to + int64_t{row} * place.width + place.column(k), values.packs[k]);
   }
 }
 
 /// What there is per column, such as gains.
-template <int kPack, int kLanes>
-__device__ void read_columns(const NormPlace<kPack, kLanes>& place, const float* from,
-                             float* values) {
+template <class Place>
+__device__ void read_columns(const Place& place, const float* from, float* values) {
+  constexpr int kPack = Place::kPack;
 #pragma unroll
   for (int k = 0; k < place.kPacks; ++k) {
     Pack<float, kPack> pack{};
@@ -225,12 +267,12 @@ __device__ void read_columns(const NormPlace<kPack, kLanes>& place, const float*
 }
 
 /// Sums a and b over the group; every thread of it gets the same bits.
-template <int kPack, int kLanes>
-__device__ float2 group_sum(const NormPlace<kPack, kLanes>& place, float a, float b) {
-  constexpr int kOfWarp = kLanes == 16 ? 16 : 32;
+template <class Place>
+__device__ float2 group_sum(const Place& place, float a, float b) {
+  constexpr int kOfWarp = Place::kLanes == 16 ? 16 : 32;
   a = warp_sum<kOfWarp>(a);
   b = warp_sum<kOfWarp>(b);
-  if (kLanes > 0) return {a, b};
+  if (Place::kLanes > 0) return {a, b};
   __shared__ float2 sums[kMostNormThreads / 32];
   __syncthreads();  // the sums before are read
   if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = {a, b};
@@ -245,13 +287,13 @@ __device__ float2 group_sum(const NormPlace<kPack, kLanes>& place, float a, floa
 
 /// y = (x - mean) * rstd * gain + bias; the variance is of x - mean, in a second pass over
 /// registers. Outside of the row x is 0.
-template <class T, int kPack, int kLanes>
-__device__ void normalise_row(const NormPlace<kPack, kLanes>& place, float* x, const float* gain,
-                              const float* bias, float eps, int row, T* y, float* mean,
-                              float* rstd) {
+template <class T, class Place>
+__device__ void normalise_row(const Place& place, float* x, const float* gain, const float* bias,
+                              float eps, int row, T* y, float* mean, float* rstd) {
+  constexpr int kPack = Place::kPack;
   float sum = 0, squares = 0;
 #pragma unroll
-  for (int j = 0; j < kNormElements; ++j) sum += x[j];
+  for (int j = 0; j < Place::kElements; ++j) sum += x[j];
   const float mu = group_sum(place, sum, 0).x * place.per_column;
 #pragma unroll
   for (int k = 0; k < place.kPacks; ++k) {
@@ -265,8 +307,8 @@ __device__ void normalise_row(const NormPlace<kPack, kLanes>& place, float* x, c
   const float variance = group_sum(place, squares, 0).x * place.per_column;
   const float inverse = rsqrtf(variance + eps);
 #pragma unroll
-  for (int j = 0; j < kNormElements; ++j) x[j] = x[j] * inverse * gain[j] + bias[j];
-  write_row(place, StoredRow<T, kPack>::rounded(x), y, row);
+  for (int j = 0; j < Place::kElements; ++j) x[j] = x[j] * inverse * gain[j] + bias[j];
+  write_row(place, StoredRow<T, Place>::rounded(x), y, row);
   if (place.lane == 0 && place.has(row)) {
     mean[row] = mu;
     rstd[row] = inverse;
@@ -275,11 +317,11 @@ __device__ void normalise_row(const NormPlace<kPack, kLanes>& place, float* x, c
 
 /// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * gain, xhat = (x - mean) * rstd; adds
 /// to the thread's dgain and dbias.
-template <class T, int kPack, int kLanes>
-__device__ void normalise_row_backward(const NormPlace<kPack, kLanes>& place,
-                                       const StoredRow<T, kPack>& x, const StoredRow<T, kPack>& dy,
-                                       const float* gain, float mean, float rstd, float* dx,
-                                       float* dgain, float* dbias) {
+template <class T, class Place>
+__device__ void normalise_row_backward(const Place& place, const StoredRow<T, Place>& x,
+                                       const StoredRow<T, Place>& dy, const float* gain, float mean,
+                                       float rstd, float* dx, float* dgain, float* dbias) {
+  constexpr int kPack = Place::kPack;
   float sum = 0, dot = 0;
 #pragma unroll
   for (int k = 0; k < place.kPacks; ++k) {
@@ -309,9 +351,10 @@ __device__ void normalise_row_backward(const NormPlace<kPack, kLanes>& place,
 
 /// What the groups of the block have summed per column, added in their order: a to
 /// partial[0, width), b to partial[width, 2 width). All threads must call it, after their rows.
-template <int kPack, int kLanes>
-__device__ void write_column_sums(const NormPlace<kPack, kLanes>& place, const float* a,
-                                  const float* b, float* partial) {
+template <class Place>
+__device__ void write_column_sums(const Place& place, const float* a, const float* b,
+                                  float* partial) {
+  constexpr int kPack = Place::kPack;
   if (place.groups == 1) {
     for (int k = 0; k < place.kPacks; ++k) {
 #pragma unroll
@@ -323,7 +366,7 @@ __device__ void write_column_sums(const NormPlace<kPack, kLanes>& place, const f
     }
     return;
   }
-  const int columns = place.lanes * kNormElements;  // of a group
+  const int columns = place.lanes * Place::kElements;  // of a group
   auto* staged = reinterpret_cast<float*>(norm_shared);
   float* const staged_b = staged + place.groups * columns;
   asm volatile("cp.async.wait_all;" ::: "memory");
