@@ -5,7 +5,7 @@
 //   add_column_sums       dbias += column sums of dz        N O size bytes
 // with s the sigmoid, a = 1.702. Bound by memory. Column sums: a block has 32 packs of columns and
 // some rows, a thread sums its columns over every eighth of these rows, the block leaves one
-// partial sum per column in the workspace, and a second kernel adds those in order.
+// partial sum per column in the workspace, and a second kernel adds those.
 // One H100, bf16, 98,304 x 2,048 (column sums: 512), 2026-11-27: 98 %, 97 %, 85 % of the rate of a
 // large copy.
 #include <algorithm>

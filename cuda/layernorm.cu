@@ -1,10 +1,10 @@
 // Layer normalisation, x, y: [N, C] in T (bf16, f16, f32); gain, bias: [C], mean, rstd: [N] f32.
 //   forward    y = (x - mean) * rstd * gain + bias      reads x, writes y: 2 N C size bytes
 //   backward   dx, dgain, dbias                         reads x, dy, writes dx: 3 N C size bytes
-// Bound by memory. Half a warp holds a row of up to 256 elements, a warp one of 512, several warps
-// a wider one, and the next rows are on their way to shared memory meanwhile. Backward keeps
-// the sums for dgain and dbias in registers over all rows of a thread; each block leaves one
-// partial sum per column, and a second kernel adds those.
+// Bound by memory. Half a warp, backward a warp, holds a row of up to 256 elements, a warp one of
+// 512, several warps a wider one, and the next rows are on their way to shared memory meanwhile.
+// Backward keeps the sums for dgain and dbias in registers over all rows of a thread; each block
+// leaves one partial sum per column, and a second kernel adds those.
 #include "lacuna/kernels/layernorm.h"
 #include "launch_kernel.h"
 #include "norm_launch.h"

@@ -1,7 +1,8 @@
 // to[j] += sum over i of partial[i, j]: parts * columns * 4 bytes, a few MB that lie in the L2
-// cache. A block has 8 columns; thread (x, y) sums rows y, y + 64, .. of column x; the sums of a
-// warp's four rows are added by pairs, then those of the warps, four by four and by pairs. Bound by
-// how many loads wait for each other, so what is added to is read along with the rest.
+// cache. A block has 8 columns; thread (x, y) sums rows y, y + 64, .. of column x; the four sums of
+// a column in a warp are added by pairs; then the first warp adds those of all warps, a quarter of
+// them a lane, and by pairs again. Bound by how many loads wait for each other, so what is added to
+// is read along with the rest.
 #include "dispatch.h"
 #include "launch_kernel.h"
 #include "partial_sums.h"
@@ -10,10 +11,12 @@ namespace lacuna::cuda {
 namespace {
 
 constexpr int kWide = 8, kHigh = 64;
-constexpr int kAhead = 8;  // rows whose loads are under way together
-constexpr int kWarps = kWide * kHigh / 32;
+constexpr int kAhead = 8;            // rows whose loads are under way together
+constexpr int kShares = 32 / kWide;  // lanes of a warp that have the same column
+constexpr int kWarps = kHigh / kShares, kWarpsOfShare = kWarps / kShares;
+static_assert(32 % kWide == 0 && kWarps % kShares == 0);
 
-// Of the lanes whose column is the same.
+// Over the lanes of a warp whose column is the same.
 __device__ float sum_of_column(float value) {
 #pragma unroll
   for (int distance = kWide; distance < 32; distance *= 2) {
@@ -50,8 +53,8 @@ __global__ __launch_bounds__(kWide* kHigh) void add_partial_sums_kernel(
   if (warp > 0) return;
   sum = 0;
 #pragma unroll
-  for (int i = 0; i < kWarps / 4; ++i) {
-    sum += of_warps[lane / kWide * (kWarps / 4) + i][lane % kWide];
+  for (int i = 0; i < kWarpsOfShare; ++i) {
+    sum += of_warps[lane / kWide * kWarpsOfShare + i][lane % kWide];
   }
   sum = sum_of_column(sum);
   if (lane < kWide && column < columns) *target = before + sum;

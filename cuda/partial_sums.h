@@ -1,5 +1,5 @@
 // The second half of sums over many rows: what each block of rows has summed for itself is added in
-// the order of the blocks, so the result does not depend on which block ran when.
+// an order that depends on the number of blocks alone, not on which of them ran when.
 #pragma once
 
 #include "queue.h"

@@ -5,7 +5,7 @@
 //              reads sum, dy, dsum, writes dresidual, dbranch: 5 N C size bytes
 // Bound by memory; with dropout ten rounds of Philox for eight elements come close to it. The norm
 // is of the sum as it is stored, so that backward sees the same rows. Rows and partial sums as in
-// layernorm.cu, but forward a group has one row.
+// layernorm.cu, but half a warp holds a row of 256 backward, too, and forward a group has one row.
 #include "device/dropout.cuh"
 #include "lacuna/kernels/residual_norm.h"
 #include "launch_kernel.h"

@@ -1,5 +1,5 @@
 // Rows that are normalised, shared by the plain norm and the residual seam. A group of kLanes
-// threads, or of several warps (kLanes 0), holds a row in registers, kPacks packs of kPack
+// threads, or of whole warps (kLanes 0), holds a row in registers, kPacks packs of kPack
 // neighbours a thread: pack k of thread i begins at column (k * lanes of the group + i) * kPack.
 // Blocks walk over their rows, so what is per column (gains, gradients of gains) stays in registers
 // too. Where kLanes is not 0 no warp waits for another, and a block has kNormThreads.
@@ -32,7 +32,8 @@ struct NormPlace {
   int groups, group, lane;
   float per_column;  // 1 / width
 
-  /// The block has rows that follow each other, rows_of_group for each group: for many blocks.
+  /// The block has rows that follow each other, which its groups take in turn, rows_of_group each:
+  /// for more blocks than run at the same time.
   __device__ static NormPlace of_neighbours(int rows, int width, int lanes, int rows_of_group) {
     NormPlace place(width, lanes);
     const int share = place.groups * rows_of_group;

@@ -2,7 +2,8 @@
 // the bytes that it must move at least (inputs read once, outputs written once) over its time, as a
 // share of the rate of a large copy, measured in the same run. Operands are rotated over more than
 // 400 MB, so that no cache helps; the launches of several rotations are one captured graph, so that
-// what a graph takes to start (4 to 5 us) is not taken for time of the kernels.
+// what a graph takes to start (4 to 5 us) is not taken for time of the kernels. Each launch follows
+// one of the same kernel, so what a kernel does while the one before it ends shows here in full.
 #include "bench.h"
 #include "lacuna/base/error.h"
 #ifdef LACUNA_WITH_CUDA
