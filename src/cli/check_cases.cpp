@@ -1,18 +1,16 @@
 #include "check_cases.h"
 
-#include <cmath>
-#include <memory>
+#include <cstring>
 
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/adamw.h"
-#include "lacuna/kernels/attention.h"
 #include "lacuna/kernels/cross_entropy.h"
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/kernels/embedding.h"
+#include "lacuna/kernels/embedding_decode.h"
 #include "lacuna/kernels/layernorm.h"
 #include "lacuna/kernels/linear.h"
 #include "lacuna/kernels/residual_norm.h"
-#include "lacuna/sparse/pattern.h"
 
 namespace lacuna::cli {
 namespace {
@@ -75,7 +73,13 @@ struct StateOnDevice {
       : memory(side.queue().zeros({sizeof(StepState)}, DType::kU8)) {
     side.queue().upload(memory, &state);
   }
-  const StepState* get() const { return static_cast<const StepState*>(memory.view().raw()); }
+  StepState* get() const { return static_cast<StepState*>(memory.view().raw()); }
+  StepState read(const Side& side) const {
+    StepState state;
+    const Tensor host = side.queue().to_host(memory);
+    std::memcpy(&state, host.view().raw(), sizeof state);
+    return state;
+  }
 };
 
 void check_seam(Side& side, int64_t length, int64_t width, double rate) {
@@ -113,19 +117,42 @@ void check_embedding(Side& side, int64_t length, int64_t width) {
   launch(side.queue(), EmbeddingBackward{tokens, dy, token, start, {row, column}});
 }
 
+void check_embedding_decode(Side& side, int64_t batch, int64_t width) {
+  const Tensor token = side.wide_input({50, width}), start = side.wide_input({width});
+  const Tensor row = side.wide_input({5, width}), column = side.wide_input({7, width});
+  const Tensor memory = side.queue().zeros({sizeof(DecodeState)}, DType::kU8);
+  for (const int64_t position : {0, 1, 6, 7, 34, 36}) {  // where the tables wrap, too
+    const DecodeState state{position};
+    side.queue().upload(memory, &state);
+    const Tensor tokens = side.tokens({batch, 1}, 50);
+    const Tensor y = side.output(str("y ", position), {batch, 1, width}, side.storage());
+    launch(side.queue(), EmbeddingDecode{tokens,
+                                         token,
+                                         start,
+                                         y,
+                                         {row, column},
+                                         static_cast<const DecodeState*>(memory.view().raw())});
+  }
+}
+
 void check_cross_entropy(Side& side, int64_t rows, int64_t classes) {
   const Tensor logits = side.wide_input({rows, classes}, -10, 10);
   const Tensor targets = side.tokens({rows}, classes);
   const Tensor losses = side.output("losses", {rows}, DType::kF64);
   const Tensor dlogits = side.output("dlogits", {rows, classes}, side.storage());
   launch(side.queue(), CrossEntropy{logits, targets, losses, dlogits, 0.37});
+  const StateOnDevice on_device(side, {.running_nats = 0.5});
+  launch(side.queue(), AddLosses{losses, on_device.get()});
+  side.keep_numbers("nats", {on_device.read(side).running_nats});
 }
 
-void check_adamw(Side& side, int64_t count) {
+// The end of a step: norm, clipping, update.
+void check_update(Side& side, int64_t count) {
   StepState state;
-  state.learning_rate = 0.01;
-  state.gradient_scale = 0.5;
-  state.average_decay = 0.9;
+  state.inputs.learning_rate[0] = 0.01;
+  state.inputs.average_decay[0] = 0.9;
+  state.running_nats = 12.5;
+  state.loss_scale = 4;
   const StateOnDevice on_device(side, state);
   const Tensor weight = side.wide_input({count}), gradient = side.wide_input({count});
   const Tensor mean = side.wide_input({count}), variance = side.wide_input({count}, 0, 1);
@@ -137,6 +164,8 @@ void check_adamw(Side& side, int64_t count) {
   }
   const Tensor sum = side.output("squared norm", {1}, DType::kF64);
   launch(side.queue(), SquaredNorm{.x = gradient, .sum = sum});
+  const LossScaling scaling{.growth = 2, .patience = 1};
+  launch(side.queue(), FinishGradients{sum, on_device.get(), 1, scaling});
   launch(side.queue(), AdamW{.weight = weight,
                              .gradient = gradient,
                              .mean = mean,
@@ -144,50 +173,21 @@ void check_adamw(Side& side, int64_t count) {
                              .average = average,
                              .decay = 0.01,
                              .state = on_device.get()});
+  const StepState after = on_device.read(side);
+  side.keep_numbers("state", {after.nats, after.gradient_norm, after.loss_scale,
+                              after.gradient_scale, after.learning_rate, after.average_decay,
+                              static_cast<double>(after.updates + after.skipped)});
 }
 
-void check_attention(Side& side, const std::string& pattern, int64_t heads, int64_t length,
-                     int64_t qk, int64_t vw) {
-  const sparse::PatternPtr parsed = sparse::parse_pattern(pattern);
-  const auto passes = std::make_unique<HeadPasses>();
-  for (int64_t head = 0; head < heads; ++head) {
-    passes->push_back(parsed->passes(head, length, sparse::kEverything));
-  }
-  const DType dtype = side.storage();
-  const Shape q_shape{2, length, heads, qk}, v_shape{2, length, heads, vw};
-  const Shape statistics{2, heads, length};
-  const double scale = 1 / std::sqrt(static_cast<double>(qk));
-  const Tensor q = side.input(q_shape, -2, 2), k = side.input(q_shape, -2, 2);
-  const Tensor v = side.input(v_shape), dy = side.input(v_shape);
-  const Tensor y = side.output("y", v_shape, dtype);
-  const Tensor lse = side.queue().zeros(statistics, side.wide_type());  // may be -inf: not compared
-  const Tensor delta = side.queue().zeros(statistics, side.wide_type());
-  launch(side.queue(), AttentionForward{q, k, v, y, lse, scale, passes.get()});
-  const Tensor dq = side.output("dq", q_shape, dtype), dk = side.output("dk", q_shape, dtype);
-  const Tensor dv = side.output("dv", v_shape, dtype);
-  launch(side.queue(),
-         AttentionBackward{q, k, v, y, lse, dy, dq, dk, dv, delta, scale, passes.get()});
-  side.queue().wait();
+void check_flat(Side& side, int64_t count) {
+  const Tensor narrow = side.input({count}), wide = side.wide_input({count});
+  const Tensor sum = side.wide_input({count});
+  side.keep("sum", sum);
+  launch(side.queue(), Convert{narrow, side.output("widened", {count}, side.wide_type())});
+  launch(side.queue(), Convert{wide, side.output("rounded", {count}, side.storage())});
+  launch(side.queue(), Accumulate{wide, sum});
+  launch(side.queue(), Zero{side.output("zero", {count}, side.storage())});
 }
-
-const char* const kPatterns[] = {"dense()",
-                                 "local(64)",
-                                 "local(20, window=paper)",
-                                 "column(32)",
-                                 "column(7)",
-                                 "block(64)",
-                                 "summary(32, 8)",
-                                 "strided(32)",
-                                 "strided(17, window=paper)",
-                                 "fixed(64, 16)",
-                                 "fixed(32, 8, 4)",
-                                 "fixed(12, 5)",
-                                 "local(32) + summary(64, 8)",
-                                 "local(32) | column(32)"};
-struct HeadSize {
-  int64_t qk, v;
-};
-constexpr HeadSize kHeadSizes[] = {{64, 64}, {16, 32}, {32, 32}, {128, 128}, {64, 128}, {20, 36}};
 
 }  // namespace
 
@@ -219,35 +219,22 @@ std::vector<CheckCase> check_cases() {
     add(str("embedding [3, ", length, ", ", width, "]"), 4,
         [=](Side& side) { check_embedding(side, length, width); });
   }
+  for (const auto& [batch, width] : {std::pair<int64_t, int64_t>{2, 256}, {5, 17}}) {
+    add(str("decoding the embedding [", batch, ", 1, ", width, "]"), 4,
+        [=](Side& side) { check_embedding_decode(side, batch, width); });
+  }
   for (const auto& [rows, classes] : {std::pair<int64_t, int64_t>{300, 256}, {65, 19}}) {
     add(str("cross-entropy [", rows, ", ", classes, "]"), 4,
         [=](Side& side) { check_cross_entropy(side, rows, classes); });
   }
   for (const int64_t count : {100'003, 16}) {
-    add(str("adamw, norm [", count, "]"), 4, [=](Side& side) { check_adamw(side, count); });
+    add(str("norm, clipping, adamw [", count, "]"), 4,
+        [=](Side& side) { check_update(side, count); });
   }
-  for (const char* pattern : kPatterns) {
-    for (const int64_t length : {1, 65, 257}) {
-      add(str("attention ", pattern, ", T=", length), 8,
-          [=](Side& side) { check_attention(side, pattern, 4, length, 64, 64); });
-    }
+  for (const int64_t count : {100'003, 16}) {
+    add(str("copies, sums [", count, "]"), 4, [=](Side& side) { check_flat(side, count); });
   }
-  for (const HeadSize& size : kHeadSizes) {
-    for (const char* pattern : {"fixed(64, 16)", "strided(32)"}) {
-      add(str("attention ", pattern, ", T=193, D=", size.qk, "/", size.v), 8,
-          [=](Side& side) { check_attention(side, pattern, 2, 193, size.qk, size.v); });
-    }
-  }
-  return cases;
-}
-
-std::vector<SameCase> same_cases() {
-  std::vector<SameCase> cases;
-  for (const char* pattern : {"fixed(64, 64)", "fixed(16, 16)", "local(400)"}) {
-    cases.push_back({str("dense() = ", pattern, ", T=321"), 8,
-                     [](Side& side) { check_attention(side, "dense()", 2, 321, 64, 64); },
-                     [=](Side& side) { check_attention(side, pattern, 2, 321, 64, 64); }});
-  }
+  for (const CheckCase& of_attention : attention_cases()) cases.push_back(of_attention);
   return cases;
 }
 

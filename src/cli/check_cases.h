@@ -17,9 +17,12 @@ struct CheckCase {
   std::function<void(Side&)> run;
 };
 
-/// Every kernel of a training step over ragged sizes, attention over all patterns and several head
-/// sizes, and products of rows by themselves, as sampling has them.
+/// Every kernel of training and of sampling over ragged sizes, but for the one that only notes how
+/// far a step has come. Those of attention_cases() are among them.
 std::vector<CheckCase> check_cases();
+
+/// Attention, forward, backward and position by position, over all patterns and several head sizes.
+std::vector<CheckCase> attention_cases();
 
 /// Pairs of attention cases whose results must agree on one device: a dense pattern, and the same
 /// one cut into blocks.

@@ -18,6 +18,7 @@ class Side {
       : queue_(std::move(queue)), tested_(tested), storage_(storage), seed_(seed) {}
 
   Queue& queue() { return queue_; }
+  const Queue& queue() const { return queue_; }
   /// Of activations and of the weights they meet.
   DType storage() const { return storage_; }
   /// Of statistics, gradients of weights and logits.
@@ -34,6 +35,9 @@ class Side {
   Tensor output(const std::string& name, const Shape& shape, DType dtype);
   /// A result that begins as `start`.
   void keep(const std::string& name, const Tensor& start) { results_.push_back({name, start}); }
+
+  /// Results that the host has read; a tensor of its own for each, so that each has its own scale.
+  void keep_numbers(const std::string& name, const std::vector<double>& numbers);
 
   struct Result {
     std::string name;
@@ -52,5 +56,16 @@ class Side {
   uint64_t drawn_ = 0;  // inputs so far
   std::vector<Result> results_;
 };
+
+/// The result that is farthest off: max |got - want| over the larger of max |want| and 0.5;
+/// infinite where one is not finite.
+struct Worst {
+  std::string tensor = "-";
+  double error = 0;
+};
+Worst worst_of(const Side& got, const Side& want);
+
+/// How large that may be for results that went through `units` roundings of `dtype`.
+double limit_of(DType dtype, double units);
 
 }  // namespace lacuna::cli
