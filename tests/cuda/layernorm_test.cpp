@@ -16,10 +16,10 @@ struct Size {
 
 // Widths for half a warp a row, one, several, one pack short of whole, packs of one element, whole
 // blocks; rows so many that backward a group of each kind uses its shared memory more than once.
-constexpr Size kSizes[] = {{1, 5},      {31, 16},   {33, 17},    {255, 96},    {257, 256},
+constexpr Size kSizes[] = {{1, 5},      {31, 16},   {33, 17},    {255, 96},    {13001, 256},
                            {33, 257},   {1, 512},   {257, 512},  {11000, 264}, {5400, 520},
                            {33, 1000},  {31, 2048}, {257, 2047}, {5, 4099},    {3, 8192},
-                           {22000, 16}, {33, 20}};
+                           {22000, 16}, {33, 20},   {600, 4096}};
 
 void check_norm(const Size& size, DType dtype, Random& random) {
   CAPTURE(name_of(dtype), size.rows, size.width);
