@@ -5,6 +5,7 @@
 // 512, several warps a wider one, and the next rows are on their way to shared memory meanwhile.
 // Backward keeps the sums for dgain and dbias in registers over all rows of a thread; each block
 // leaves one partial sum per column, and a second kernel adds those.
+#include "device/norm_math.cuh"
 #include "lacuna/kernels/layernorm.h"
 #include "launch_kernel.h"
 #include "norm_launch.h"

@@ -1,11 +1,11 @@
 // How rows that are normalised are laid on the GPU: choices that both norms share
-// (device/norm_rows.cuh says what they mean).
+// (device/norm_place.cuh says what they mean).
 #pragma once
 
 #include <algorithm>
 #include <type_traits>
 
-#include "device/norm_rows.cuh"
+#include "device/norm_place.cuh"
 #include "dispatch.h"
 #include "partial_sums.h"
 

@@ -7,6 +7,7 @@
 // is of the sum as it is stored, so that backward sees the same rows. Rows and partial sums as in
 // layernorm.cu, but half a warp holds a row of 256 backward, too, and forward a group has one row.
 #include "device/dropout.cuh"
+#include "device/norm_math.cuh"
 #include "lacuna/kernels/residual_norm.h"
 #include "launch_kernel.h"
 #include "norm_launch.h"
