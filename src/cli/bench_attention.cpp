@@ -134,10 +134,7 @@ Times time_case(Queue& queue, const Case& c, DType dtype, int repeats) {
   const View y_heads = y.view().split_last(c.heads, c.v);
   const double scale = 1 / std::sqrt(static_cast<double>(c.qk));
   const sparse::PatternPtr pattern = sparse::parse_pattern(c.pattern);
-  HeadPasses passes;
-  for (int64_t h = 0; h < c.heads; ++h) {
-    passes.push_back(pattern->passes(h, c.length, sparse::kEverything));
-  }
+  const HeadPasses passes = sparse::head_passes(*pattern, c.heads, c.length);
   const AttentionForward forward{part(qkv, 0), part(qkv, 1), part(qkv, 2), y_heads,
                                  lse,          scale,        &passes};
   const AttentionBackward backward{part(qkv, 0),  part(qkv, 1),  part(qkv, 2),

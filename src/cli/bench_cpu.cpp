@@ -66,10 +66,7 @@ AttentionTimes time_attention(Queue& queue, const std::string& pattern, int64_t 
                               int64_t repeats) {
   constexpr int64_t kHeads = 2, kWidth = 64;
   const sparse::PatternPtr parsed = sparse::parse_pattern(pattern);
-  HeadPasses passes;
-  for (int64_t h = 0; h < kHeads; ++h) {
-    passes.push_back(parsed->passes(h, length, sparse::kEverything));
-  }
+  const HeadPasses passes = sparse::head_passes(*parsed, kHeads, length);
   const Shape shape{1, length, kHeads, kWidth}, statistics{1, kHeads, length};
   const Tensor q = random_tensor(shape, 1), k = random_tensor(shape, 2),
                v = random_tensor(shape, 3), dy = random_tensor(shape, 4);

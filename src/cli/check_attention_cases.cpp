@@ -1,5 +1,4 @@
 // Attention's part of `lacuna check`: forward, backward and decoding.
-#include <algorithm>
 #include <cmath>
 
 #include "check_cases.h"
@@ -22,12 +21,7 @@ struct AttentionSize {
 };
 
 HeadPasses passes_of(const std::string& pattern, const AttentionSize& size) {
-  const sparse::PatternPtr parsed = sparse::parse_pattern(pattern);
-  HeadPasses passes;
-  for (int64_t head = 0; head < size.heads; ++head) {
-    passes.push_back(parsed->passes(head, size.length, sparse::kEverything));
-  }
-  return passes;
+  return sparse::head_passes(*sparse::parse_pattern(pattern), size.heads, size.length);
 }
 
 void check_attention(Side& side, const std::string& pattern, const AttentionSize& size) {
@@ -49,18 +43,16 @@ void check_attention(Side& side, const std::string& pattern, const AttentionSize
 
 // A cache in which a slot shows that is read before it was written.
 Tensor cache(const Side& side, const HeadSlots& slots, int64_t width) {
-  int64_t most = 0;
-  for (const sparse::CacheSlots& of_head : slots) most = std::max(most, of_head.count);
   const auto heads = static_cast<int64_t>(slots.size());
-  Tensor made = side.queue().zeros({kBatch, heads, most, width}, side.storage());
+  Tensor made =
+      side.queue().zeros({kBatch, heads, sparse::most_slots(slots), width}, side.storage());
   side.queue().fill(made, 0xFF);
   return made;
 }
 
 void check_decoding(Side& side, const std::string& pattern, const AttentionSize& size) {
   const HeadPasses passes = passes_of(pattern, size);
-  HeadSlots slots;
-  for (const auto& of_head : passes) slots.push_back(sparse::cache_slots(of_head, size.length));
+  const HeadSlots slots = sparse::head_slots(passes, size.length);
   const Tensor q = side.input(size.q(), -2, 2), k = side.input(size.q(), -2, 2);
   const Tensor v = side.input(size.y());
   const Tensor y = side.output("y", size.y(), side.storage());

@@ -9,15 +9,6 @@ namespace {
 
 constexpr double kBlockEps = 1e-5, kLastEps = 1e-6;
 
-HeadPasses passes_of(const std::string& text, int64_t heads, int64_t length) {
-  const sparse::PatternPtr pattern = sparse::parse_pattern(text);
-  HeadPasses passes;
-  for (int64_t head = 0; head < heads; ++head) {
-    passes.push_back(pattern->passes(head, length, sparse::kEverything));
-  }
-  return passes;
-}
-
 void note_place(Tape& tape, StepPart part, int64_t layer, const StepState* state) {
   if (state == nullptr) return;
   launch(tape.queue(),
@@ -29,7 +20,8 @@ void note_place(Tape& tape, StepPart part, int64_t layer, const StepState* state
 Transformer::Transformer(ModelConfig config, const ParameterStore& parameters)
     : config_(std::move(config)), parameters_(parameters) {
   for (const std::string& text : config_.attention) {
-    passes_.push_back(passes_of(text, config_.heads, config_.context));
+    passes_.push_back(
+        sparse::head_passes(*sparse::parse_pattern(text), config_.heads, config_.context));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "lacuna/sparse/cache.h"
 
+#include <algorithm>
 #include <functional>
 #include <queue>
 
@@ -44,6 +45,18 @@ CacheSlots cache_slots(const std::vector<Pass>& passes, int64_t length) {
     for (const int32_t slot : freed[position]) free.push(slot);
   }
   return slots;
+}
+
+std::vector<CacheSlots> head_slots(const std::vector<std::vector<Pass>>& passes, int64_t length) {
+  std::vector<CacheSlots> slots;
+  for (const auto& of_head : passes) slots.push_back(cache_slots(of_head, length));
+  return slots;
+}
+
+int64_t most_slots(const std::vector<CacheSlots>& of_heads) {
+  int64_t most = 0;
+  for (const CacheSlots& slots : of_heads) most = std::max(most, slots.count);
+  return most;
 }
 
 }  // namespace lacuna::sparse

@@ -7,6 +7,14 @@
 
 namespace lacuna::sparse {
 
+std::vector<std::vector<Pass>> head_passes(const Pattern& pattern, int64_t heads, int64_t length) {
+  std::vector<std::vector<Pass>> passes;
+  for (int64_t head = 0; head < heads; ++head) {
+    passes.push_back(pattern.passes(head, length, kEverything));
+  }
+  return passes;
+}
+
 int64_t attended_pairs(const Pattern& pattern, int64_t head, int64_t length) {
   int64_t sum = 0;
   for (const Pass& pass : pattern.passes(head, length, kEverything)) sum += pass.pairs();

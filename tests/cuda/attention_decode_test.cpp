@@ -18,12 +18,6 @@ double tolerance_of(DType dtype) {
   return unit(dtype) + 1e-5;
 }
 
-HeadSlots slots_of(const HeadPasses& passes, int64_t length) {
-  HeadSlots slots;
-  for (const auto& of_head : passes) slots.push_back(sparse::cache_slots(of_head, length));
-  return slots;
-}
-
 // The memory of one side.
 struct Views {
   View fused, keys, values, y;
@@ -32,16 +26,14 @@ struct Views {
 struct Decoding {
   Decoding(const AttentionCase& c, DType dtype, uint64_t seed, double most = 1.5)
       : problem(c, seed),
-        slots(slots_of(problem.passes, c.length)),
+        slots(sparse::head_slots(problem.passes, c.length)),
         fused(both(problem.random.tensor<double>(problem.fused.shape(), -most, most), dtype)),
         keys(cache(c.qk), dtype),
         values(cache(c.v), dtype),
         y(problem.dy.shape(), dtype) {}
 
   Shape cache(int64_t width) const {
-    int64_t most = 0;
-    for (const sparse::CacheSlots& of_head : slots) most = std::max(most, of_head.count);
-    return {problem.c.batch, problem.c.heads, most, width};
+    return {problem.c.batch, problem.c.heads, sparse::most_slots(slots), width};
   }
 
   AttentionDecode op(const Views& x, int64_t t, const DecodeState* state) const {

@@ -62,12 +62,7 @@ void run_both(Where, Queue& queue, const AttentionCase& c, const Views& x,
 }
 
 HeadPasses passes_of(const std::string& pattern, int64_t heads, int64_t length) {
-  const sparse::PatternPtr parsed = sparse::parse_pattern(pattern);
-  HeadPasses passes;
-  for (int64_t h = 0; h < heads; ++h) {
-    passes.push_back(parsed->passes(h, length, sparse::kEverything));
-  }
-  return passes;
+  return sparse::head_passes(*sparse::parse_pattern(pattern), heads, length);
 }
 
 // Outputs on the GPU, poisoned and guarded.

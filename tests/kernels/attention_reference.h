@@ -54,11 +54,8 @@ struct AttentionProblem {
         lse(lacuna::Shape{c.batch, c.heads, c.length}),
         dfused(fused.shape()),
         delta(lacuna::Shape{c.batch, c.heads, c.length}),
-        pattern(lacuna::sparse::parse_pattern(c.pattern)) {
-    for (int64_t h = 0; h < c.heads; ++h) {
-      passes.push_back(pattern->passes(h, c.length, lacuna::sparse::kEverything));
-    }
-  }
+        pattern(lacuna::sparse::parse_pattern(c.pattern)),
+        passes(lacuna::sparse::head_passes(*pattern, c.heads, c.length)) {}
 
   lacuna::View part(const lacuna::View& whole, int which) const {
     const int64_t qk = c.heads * c.qk, v = c.heads * c.v;

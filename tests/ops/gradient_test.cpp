@@ -76,11 +76,7 @@ TEST_CASE("The gradient of attention is right for every pattern") {
   for (const char* text : kAttentionPatterns) {
     CAPTURE(text);
     constexpr int64_t kT = 17, kHeads = 2;
-    const sparse::PatternPtr pattern = sparse::parse_pattern(text);
-    HeadPasses passes;
-    for (int64_t h = 0; h < kHeads; ++h) {
-      passes.push_back(pattern->passes(h, kT, sparse::kEverything));
-    }
+    const HeadPasses passes = sparse::head_passes(*sparse::parse_pattern(text), kHeads, kT);
     Random random(seed++);
     // Two heads, queries and keys of 2, values of 3.
     Differentiable op({random.tensor<double>({1, kT, 2 * 4 + 6}, -1.5, 1.5)}, {}, [&](Run& run) {
@@ -93,11 +89,8 @@ TEST_CASE("The gradient of attention is right for every pattern") {
 TEST_CASE("The gradient of attention is right for sequences shorter than the stride, and batches") {
   for (const int64_t length : {1, 2, 5}) {
     CAPTURE(length);
-    const sparse::PatternPtr pattern = sparse::parse_pattern("strided(4) | fixed(4, 2)");
-    HeadPasses passes;
-    for (int64_t h = 0; h < 4; ++h) {
-      passes.push_back(pattern->passes(h, length, sparse::kEverything));
-    }
+    const HeadPasses passes =
+        sparse::head_passes(*sparse::parse_pattern("strided(4) | fixed(4, 2)"), 4, length);
     Random random(1400);
     Differentiable op({random.tensor<double>({3, length, 2 * 4 + 8})}, {}, [&](Run& run) {
       run.weigh(ops::attention(run.tape, run.inputs[0], 4, passes));
@@ -160,9 +153,8 @@ TEST_CASE("The gradient of a whole block is right") {
   StepState state;
   state.inputs.dropout_key = random_key(4, RandomUse::kDropout, 1);
   constexpr int64_t kC = 4, kT = 7, kV = 3;
-  const sparse::PatternPtr pattern = sparse::parse_pattern("fixed(4, 1) | strided(3)");
-  HeadPasses passes;
-  for (int64_t h = 0; h < 2; ++h) passes.push_back(pattern->passes(h, kT, sparse::kEverything));
+  const HeadPasses passes =
+      sparse::head_passes(*sparse::parse_pattern("fixed(4, 1) | strided(3)"), 2, kT);
   Source source(1308);
   const Tensor tokens = source.random.tokens({kBatch, kT}, kV);
   const std::vector<Tensor> parameters{

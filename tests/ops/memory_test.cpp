@@ -37,12 +37,7 @@ struct Weights {
 };
 
 HeadPasses passes_of(int64_t heads) {
-  const sparse::PatternPtr pattern = sparse::parse_pattern("strided(4)");
-  HeadPasses passes;
-  for (int64_t h = 0; h < heads; ++h) {
-    passes.push_back(pattern->passes(h, kLength, sparse::kEverything));
-  }
-  return passes;
+  return sparse::head_passes(*sparse::parse_pattern("strided(4)"), heads, kLength);
 }
 
 /// `layers` times norm, linear with activation and residual seam; then losses.

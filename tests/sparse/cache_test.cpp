@@ -98,6 +98,19 @@ TEST_CASE("Every key is in its slot while it is read, for merges and shared head
   }
 }
 
+TEST_CASE("The slots of all heads are those of each, and the most is that of the largest") {
+  const PatternPtr pattern = parse_pattern("local(4) | dense() | column(4)");
+  const std::vector<CacheSlots> slots = head_slots(head_passes(*pattern, 4, 20), 20);
+  REQUIRE(slots.size() == 4);
+  for (size_t head = 0; head < 4; ++head) {
+    const CacheSlots alone = cache_slots(pattern->passes(head, 20, kEverything), 20);
+    CHECK(slots[head].slot_of == alone.slot_of);
+    CHECK(slots[head].count == alone.count);
+  }
+  CHECK(most_slots(slots) == 20);
+  CHECK(most_slots({slots[0], slots[3]}) == 4);
+}
+
 TEST_CASE("A head keeps no more than its pattern needs") {
   CHECK(slots_of("local(8)", 0, 100).count == 8);
   CHECK(slots_of("local(8, window=paper)", 0, 100).count == 9);

@@ -23,4 +23,8 @@ std::vector<int64_t> last_readers(const std::vector<Pass>& passes, int64_t lengt
 /// Slots for the keys of one head, given in the order of positions, the lowest free one first.
 CacheSlots cache_slots(const std::vector<Pass>& passes, int64_t length);
 
+/// cache_slots() of every head, and the most that one of them uses.
+std::vector<CacheSlots> head_slots(const std::vector<std::vector<Pass>>& passes, int64_t length);
+int64_t most_slots(const std::vector<CacheSlots>& of_heads);
+
 }  // namespace lacuna::sparse

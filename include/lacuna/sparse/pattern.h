@@ -62,6 +62,9 @@ struct PatternEntry {
 };
 std::vector<PatternEntry> known_patterns();
 
+/// For each head below `heads` its passes over a sequence of `length` positions, all keys seen.
+std::vector<std::vector<Pass>> head_passes(const Pattern& pattern, int64_t heads, int64_t length);
+
 /// Attended pairs of one head over a sequence of `length` positions.
 int64_t attended_pairs(const Pattern& pattern, int64_t head, int64_t length);
 

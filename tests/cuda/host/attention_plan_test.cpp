@@ -88,10 +88,7 @@ class Walker {
 void check_plan(const std::string& text, int64_t length, RowsAre rows, int group_rows) {
   constexpr int64_t kHeads = 3;
   const sparse::PatternPtr pattern = sparse::parse_pattern(text);
-  HeadPasses passes;
-  for (int64_t h = 0; h < kHeads; ++h) {
-    passes.push_back(pattern->passes(h, length, sparse::kEverything));
-  }
+  const HeadPasses passes = sparse::head_passes(*pattern, kHeads, length);
   const Plan plan = make_plan(passes, length, rows, group_rows);
   const Walked walked = Walker(plan, kHeads, length, rows, group_rows).walk();
   CAPTURE(text, length, rows == RowsAre::kQueries, group_rows);
