@@ -101,10 +101,14 @@ std::vector<double> Side::read(size_t index) const {
   return {values, values + host.view().count()};
 }
 
+double error_of(const Side& got, const Side& want, size_t result) {
+  return relative_error(got.read(result), want.read(result));
+}
+
 Worst worst_of(const Side& got, const Side& want) {
   Worst worst;
   for (size_t i = 0; i < want.results().size(); ++i) {
-    const double error = relative_error(got.read(i), want.read(i));
+    const double error = error_of(got, want, i);
     if (error >= worst.error) worst = {want.results()[i].name, error};
   }
   return worst;

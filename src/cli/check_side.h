@@ -36,7 +36,7 @@ class Side {
   /// A result that begins as `start`.
   void keep(const std::string& name, const Tensor& start) { results_.push_back({name, start}); }
 
-  /// Results that the host has read; a tensor of its own for each, so that each has its own scale.
+  /// Results that the host has read, a tensor of its own for each.
   void keep_numbers(const std::string& name, const std::vector<double>& numbers);
 
   struct Result {
@@ -57,8 +57,11 @@ class Side {
   std::vector<Result> results_;
 };
 
-/// The result that is farthest off: max |got - want| over the larger of max |want| and 0.5;
-/// infinite where one is not finite.
+/// How far one result is off: max |got - want| over the larger of max |want| and 0.5; infinite
+/// where one is not finite.
+double error_of(const Side& got, const Side& want, size_t result);
+
+/// The result that is farthest off.
 struct Worst {
   std::string tensor = "-";
   double error = 0;
