@@ -181,6 +181,25 @@ void check_update(Side& side, int64_t count) {
                               static_cast<double>(after.updates + after.skipped)});
 }
 
+// How far a step has come, in memory that the host reads.
+void check_place(Side& side) {
+  const Tensor step = side.queue().to_host(side.tokens({1}, 1'000'000));
+  const Tensor shared = side.queue().shared({sizeof(StepPlace)}, DType::kU8);
+  auto* place = static_cast<StepPlace*>(shared.view().raw());
+  StepState state;
+  state.inputs.step = 1 + step.view().data<int32_t>()[0];
+  state.inputs.place = place;
+  const StateOnDevice on_device(side, state);
+  for (const auto& [part, layer] :
+       {std::pair{StepPart::kForward, 3}, std::pair{StepPart::kBackward, 2}}) {
+    launch(side.queue(), NotePlace{part, layer, on_device.get()});
+    side.queue().wait();
+    side.keep_numbers(str("place in layer ", layer),
+                      {static_cast<double>(place->step), static_cast<double>(place->part),
+                       static_cast<double>(place->layer)});
+  }
+}
+
 void check_flat(Side& side, int64_t count) {
   const Tensor narrow = side.input({count}), wide = side.wide_input({count});
   const Tensor sum = side.wide_input({count});
@@ -236,6 +255,7 @@ std::vector<CheckCase> check_cases() {
   for (const int64_t count : {100'003, 16}) {
     add(str("copies, sums [", count, "]"), 4, [=](Side& side) { check_flat(side, count); });
   }
+  add("place of a step", 4, check_place);
   for (const CheckCase& of_attention : attention_cases()) cases.push_back(of_attention);
   return cases;
 }

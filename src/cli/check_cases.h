@@ -17,8 +17,8 @@ struct CheckCase {
   std::function<void(Side&)> run;
 };
 
-/// Every kernel of training and of sampling over ragged sizes, but for the one that only notes how
-/// far a step has come. Those of attention_cases() are among them.
+/// Every kernel of training and of sampling over ragged sizes; those of attention_cases() are among
+/// them.
 std::vector<CheckCase> check_cases();
 
 /// Attention, forward, backward and position by position, over all patterns and several head sizes.

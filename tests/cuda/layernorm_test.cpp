@@ -1,6 +1,8 @@
 // The GPU's layer normalisation against the CPU in f64.
 #include "lacuna/kernels/layernorm.h"
 
+#include <string_view>
+
 #include "../catch.h"
 #include "../compare.h"
 #include "layer_tolerances.h"
@@ -21,19 +23,25 @@ constexpr Size kSizes[] = {{1, 5},      {31, 16},   {33, 17},    {255, 96},    {
                            {33, 1000},  {31, 2048}, {257, 2047}, {5, 4099},    {3, 8192},
                            {22000, 16}, {33, 20},   {600, 4096}};
 
-void check_norm(const Size& size, DType dtype, Random& random) {
-  CAPTURE(name_of(dtype), size.rows, size.width);
+// `shifted`: the operand that lies where packs may not be read or written.
+void check_norm(const Size& size, DType dtype, Random& random, std::string_view shifted = "") {
+  CAPTURE(name_of(dtype), size.rows, size.width, shifted);
+  const auto input = [&](std::string_view name, const Both& of) {
+    return name == shifted ? parity::shifted(of) : of;
+  };
   const Shape shape{size.rows, size.width}, columns{size.width}, rows{size.rows};
-  const Both x = random_both(random, shape, dtype, -1, 3), dy = random_both(random, shape, dtype);
-  const Both gain = random_both(random, columns, DType::kF32, 0.5, 1.5);
-  const Both bias = random_both(random, columns, DType::kF32);
+  const Both x = input("x", random_both(random, shape, dtype, -1, 3));
+  const Both dy = input("dy", random_both(random, shape, dtype));
+  const Both gain = input("gain", random_both(random, columns, DType::kF32, 0.5, 1.5));
+  const Both bias = input("bias", random_both(random, columns, DType::kF32));
   const double eps = 1e-3;  // large enough to be missed when it is forgotten
   const auto zeros = [](const Shape& of) { return Tensor::zeros(of, DType::kF64); };
 
   const Tensor y = zeros(shape), mean = zeros(rows), rstd = zeros(rows);
   run(cpu::Backend{}, cpu_queue(),
       LayerNormForward{x.exact, gain.exact, bias.exact, y, mean, rstd, eps});
-  GuardedGpu y_gpu(shape, dtype), mean_gpu(rows, DType::kF32), rstd_gpu(rows, DType::kF32);
+  GuardedGpu y_gpu(shape, dtype, shifted == "y"), mean_gpu(rows, DType::kF32),
+      rstd_gpu(rows, DType::kF32);
   run(cuda::Backend{}, gpu_queue(),
       LayerNormForward{x.gpu, gain.gpu, bias.gpu, y_gpu, mean_gpu, rstd_gpu, eps});
   CHECK(relative_error(y_gpu.values(), elements<double>(y)) <= stored_tolerance(dtype));
@@ -57,14 +65,16 @@ void check_norm(const Size& size, DType dtype, Random& random) {
   };
   const Tensor gain_host = rounded(gain_start.exact, DType::kF32);
   const Tensor bias_host = rounded(bias_start.exact, DType::kF32);
-  GuardedGpu dx_gpu(shape, dtype), dgain_gpu(gain_host.view()), dbias_gpu(bias_host.view());
+  GuardedGpu dx_gpu(shape, dtype, shifted == "dx"), dgain_gpu(gain_host.view()),
+      dbias_gpu(bias_host.view());
   backward(dx_gpu, dgain_gpu, dbias_gpu);
   CHECK(relative_error(dx_gpu.values(), elements<double>(dx)) <= stored_tolerance(dtype));
   CHECK(relative_error(dgain_gpu.values(), elements<double>(dgain)) <= kToleranceSums);
   CHECK(relative_error(dbias_gpu.values(), elements<double>(dbias)) <= kToleranceSums);
   CHECK((dx_gpu.intact() && dgain_gpu.intact() && dbias_gpu.intact()));
 
-  GuardedGpu dx_again(shape, dtype), dgain_again(gain_host.view()), dbias_again(bias_host.view());
+  GuardedGpu dx_again(shape, dtype, shifted == "dx"), dgain_again(gain_host.view()),
+      dbias_again(bias_host.view());
   backward(dx_again, dgain_again, dbias_again);
   CHECK(same_bits(dx_gpu.bits(), dx_again.bits()));
   CHECK(same_bits(dgain_gpu.bits(), dgain_again.bits()));
@@ -78,6 +88,18 @@ TEST_CASE("The GPU's layer normalisation and its gradient agree with the specifi
   Random random(std::random_device{}());
   for (const DType dtype : kActivationTypes) {
     for (const Size& size : kSizes) check_norm(size, dtype, random);
+  }
+}
+
+TEST_CASE("Layer normalisation on the GPU takes operands that are not aligned for packs",
+          "[layernorm]") {
+  Random random(std::random_device{}());
+  for (const DType dtype : kActivationTypes) {
+    for (const Size& size : {Size{33, 256}, Size{33, 512}, Size{33, 1024}}) {
+      for (const char* operand : {"x", "gain", "bias", "y", "dy", "dx"}) {
+        check_norm(size, dtype, random, operand);
+      }
+    }
   }
 }
 

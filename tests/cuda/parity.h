@@ -3,7 +3,9 @@
 // as NaN between two guard zones that nobody may touch.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "../random_tensor.h"
@@ -54,6 +56,17 @@ inline Both both(const Tensor& drawn_f64, DType dtype) {
   return sides;
 }
 
+/// The same, but on the GPU one element behind where packs of elements may begin.
+inline Both shifted(const Both& of) {
+  const View& from = of.gpu;
+  const size_t size = size_of(from.dtype());
+  const Tensor host = gpu_queue().to_host(from);
+  const Tensor memory = gpu_queue().zeros({from.count() + 1}, from.dtype());
+  const View behind(static_cast<uint8_t*>(memory.view().raw()) + size, from.dtype(), from.shape());
+  gpu_queue().upload(behind, host.view().raw());
+  return {of.exact, Tensor(behind, std::make_shared<Tensor>(memory))};
+}
+
 inline Both random_both(Random& random, const Shape& shape, DType dtype, double low = -1,
                         double high = 1) {
   return both(random.tensor<double>(shape, low, high), dtype);
@@ -97,11 +110,12 @@ class GpuState {
 /// Memory for one output on the GPU.
 class GuardedGpu {
  public:
-  /// NaN inside (all bits set).
-  GuardedGpu(const Shape& shape, DType dtype)
-      : memory_(gpu_queue().zeros({bytes_of(shape, dtype) + 2 * kMargin}, DType::kU8)) {
+  /// NaN inside (all bits set); `shifted`: one element behind where packs may begin.
+  GuardedGpu(const Shape& shape, DType dtype, bool shifted = false)
+      : before_(kMargin + (shifted ? static_cast<int64_t>(size_of(dtype)) : 0)),
+        memory_(gpu_queue().zeros({before_ + bytes_of(shape, dtype) + kMargin}, DType::kU8)) {
     gpu_queue().fill(memory_, kGuardByte);
-    view_ = View(memory_.view().data<uint8_t>() + kMargin, dtype, shape);
+    view_ = View(memory_.view().data<uint8_t>() + before_, dtype, shape);
     gpu_queue().fill(view_, 0xFF);
   }
   /// Holds a copy of `start` (on the host), for what is accumulated.
@@ -121,11 +135,9 @@ class GuardedGpu {
   }
   bool intact() const {
     const std::vector<uint8_t> all = elements<uint8_t>(gpu_queue().to_host(memory_));
-    for (int64_t i = 0; i < kMargin; ++i) {
-      const auto at = static_cast<size_t>(i);
-      if (all[at] != kGuardByte || all[all.size() - 1 - at] != kGuardByte) return false;
-    }
-    return true;
+    const auto is_guard = [](uint8_t byte) { return byte == kGuardByte; };
+    return std::all_of(all.begin(), all.begin() + before_, is_guard) &&
+           std::all_of(all.end() - kMargin, all.end(), is_guard);
   }
 
  private:
@@ -135,6 +147,7 @@ class GuardedGpu {
     return shape.count() * static_cast<int64_t>(size_of(dtype));
   }
 
+  int64_t before_;  // bytes of guard before the elements
   Tensor memory_;
   View view_;
 };

@@ -1,6 +1,8 @@
 // The GPU's residual seam against the CPU in f64; dropout drops the same elements.
 #include "lacuna/kernels/residual_norm.h"
 
+#include <string_view>
+
 #include "../catch.h"
 #include "../compare.h"
 #include "lacuna/kernels/layernorm.h"
@@ -39,18 +41,21 @@ std::vector<uint8_t> holes(const std::vector<double>& values) {
 }
 
 struct Seam {
-  Seam(const Size& size, DType stored, double rate, Random& random)
-      : dtype(stored),
+  // `shifted_operand`: the one that lies where packs may not be read or written.
+  Seam(const Size& size, DType stored, double rate, Random& random,
+       std::string_view shifted_operand = "")
+      : shifted(shifted_operand),
+        dtype(stored),
         shape{size.batch, size.length, size.width},
         flat{size.batch * size.length, size.width},
         rows{size.batch * size.length},
         columns{size.width},
-        residual(random_both(random, shape, stored)),
-        branch(random_both(random, shape, stored, 0.5, 1)),  // no zeros
-        dy(random_both(random, shape, stored)),
-        dsum(random_both(random, shape, stored)),
-        gain(random_both(random, columns, DType::kF32, 0.5, 1.5)),
-        bias(random_both(random, columns, DType::kF32)),
+        residual(input("residual", random_both(random, shape, stored))),
+        branch(input("branch", random_both(random, shape, stored, 0.5, 1))),  // no zeros
+        dy(input("dy", random_both(random, shape, stored))),
+        dsum(input("dsum", random_both(random, shape, stored))),
+        gain(input("gain", random_both(random, columns, DType::kF32, 0.5, 1.5))),
+        bias(input("bias", random_both(random, columns, DType::kF32))),
         gain_start(rounded(random.tensor<double>(columns), DType::kF32)),
         bias_start(rounded(random.tensor<double>(columns), DType::kF32)),
         state(dropping_state()),
@@ -61,6 +66,14 @@ struct Seam {
   void check_forward();
   void check_backward(bool sum_is_read);
 
+  Both input(std::string_view name, const Both& of) const {
+    return name == shifted ? parity::shifted(of) : of;
+  }
+  GuardedGpu output(std::string_view name) const {
+    return GuardedGpu(shape, dtype, name == shifted);
+  }
+
+  std::string_view shifted;
   DType dtype;
   Shape shape, flat, rows, columns;
   Both residual, branch, dy, dsum, gain, bias;
@@ -75,8 +88,8 @@ void Seam::check_forward() {
   run(cpu::Backend{}, cpu_queue(),
       ResidualNormForward{residual.exact, branch.exact, gain.exact, bias.exact, sum, y, mean, rstd,
                           1e-3, dropout});
-  GuardedGpu sum_gpu(shape, dtype), y_gpu(shape, dtype), mean_gpu(rows, DType::kF32),
-      rstd_gpu(rows, DType::kF32);
+  GuardedGpu sum_gpu = output("sum"), y_gpu = output("y"), mean_gpu(rows, DType::kF32),
+             rstd_gpu(rows, DType::kF32);
   run(cuda::Backend{}, gpu_queue(),
       ResidualNormForward{residual.gpu, branch.gpu, gain.gpu, bias.gpu, sum_gpu, y_gpu, mean_gpu,
                           rstd_gpu, 1e-3, dropout_gpu});
@@ -109,7 +122,7 @@ void Seam::check_backward(bool sum_is_read) {
     GuardedGpu dresidual, dbranch, dgain, dbias;
   };
   const auto backward = [&] {
-    Outputs made{GuardedGpu(shape, dtype), GuardedGpu(shape, dtype), GuardedGpu(gain_start.view()),
+    Outputs made{output("dresidual"), output("dbranch"), GuardedGpu(gain_start.view()),
                  GuardedGpu(bias_start.view())};
     run(cuda::Backend{}, gpu_queue(),
         ResidualNormBackward{residual.gpu, gain.gpu, mean_both.gpu, rstd_both.gpu, dy.gpu,
@@ -145,6 +158,22 @@ TEST_CASE("The GPU's residual seam and its gradient agree with the specification
         seam.check_forward();
         seam.check_backward(true);
         seam.check_backward(false);
+      }
+    }
+  }
+}
+
+TEST_CASE("The GPU's residual seam takes operands that are not aligned for packs",
+          "[residual_norm]") {
+  Random random(std::random_device{}());
+  for (const DType dtype : kActivationTypes) {
+    for (const Size& size : {Size{3, 11, 256}, Size{3, 11, 512}, Size{3, 11, 1024}}) {
+      for (const char* operand : {"residual", "branch", "gain", "bias", "sum", "y", "dy", "dsum",
+                                  "dresidual", "dbranch"}) {
+        CAPTURE(name_of(dtype), size.width, operand);
+        Seam seam(size, dtype, 0.25, random, operand);
+        seam.check_forward();
+        seam.check_backward(true);
       }
     }
   }
