@@ -1,13 +1,13 @@
 // dtoken[tokens[b, t-1]] += dy[b, t], without atomics: the rows of dy are sorted by token (stable,
 // so each token's rows stay in order), then summed run by run.
 //   sort    least digit first, 8 bits a pass (one pass up to 256 tokens): ranks within chunks of
-//   256
-//           entries and counts per (digit, chunk); a scan of the counts; the scatter
+//           256 entries and counts per (digit, chunk); a scan of the counts; the scatter
 //   sum     pieces of the sorted list, a thread per pack of columns: runs that lie within a piece
-//   go
-//           to dtoken, the first and the last of a piece, where they cross its border, to scratch
+//           go to dtoken, the first and the last of a piece, where they cross its border, to
+//           scratch memory
 //   join    runs that cross borders are added in the order of the pieces
-// Reads dy once by whole rows, N C size bytes, and moves about 20 N bytes for the sort.
+// Reads dy once by whole rows, N C size bytes, and moves about 20 N bytes for the sort. Bound by
+// loads that wait for each other (a row's place in dy, then the row), so places are read early.
 #include <algorithm>
 
 #include "device/elements.cuh"
@@ -19,8 +19,8 @@ namespace lacuna::cuda {
 namespace {
 
 constexpr int kChunk = 256, kDigits = 256, kDigitBits = 8;
-constexpr int kLanes = 64, kPieceGroups = 4, kAhead = 8;
-constexpr int kJoinLanes = 128, kJoinGroups = 4;
+constexpr int kLanes = 64, kPieceGroups = 2, kAhead = 8;
+constexpr int kJoinLanes = 128, kJoinAhead = 8;
 constexpr int64_t kLeastPiece = 64;
 constexpr int64_t kBorderBytes = int64_t{16} << 20;
 
@@ -137,6 +137,7 @@ __global__ __launch_bounds__(kChunk) void scatter_rows_kernel(Entries entries, i
 struct Borders {
   float *heads, *tails;  // [pieces, C]
   int* first_tokens;     // [pieces]
+  int* open_tokens;      // [pieces], of a run that begins in the piece and goes on; -1: none
   int pieces, entries;   // entries: of a piece
 };
 
@@ -162,16 +163,22 @@ __global__ __launch_bounds__(kLanes* kPieceGroups) void sum_runs_kernel(Entries 
     }
   };
   const auto place = [&](float* rows, int row) { return rows + int64_t{row} * width + column; };
+  int rows[kAhead];  // known before their turn comes
+  const auto find_rows = [&](int first) {
+#pragma unroll
+    for (int k = 0; k < kAhead; ++k) rows[k] = first + k < end ? sorted.row(first + k) : 0;
+  };
+  find_rows(begin);
   for (int first = begin; first < end; first += kAhead) {
     int tokens[kAhead];
     Pack<T, kPack> packs[kAhead];
 #pragma unroll
     for (int k = 0; k < kAhead; ++k) {
       if (first + k >= end) continue;
-      const int row = sorted.row(first + k);
-      tokens[k] = sorted.token(row);
-      packs[k] = load<kPack>(dy + int64_t{row} * width + column);
+      tokens[k] = sorted.token(rows[k]);
+      packs[k] = load<kPack>(dy + int64_t{rows[k]} * width + column);
     }
+    find_rows(first + kAhead);
 #pragma unroll
     for (int k = 0; k < kAhead; ++k) {
       if (first + k >= end) continue;
@@ -185,6 +192,7 @@ __global__ __launch_bounds__(kLanes* kPieceGroups) void sum_runs_kernel(Entries 
     }
   }
   const bool goes_on = end < sorted.count && sorted.token(sorted.row(end)) == token;
+  if (column == 0) borders.open_tokens[piece] = goes_on && !is_head ? token : -1;
   if (is_head) {
     flush(place(borders.heads, piece), false);
   } else if (goes_on) {
@@ -194,41 +202,30 @@ __global__ __launch_bounds__(kLanes* kPieceGroups) void sum_runs_kernel(Entries 
   }
 }
 
-// Block p: a run that begins in piece p and goes on: its tail, then the heads of the pieces after,
-// thread row y every kJoinGroups-th of them.
-__global__ __launch_bounds__(kJoinLanes* kJoinGroups) void join_runs_kernel(Entries sorted,
-                                                                            float* dtoken,
-                                                                            int width,
-                                                                            Borders borders) {
+// Block (p, y): kJoinLanes columns of a run that begins in piece p and goes on: its tail, then the
+// heads of the pieces after.
+__global__ __launch_bounds__(kJoinLanes) void join_runs_kernel(float* dtoken, int width,
+                                                               Borders borders) {
   follow_previous();
-  __shared__ float staged[kJoinGroups][kJoinLanes];
   const int piece = static_cast<int>(blockIdx.x);
-  const int begin = piece * borders.entries, end = begin + borders.entries;
-  if (end >= sorted.count) return;
-  const int token = sorted.token(sorted.row(end - 1));
-  if (borders.first_tokens[piece + 1] != token) return;
-  const bool began_before = begin > 0 && borders.first_tokens[piece] == token &&
-                            sorted.token(sorted.row(begin - 1)) == token;
-  if (began_before) return;
-  const int lane = static_cast<int>(threadIdx.x), group = static_cast<int>(threadIdx.y);
-  for (int first = 0; first < width; first += kJoinLanes) {
-    const int column = first + lane;
-    float sum = 0;
-    if (column < width) {
-      if (group == 0) sum = borders.tails[int64_t{piece} * width + column];
-      for (int p = piece + 1 + group; p < borders.pieces; p += kJoinGroups) {
-        if (borders.first_tokens[p] != token) break;
-        sum += borders.heads[int64_t{p} * width + column];
-      }
+  const int column = static_cast<int>(blockIdx.y * kJoinLanes + threadIdx.x);
+  const int token = borders.open_tokens[piece];
+  if (token < 0 || column >= width) return;
+  const auto goes_through = [&](int p) {
+    return p < borders.pieces && borders.first_tokens[p] == token;
+  };
+  float sum = borders.tails[int64_t{piece} * width + column];
+  for (int first = piece + 1; goes_through(first); first += kJoinAhead) {
+    float heads[kJoinAhead];
+#pragma unroll
+    for (int k = 0; k < kJoinAhead; ++k) {
+      const int p = first + k;
+      heads[k] = goes_through(p) ? borders.heads[int64_t{p} * width + column] : 0;
     }
-    staged[group][lane] = sum;
-    __syncthreads();
-    if (group == 0 && column < width) {
-      for (int i = 1; i < kJoinGroups; ++i) sum += staged[i][lane];
-      dtoken[int64_t{token} * width + column] += sum;
-    }
-    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < kJoinAhead; ++k) sum += heads[k];
   }
+  dtoken[int64_t{token} * width + column] += sum;
 }
 
 /// Sorts the entries by token in scratch memory from *scratch on, which moves behind it.
@@ -266,7 +263,7 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
   while (divide_up(count, piece) * width * 2 * int64_t{sizeof(float)} > kBorderBytes) piece *= 2;
   const int64_t pieces = divide_up(count, piece);
   require(pieces < 65536, kOp, "more pieces than a launch can have");
-  int* scratch = stream.workspace<int>(sort_ints(count) + pieces * (2 * width + 1));
+  int* scratch = stream.workspace<int>(sort_ints(count) + 2 * pieces * (width + 1));
   const T* dy = pointer<T>(op.dy, kOp);
   float* dtoken = pointer<float>(op.dtoken, kOp);
   const Entries sorted = sort_entries(stream,
@@ -274,9 +271,13 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
                                        static_cast<int>(count), static_cast<int>(length)},
                                       op.dtoken.size(0), &scratch);
   auto* heads = reinterpret_cast<float*>(scratch);
-  const Borders borders{heads, heads + pieces * width,
-                        reinterpret_cast<int*>(heads + 2 * pieces * width),
-                        static_cast<int>(pieces), static_cast<int>(piece)};
+  int* tokens = reinterpret_cast<int*>(heads + 2 * pieces * width);
+  const Borders borders{.heads = heads,
+                        .tails = heads + pieces * width,
+                        .first_tokens = tokens,
+                        .open_tokens = tokens + pieces,
+                        .pieces = static_cast<int>(pieces),
+                        .entries = static_cast<int>(piece)};
   const auto columns = [&](int pack) {
     return static_cast<unsigned>(divide_up(width, int64_t{kLanes} * pack));
   };
@@ -286,8 +287,10 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
                   dim3(kLanes, kPieceGroups), 0, sorted, dy, dtoken, static_cast<int>(width),
                   borders);
   });
-  launch_kernel(stream, "join_runs_kernel", join_runs_kernel, static_cast<unsigned>(pieces),
-                dim3(kJoinLanes, kJoinGroups), 0, sorted, dtoken, static_cast<int>(width), borders);
+  const dim3 blocks(static_cast<unsigned>(pieces),
+                    static_cast<unsigned>(divide_up(width, kJoinLanes)));
+  launch_kernel(stream, "join_runs_kernel", join_runs_kernel, blocks, kJoinLanes, 0, dtoken,
+                static_cast<int>(width), borders);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct Size {
 };
 
 // Several digits of the sort (classes above 256, above 65536), few tokens whose runs cross many
-// pieces, tables that wrap around, none, and one.
+// pieces, tables that wrap around, none, and one, some with few rows for many positions.
 const Size kSizes[] = {{1, 1, 7, 5, {4}},
                        {1, 2, 7, 16, {}},
                        {2, 33, 300, 16, {4, 9}},
@@ -27,7 +27,9 @@ const Size kSizes[] = {{1, 1, 7, 5, {4}},
                        {4, 1000, 3, 520, {10, 100}},
                        {4, 1000, 256, 512, {8, 8}, 1},
                        {2, 31, 5, 1000, {2, 3, 5}},
-                       {3, 1025, 256, 256, {32, 32, 3}}};
+                       {3, 1025, 256, 256, {32, 32, 3}},
+                       {1, 2100, 7, 16, {4}},
+                       {6, 1600, 9, 72, {2, 5, 3}}};
 
 /// Outputs of the backward pass, in the order token, start, positions.
 template <class Memory>
