@@ -3,14 +3,16 @@
 //   forward    writes y: N C size bytes (N = B T); the tables come from caches
 //   backward   N C size bytes are compulsory; dy is read twice, here for start and positions, and
 //              by token (embedding_tokens.cu)
-// Forward: a thread has a pack of columns of one position, for which it sums the position tables
-// once, and four samples, whose rows it asks for together. Blocks with the same columns follow each
-// other, so that these columns of the token table stay in the first-level caches. Backward: the sum
-// over the samples for each position is kept in f32, as many columns at a time as the scratch
-// memory holds, and every row of a position table sums the positions that have its digit, in a
-// fixed order.
-// Where many values are summed, loads and sums are loops of their own and skip what is not there,
-// not read zeros for it: the compiler would add each as it comes, two under way instead of eight.
+// Forward: a thread works on a pack of columns of one position in four samples. It sums the
+// position tables once for all four, and asks for the four rows of the token table together. Blocks
+// with the same columns follow each other, so that these columns of the token table stay in the
+// first-level caches.
+// Backward: a first kernel sums dy over the samples, for each position, into scratch memory in f32,
+// for as many columns at a time as fit there. A second one gives each row of a position table the
+// sum of the positions that have its digit, in a fixed order.
+// A sum of many values first loads a group of them in one loop and then adds them in another, and
+// leaves out what is not there instead of adding zeros. In a single loop the compiler adds each
+// value as it comes, with two loads under way instead of eight.
 // One H200, bf16, 98,304 x 512, 2026-11-28: 68 % and 22 % of the rate of a large copy.
 #include <algorithm>
 

@@ -34,7 +34,7 @@ struct Problem {
   int64_t m = 0, n = 0, k = 0;
   int64_t a_stride = 0, b_stride = 0, d_stride = 0;
   int32_t type = 0, d_type = 0, compute = 0;
-  int32_t a_turned = 0, b_turned = 0, bias = 0, beta = 0;
+  int32_t a_transposed = 0, b_transposed = 0, bias = 0, beta = 0;
   uint32_t a_alignment = 0, b_alignment = 0, d_alignment = 0;
 
   std::string key() const {
@@ -55,11 +55,11 @@ struct Descriptors {
     const auto d_type = static_cast<cudaDataType_t>(p.d_type);
     check(cublasLtMatmulDescInit(&product, static_cast<cublasComputeType_t>(p.compute), CUDA_R_32F),
           "cublasLtMatmulDescInit");
-    set(CUBLASLT_MATMUL_DESC_TRANSA, p.a_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
-    set(CUBLASLT_MATMUL_DESC_TRANSB, p.b_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
+    set(CUBLASLT_MATMUL_DESC_TRANSA, p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+    set(CUBLASLT_MATMUL_DESC_TRANSB, p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
     if (p.bias) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-    layout(a, type, p.a_turned ? p.k : p.m, p.a_turned ? p.m : p.k, p.a_stride);
-    layout(b, type, p.b_turned ? p.n : p.k, p.b_turned ? p.k : p.n, p.b_stride);
+    layout(a, type, p.a_transposed ? p.k : p.m, p.a_transposed ? p.m : p.k, p.a_stride);
+    layout(b, type, p.b_transposed ? p.n : p.k, p.b_transposed ? p.k : p.n, p.b_stride);
     layout(d, d_type, p.m, p.n, p.d_stride);
   }
 
@@ -116,10 +116,10 @@ std::shared_ptr<cublasLtMatmulAlgo_t> choose(GpuStream& stream, const Problem& p
 
 void gemm(Queue& queue, const Operand& a, const Operand& b, const View& d, const View& bias,
           float beta) {
-  const int64_t k = a.stored.size(a.turned ? 0 : 1);
-  require(a.stored.size(a.turned ? 1 : 0) == d.size(0) &&
-              b.stored.size(b.turned ? 0 : 1) == d.size(1) &&
-              b.stored.size(b.turned ? 1 : 0) == k && a.stored.dtype() == b.stored.dtype(),
+  const int64_t k = a.stored.size(a.transposed ? 0 : 1);
+  require(a.stored.size(a.transposed ? 1 : 0) == d.size(0) &&
+              b.stored.size(b.transposed ? 0 : 1) == d.size(1) &&
+              b.stored.size(b.transposed ? 1 : 0) == k && a.stored.dtype() == b.stored.dtype(),
           "cuda::gemm", "the operands do not fit together");
   require(!bias.present() || bias.dtype() == d.dtype(), "cuda::gemm",
           "the bias has another type than the result");
@@ -136,8 +136,8 @@ void gemm(Queue& queue, const Operand& a, const Operand& b, const View& d, const
       .type = static_cast<int32_t>(type_of(a.stored.dtype())),
       .d_type = static_cast<int32_t>(type_of(d.dtype())),
       .compute = static_cast<int32_t>(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F),
-      .a_turned = b.turned,
-      .b_turned = a.turned,
+      .a_transposed = b.transposed,
+      .b_transposed = a.transposed,
       .bias = bias.present(),
       .beta = beta != 0,
       .a_alignment = alignment_of(b.stored.raw()),

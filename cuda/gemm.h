@@ -5,10 +5,10 @@
 
 namespace lacuna::cuda {
 
-/// An operand as it is stored, row-major; `turned`: the product takes its transpose.
+/// An operand as it is stored, row-major; `transposed`: the product takes its transpose.
 struct Operand {
   View stored;
-  bool turned = false;
+  bool transposed = false;
 };
 
 /// d = a b + bias + beta * d. a: [m, k], b: [k, n] after transposition; d: [m, n]; bias: [n] of d's

@@ -13,51 +13,51 @@
 namespace lacuna::cuda {
 namespace {
 
-template <class T, class Place>
+template <class T, class Layout>
 __global__ __launch_bounds__(
-    Place::kMostThreads,
-    Place::kForwardBlocks) void layernorm_forward_kernel(const T* x, const float* gain,
-                                                         const float* bias, T* y, float* mean,
-                                                         float* rstd, float eps, int rows,
-                                                         int width, int lanes) {
+    Layout::kMostThreads,
+    Layout::kForwardBlocks) void layernorm_forward_kernel(const T* x, const float* gain,
+                                                          const float* bias, T* y, float* mean,
+                                                          float* rstd, float eps, int rows,
+                                                          int width, int lanes) {
   follow_previous();
-  const Place place = Place::of_neighbours(rows, width, lanes, kNormRows);
-  RowQueue<T, Place, 1, kNormRows> queue(place, x);
-  float gains[Place::kElements], biases[Place::kElements], values[Place::kElements];
-  read_columns(place, gain, gains);
-  read_columns(place, bias, biases);
-  for (int row = place.first(); place.goes_on(row); row += place.step()) {
+  const Layout layout = Layout::of_neighbours(rows, width, lanes, kNormRows);
+  RowQueue<T, Layout, 1, kNormRows> queue(layout, x);
+  float gains[Layout::kElements], biases[Layout::kElements], values[Layout::kElements];
+  read_columns(layout, gain, gains);
+  read_columns(layout, bias, biases);
+  for (int row = layout.first(); layout.goes_on(row); row += layout.step()) {
     queue.advance(row);
     queue.get(0).to_values(values);
-    normalise_row(place, values, gains, biases, eps, row, y, mean, rstd);
+    normalise_row(layout, values, gains, biases, eps, row, y, mean, rstd);
   }
 }
 
-template <class T, class Place>
+template <class T, class Layout>
 __global__ __launch_bounds__(
-    Place::kMostThreads,
-    Place::kBackwardBlocks) void layernorm_backward_kernel(const T* x, const float* gain,
-                                                           const float* mean, const float* rstd,
-                                                           const T* dy, T* dx, float* partial,
-                                                           int rows, int width, int lanes) {
-  using Rows = RowQueue<T, Place, 2>;
+    Layout::kMostThreads,
+    Layout::kBackwardBlocks) void layernorm_backward_kernel(const T* x, const float* gain,
+                                                            const float* mean, const float* rstd,
+                                                            const T* dy, T* dx, float* partial,
+                                                            int rows, int width, int lanes) {
+  using Rows = RowQueue<T, Layout, 2>;
   release_next();
-  const Place place = Place::in_turn(rows, width, lanes);
-  Rows::prefetch(place, x);
+  const Layout layout = Layout::in_turn(rows, width, lanes);
+  Rows::prefetch(layout, x);
   await_previous();
-  Rows queue(place, x, dy);
-  float gains[Place::kElements], gradient[Place::kElements];
-  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
-  read_columns(place, gain, gains);
-  RowStatistics statistics(place, mean, rstd);
-  for (int row = place.first(); place.goes_on(row); row += place.step()) {
+  Rows queue(layout, x, dy);
+  float gains[Layout::kElements], gradient[Layout::kElements];
+  float dgain[Layout::kElements] = {}, dbias[Layout::kElements] = {};
+  read_columns(layout, gain, gains);
+  RowStatistics statistics(layout, mean, rstd);
+  for (int row = layout.first(); layout.goes_on(row); row += layout.step()) {
     queue.advance(row);
-    const float2 now = statistics.advance(place, row);
-    normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
+    const float2 now = statistics.advance(layout, row);
+    normalise_row_backward(layout, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
-    write_row(place, Rows::Row::rounded(gradient), dx, row);
+    write_row(layout, Rows::Row::rounded(gradient), dx, row);
   }
-  write_column_sums(place, dgain, dbias, partial + int64_t{blockIdx.x} * 2 * width);
+  write_column_sums(layout, dgain, dbias, partial + int64_t{blockIdx.x} * 2 * width);
 }
 
 template <class T>
@@ -66,11 +66,11 @@ void forward(GpuStream& stream, const LayerNormForward& op) {
   const int64_t width = op.gain.size(0), rows = op.x.count() / width;
   const T* x = pointer<T>(op.x, kOp);
   T* y = pointer<T>(op.y, kOp);
-  with_norm_place<T>(width, {x, y, op.gain.raw(), op.bias.raw()}, [&](auto type) {
-    using Place = typename decltype(type)::type;
-    const auto kernel = layernorm_forward_kernel<T, Place>;
-    const NormLaunch plan = norm_launch<Place>(
-        kernel, rows, width, RowQueue<T, Place, 1, kNormRows>::kBytes, false, kOp);
+  with_row_layout<T>(width, {x, y, op.gain.raw(), op.bias.raw()}, [&](auto type) {
+    using Layout = typename decltype(type)::type;
+    const auto kernel = layernorm_forward_kernel<T, Layout>;
+    const NormLaunch plan = norm_launch<Layout>(
+        kernel, rows, width, RowQueue<T, Layout, 1, kNormRows>::kBytes, false, kOp);
     const auto blocks = plan.blocks(kNormRows);
     launch_kernel(stream, "layernorm_forward_kernel", kernel, static_cast<unsigned>(blocks),
                   plan.threads, plan.shared, x, pointer<float>(op.gain, kOp),
@@ -88,11 +88,11 @@ void backward(GpuStream& stream, const LayerNormBackward& op) {
   T* dx = pointer<T>(op.dx, kOp);
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
-  with_norm_place<T, 32>(width, {x, dy, dx, op.gain.raw()}, [&](auto type) {
-    using Place = typename decltype(type)::type;
-    const auto kernel = layernorm_backward_kernel<T, Place>;
+  with_row_layout<T, 32>(width, {x, dy, dx, op.gain.raw()}, [&](auto type) {
+    using Layout = typename decltype(type)::type;
+    const auto kernel = layernorm_backward_kernel<T, Layout>;
     const NormLaunch plan =
-        norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 2>::kBytes, true, kOp);
+        norm_launch<Layout>(kernel, rows, width, RowQueue<T, Layout, 2>::kBytes, true, kOp);
     const int64_t blocks = plan.summing_blocks(stream, kernel);
     float* partial = stream.workspace<float>(blocks * 2 * width);
     launch_kernel(stream, "layernorm_backward_kernel", kernel, static_cast<unsigned>(blocks),

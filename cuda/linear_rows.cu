@@ -64,9 +64,9 @@ __global__ __launch_bounds__(kThreads) void linear_rows_dot_kernel(Arguments<T, 
   }
 }
 
-// Of a step of 32 along I a lane reads eight neighbours of one output's weights and of two rows of
-// each tile: pairs 0 and 1 are its share of a first product of 16 along I, pairs 2 and 3 of a
-// second. Which elements a product sums does not matter as long as both operands agree.
+// Walks along I in steps of 32, of which a lane reads eight neighbours of one output's weights and
+// of two rows of each tile: pairs 0 and 1 are its share of a first product of 16 along I, pairs 2
+// and 3 of a second. Which elements a product sums does not matter as long as both operands agree.
 template <class T, class Out, int kTiles>
 __global__ __launch_bounds__(kThreads) void linear_rows_product_kernel(Arguments<T, Out> a) {
   const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);

@@ -1,11 +1,11 @@
 // How rows that are normalised are laid on the GPU: choices that both norms share
-// (device/norm_place.cuh says what they mean).
+// (device/row_layout.cuh says what they mean).
 #pragma once
 
 #include <algorithm>
 #include <type_traits>
 
-#include "device/norm_place.cuh"
+#include "device/row_layout.cuh"
 #include "dispatch.h"
 #include "partial_sums.h"
 
@@ -36,37 +36,37 @@ struct NormLaunch {
   }
 };
 
-/// For `kernel`, whose threads are laid out by Place and have `queue_bytes` of rows under way each;
-/// sums_columns: it leaves sums per column.
-template <class Place, class Kernel>
+/// For `kernel`, whose threads are laid out by Layout and have `queue_bytes` of rows under way
+/// each; sums_columns: it leaves sums per column.
+template <class Layout, class Kernel>
 NormLaunch norm_launch(Kernel kernel, int64_t rows, int64_t width, int queue_bytes,
                        bool sums_columns, const char* op) {
-  int lanes = Place::kLanes > 0 ? Place::kLanes : 32;
-  while (lanes * Place::kElements < width) lanes *= 2;
+  int lanes = Layout::kLanes > 0 ? Layout::kLanes : 32;
+  while (lanes * Layout::kElements < width) lanes *= 2;
   require(lanes <= kMostNormThreads, op, "rows on the GPU have at most 8192 elements");
   require(rows < kMostNormRows, op, "more rows than 32-bit numbers count");
   const int threads = std::max(lanes, kNormThreads);
-  const int sums = sums_columns ? 2 * threads * Place::kElements * int{sizeof(float)} : 0;
+  const int sums = sums_columns ? 2 * threads * Layout::kElements * int{sizeof(float)} : 0;
   const int shared = std::max(threads * queue_bytes, sums);
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared),
         "cudaFuncSetAttribute");
   return {static_cast<int>(rows), static_cast<int>(width), lanes, threads, shared};
 }
 
-/// Calls body(std::type_identity<NormPlace<..>>) with what suits rows of `width` elements of T;
+/// Calls body(std::type_identity<RowLayout<..>>) with what suits rows of `width` elements of T;
 /// rows of up to 256 are held by kNarrowLanes, 16 or 32: half the instructions a row, or half the
 /// registers a thread. Which is faster was measured for each kernel.
 template <class T, int kNarrowLanes = 16, class Body>
-void with_norm_place(int64_t width, std::initializer_list<const void*> pointers, const Body& body) {
+void with_row_layout(int64_t width, std::initializer_list<const void*> pointers, const Body& body) {
   with_pack_width<kVector<T>>(width, pointers, [&](auto pack) {
     if constexpr (pack > 1) {
       constexpr int kNarrow = 16 * kNormElements;
       if (width <= kNarrow) {
-        return body(std::type_identity<NormPlace<pack, kNarrowLanes, kNarrow / kNarrowLanes>>{});
+        return body(std::type_identity<RowLayout<pack, kNarrowLanes, kNarrow / kNarrowLanes>>{});
       }
-      if (width <= 32 * kNormElements) return body(std::type_identity<NormPlace<pack, 32>>{});
+      if (width <= 32 * kNormElements) return body(std::type_identity<RowLayout<pack, 32>>{});
     }
-    body(std::type_identity<NormPlace<pack, 0>>{});
+    body(std::type_identity<RowLayout<pack, 0>>{});
   });
 }
 

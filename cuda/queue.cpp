@@ -213,7 +213,7 @@ void GpuStream::launched(std::string_view contract) {
     check(cudaEventRecord(mark.done, stream_), "cudaEventRecord");
     marks_.push_back(mark);
   }
-  if (config_.checked && !marking_)
+  if (config_.launches == LaunchMode::kStream && !marking_)
     check(cudaStreamSynchronize(stream_), std::string(contract).c_str());
 }
 

@@ -38,7 +38,7 @@ class GpuStream : public DeviceStream {
   void fill(void* device, int byte, size_t bytes) override;
   void wait() override;
   void launched(std::string_view contract) override;
-  bool captures() const override { return !config_.checked; }
+  bool uses_graphs() const override { return config_.launches == LaunchMode::kGraph; }
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
   void replay(Graph& graph) override;
 

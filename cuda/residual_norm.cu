@@ -16,19 +16,19 @@ namespace lacuna::cuda {
 namespace {
 
 /// Dropout of a thread's part of a row; rows of all samples follow each other.
-template <class T, class Place, bool kDropout>
+template <class T, class Layout, bool kDropout>
 class RowDropout {
  public:
   /// Before the row is read, so that the generator's words do not lie in registers beside it.
-  __device__ RowDropout(const Place& place, const DropoutLaunch& launch, int row, int length) {
+  __device__ RowDropout(const Layout& layout, const DropoutLaunch& launch, int row, int length) {
     if constexpr (kDropout) {
       const StepInputs& inputs = launch.state->inputs;
       const auto all = static_cast<unsigned>(row), steps = static_cast<unsigned>(length);
-      const int64_t first = int64_t{all % steps} * place.width;
+      const int64_t first = int64_t{all % steps} * layout.width;
 #pragma unroll
-      for (int k = 0; k < place.kPacks; ++k) {
+      for (int k = 0; k < layout.kPacks; ++k) {
         kept_.add(launch, inputs.dropout_key, inputs.first_sample + all / steps,
-                  first + place.column(k));
+                  first + layout.column(k));
       }
       scale_ = launch.scale;
     }
@@ -37,7 +37,7 @@ class RowDropout {
   __device__ float scale() const {
     return scale_;
   }
-  __device__ void drop(StoredRow<T, Place>& values) const {
+  __device__ void drop(StoredRow<T, Layout>& values) const {
     if constexpr (kDropout) {
 #pragma unroll
       for (int k = 0; k < values.kPacks; ++k) kept_.apply(k, values.packs[k]);
@@ -45,83 +45,83 @@ class RowDropout {
   }
 
  private:
-  KeptElements<T, Place::kPack, Place::kPacks> kept_;
+  KeptElements<T, Layout::kPack, Layout::kPacks> kept_;
   float scale_ = 1;
 };
 
-template <class T, bool kDropout, class Place>
+template <class T, bool kDropout, class Layout>
 __global__ __launch_bounds__(
-    Place::kMostThreads,
-    Place::kForwardBlocks) void residual_norm_forward_kernel(const T* residual, const T* branch,
-                                                             const float* gain, const float* bias,
-                                                             T* sum, T* y, float* mean, float* rstd,
-                                                             float eps, int rows, int length,
-                                                             int width, int lanes,
-                                                             DropoutLaunch dropout) {
+    Layout::kMostThreads,
+    Layout::kForwardBlocks) void residual_norm_forward_kernel(const T* residual, const T* branch,
+                                                              const float* gain, const float* bias,
+                                                              T* sum, T* y, float* mean,
+                                                              float* rstd, float eps, int rows,
+                                                              int length, int width, int lanes,
+                                                              DropoutLaunch dropout) {
   follow_previous();
-  const Place place = Place::of_neighbours(rows, width, lanes, kSeamRows);
-  using Row = typename RowQueue<T, Place, 2>::Row;
-  RowQueue<T, Place, 2> queue(place, residual, branch);
-  float gains[Place::kElements], biases[Place::kElements];
-  float values[Place::kElements], row_residual[Place::kElements];
-  read_columns(place, gain, gains);
-  read_columns(place, bias, biases);
-  for (int row = place.first(); place.goes_on(row); row += place.step()) {
-    const RowDropout<T, Place, kDropout> row_dropout(place, dropout, row, length);
+  const Layout layout = Layout::of_neighbours(rows, width, lanes, kSeamRows);
+  using Row = typename RowQueue<T, Layout, 2>::Row;
+  RowQueue<T, Layout, 2> queue(layout, residual, branch);
+  float gains[Layout::kElements], biases[Layout::kElements];
+  float values[Layout::kElements], row_residual[Layout::kElements];
+  read_columns(layout, gain, gains);
+  read_columns(layout, bias, biases);
+  for (int row = layout.first(); layout.goes_on(row); row += layout.step()) {
+    const RowDropout<T, Layout, kDropout> row_dropout(layout, dropout, row, length);
     queue.advance(row);
     Row row_branch = queue.get(1);
     row_dropout.drop(row_branch);
     row_branch.to_values(values);
     queue.get(0).to_values(row_residual);
 #pragma unroll
-    for (int j = 0; j < Place::kElements; ++j) {
+    for (int j = 0; j < Layout::kElements; ++j) {
       values[j] = row_residual[j] + values[j] * row_dropout.scale();
     }
     const Row stored = Row::rounded(values);
-    write_row(place, stored, sum, row);
+    write_row(layout, stored, sum, row);
     stored.to_values(values);
-    normalise_row(place, values, gains, biases, eps, row, y, mean, rstd);
+    normalise_row(layout, values, gains, biases, eps, row, y, mean, rstd);
   }
 }
 
-template <class T, bool kDropout, class Place>
+template <class T, bool kDropout, class Layout>
 __global__ __launch_bounds__(
-    Place::kMostThreads,
-    Place::kBackwardBlocks) void residual_norm_backward_kernel(const T* sum, const float* gain,
-                                                               const float* mean, const float* rstd,
-                                                               const T* dy, const T* dsum,
-                                                               T* dresidual, T* dbranch,
-                                                               float* partial, int rows, int length,
-                                                               int width, int lanes,
-                                                               DropoutLaunch dropout) {
-  using Rows = RowQueue<T, Place, 3>;
+    Layout::kMostThreads,
+    Layout::kBackwardBlocks) void residual_norm_backward_kernel(const T* sum, const float* gain,
+                                                                const float* mean,
+                                                                const float* rstd, const T* dy,
+                                                                const T* dsum, T* dresidual,
+                                                                T* dbranch, float* partial,
+                                                                int rows, int length, int width,
+                                                                int lanes, DropoutLaunch dropout) {
+  using Rows = RowQueue<T, Layout, 3>;
   release_next();
-  const Place place = Place::in_turn(rows, width, lanes);
-  Rows::prefetch(place, sum);
+  const Layout layout = Layout::in_turn(rows, width, lanes);
+  Rows::prefetch(layout, sum);
   await_previous();
   using Row = typename Rows::Row;
-  Rows queue(place, sum, dy, dsum);
-  float gains[Place::kElements], gradient[Place::kElements], row_dsum[Place::kElements];
-  float dgain[Place::kElements] = {}, dbias[Place::kElements] = {};
-  read_columns(place, gain, gains);
-  RowStatistics statistics(place, mean, rstd);
-  for (int row = place.first(); place.goes_on(row); row += place.step()) {
-    const RowDropout<T, Place, kDropout> row_dropout(place, dropout, row, length);
+  Rows queue(layout, sum, dy, dsum);
+  float gains[Layout::kElements], gradient[Layout::kElements], row_dsum[Layout::kElements];
+  float dgain[Layout::kElements] = {}, dbias[Layout::kElements] = {};
+  read_columns(layout, gain, gains);
+  RowStatistics statistics(layout, mean, rstd);
+  for (int row = layout.first(); layout.goes_on(row); row += layout.step()) {
+    const RowDropout<T, Layout, kDropout> row_dropout(layout, dropout, row, length);
     queue.advance(row);
-    const float2 now = statistics.advance(place, row);
-    normalise_row_backward(place, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
+    const float2 now = statistics.advance(layout, row);
+    normalise_row_backward(layout, queue.get(0), queue.get(1), gains, now.x, now.y, gradient, dgain,
                            dbias);
     queue.get(2).to_values(row_dsum);
 #pragma unroll
-    for (int j = 0; j < Place::kElements; ++j) gradient[j] += row_dsum[j];
-    write_row(place, Row::rounded(gradient), dresidual, row);
+    for (int j = 0; j < Layout::kElements; ++j) gradient[j] += row_dsum[j];
+    write_row(layout, Row::rounded(gradient), dresidual, row);
 #pragma unroll
-    for (int j = 0; j < Place::kElements; ++j) gradient[j] *= row_dropout.scale();
+    for (int j = 0; j < Layout::kElements; ++j) gradient[j] *= row_dropout.scale();
     Row row_dbranch = Row::rounded(gradient);
     row_dropout.drop(row_dbranch);
-    write_row(place, row_dbranch, dbranch, row);
+    write_row(layout, row_dbranch, dbranch, row);
   }
-  write_column_sums(place, dgain, dbias, partial + int64_t{blockIdx.x} * 2 * width);
+  write_column_sums(layout, dgain, dbias, partial + int64_t{blockIdx.x} * 2 * width);
 }
 
 template <class Body>
@@ -136,13 +136,13 @@ void forward(GpuStream& stream, const ResidualNormForward& op) {
   const int64_t length = op.sum.size(1), width = op.sum.size(2), rows = op.sum.size(0) * length;
   const T *residual = pointer<T>(op.residual, kOp), *branch = pointer<T>(op.branch, kOp);
   T *sum = pointer<T>(op.sum, kOp), *y = pointer<T>(op.y, kOp);
-  with_norm_place<T>(
+  with_row_layout<T>(
       width, {residual, branch, sum, y, op.gain.raw(), op.bias.raw()}, [&](auto type) {
-        using Place = typename decltype(type)::type;
+        using Layout = typename decltype(type)::type;
         with_dropout(op.dropout, [&](auto drops) {
-          const auto kernel = residual_norm_forward_kernel<T, drops, Place>;
+          const auto kernel = residual_norm_forward_kernel<T, drops, Layout>;
           const NormLaunch plan =
-              norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 2>::kBytes, false, kOp);
+              norm_launch<Layout>(kernel, rows, width, RowQueue<T, Layout, 2>::kBytes, false, kOp);
           const auto blocks = plan.blocks(kSeamRows);
           launch_kernel(stream, "residual_norm_forward_kernel", kernel,
                         static_cast<unsigned>(blocks), plan.threads, plan.shared, residual, branch,
@@ -163,12 +163,12 @@ void backward(GpuStream& stream, const ResidualNormBackward& op) {
   T *dresidual = pointer<T>(op.dresidual, kOp), *dbranch = pointer<T>(op.dbranch, kOp);
   float* dgain = pointer<float>(op.dgain, kOp);
   float* dbias = pointer<float>(op.dbias, kOp);
-  with_norm_place<T>(width, {sum, dy, dsum, dresidual, dbranch, op.gain.raw()}, [&](auto type) {
-    using Place = typename decltype(type)::type;
+  with_row_layout<T>(width, {sum, dy, dsum, dresidual, dbranch, op.gain.raw()}, [&](auto type) {
+    using Layout = typename decltype(type)::type;
     with_dropout(op.dropout, [&](auto drops) {
-      const auto kernel = residual_norm_backward_kernel<T, drops, Place>;
+      const auto kernel = residual_norm_backward_kernel<T, drops, Layout>;
       const NormLaunch plan =
-          norm_launch<Place>(kernel, rows, width, RowQueue<T, Place, 3>::kBytes, true, kOp);
+          norm_launch<Layout>(kernel, rows, width, RowQueue<T, Layout, 3>::kBytes, true, kOp);
       const int64_t blocks = plan.summing_blocks(stream, kernel);
       float* partial = stream.workspace<float>(blocks * 2 * width);
       launch_kernel(stream, "residual_norm_backward_kernel", kernel, static_cast<unsigned>(blocks),

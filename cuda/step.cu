@@ -1,5 +1,6 @@
-// What runs between layers and at the ends of a pass and of a step, on the device's own state.
-//   NotePlace        one thread; 16 bytes to host memory
+// What runs between layers and at the ends of a micro-batch and of a step, on the device's own
+// state.
+//   NoteProgress     one thread; 16 bytes to host memory
 //   AddLosses        running_nats += sum of losses [N] f64   8 N bytes: about 1 MB, so latency
 //   FinishGradients  one thread
 // AddLosses: kParts blocks sum what they stride over, one block adds the parts; the order depends
@@ -16,9 +17,10 @@ namespace {
 
 constexpr int kThreads = 256, kParts = 128;
 
-__global__ void note_place_kernel(const StepState* state, StepPart part, int32_t layer) {
+__global__ void note_progress_kernel(const StepState* state, StepPart part, int32_t layer) {
   follow_previous();
-  if (state->inputs.place != nullptr) *state->inputs.place = {state->inputs.step, part, layer};
+  if (state->inputs.progress != nullptr)
+    *state->inputs.progress = {state->inputs.step, part, layer};
 }
 
 __global__ void sum_losses_kernel(const double* losses, int64_t n, double* partial) {
@@ -47,9 +49,9 @@ __global__ void finish_gradients_kernel(const double* squared_norm, StepState* s
 
 }  // namespace
 
-void run(Backend, Queue& queue, const NotePlace& op) {
-  launch_kernel(gpu(queue), "note_place_kernel", note_place_kernel, 1, 1, 0, op.state, op.part,
-                op.layer);
+void run(Backend, Queue& queue, const NoteProgress& op) {
+  launch_kernel(gpu(queue), "note_progress_kernel", note_progress_kernel, 1, 1, 0, op.state,
+                op.part, op.layer);
 }
 
 void run(Backend, Queue& queue, const AddLosses& op) {

@@ -90,7 +90,7 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
   float dk[kFragments][kQk / 8][4] = {}, dv[kFragments][kV / 8][4] = {};
   const float factor = a.scale * kLog2E;
 
-  Sight sight;
+  VisibleColumns visible;
   int32_t segment = -1;
   for (int stage = 0; next.valid(); stage ^= 1) {
     const Cursor at = next;
@@ -100,7 +100,7 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
     if (next.valid()) load(next, stage ^ 1);
     if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
     if (segment != at.index) {
-      sight.look<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
+      visible.find<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
     }
     segment = at.index;
     const uint32_t q = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
 #pragma unroll 1
     for (int row = 0; row < kColumnTile; row += 32) {
       const int32_t column = at.column + row;
-      if (!sight.sees(column, column + 32)) continue;
+      if (!visible.sees(column, column + 32)) continue;
       const uint32_t lse = q + static_cast<uint32_t>(Shape::kLseAt + (row + lane % 4 * 2) * 4);
       float s[kFragments][4][4] = {}, ds[kFragments][4][4] = {};
       multiply_rows(s, k, q, row);
@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
           for (int e = 0; e < 4; ++e) s[m][n][e] = exp2_fast(s[m][n][e] * factor - by[e % 2]);
         }
       }
-      if (!sight.sees_all(column, column + 32)) {
+      if (!visible.sees_all(column, column + 32)) {
         mask_weights(s, spans + warp * kGroupRows, column);
       }
       multiply_rows(ds, v, dy, row);

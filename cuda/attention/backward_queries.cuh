@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
   }
   const float factor = a.scale * kLog2E;
 
-  Sight sight;
+  VisibleColumns visible;
   int32_t segment = -1;
   for (int stage = 0; next.valid(); stage ^= 1) {
     const Cursor at = next;
@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
     if (next.valid()) load(next, stage ^ 1);
     if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
     if (segment != at.index) {
-      sight.look<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
+      visible.find<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
     }
     segment = at.index;
     const uint32_t k = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
 #pragma unroll 1
     for (int row = 0; row < kColumnTile; row += 32) {
       const int32_t column = at.column + row;
-      if (!sight.sees(column, column + 32)) continue;
+      if (!visible.sees(column, column + 32)) continue;
       float s[kFragments][4][4] = {}, ds[kFragments][4][4] = {};
       multiply_rows(s, q, k, row);
       multiply_rows(ds, dy, v, row);
@@ -144,7 +144,7 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
           }
         }
       }
-      if (!sight.sees_all(column, column + 32)) {
+      if (!visible.sees_all(column, column + 32)) {
         mask_weights(s, spans + warp * kGroupRows, column);
       }
 #pragma unroll

@@ -205,7 +205,7 @@ void add_pass(const sparse::Pass& pass, const std::vector<int32_t>& slot_of,
     }
   }
   for (int64_t position = 0; position < pass.length; ++position) {
-    const auto place = pass.queries.place_of(position, pass.lanes);
+    const auto place = pass.queries.lane_index_of(position, pass.lanes);
     if (!place) {
       seen.push_back({0, 0});
       continue;

@@ -61,8 +61,8 @@ __device__ inline void mask_logits(float (&s)[kFragments][kColumns / 8][4], cons
 
 /// Turns logits into weights relative to the new maximum.
 template <int kColumns, int kFragments, int kV>
-__device__ inline void soften(float (&s)[kFragments][kColumns / 8][4],
-                              Softmax<kFragments, kV>* state, float factor) {
+__device__ inline void online_softmax(float (&s)[kFragments][kColumns / 8][4],
+                                      Softmax<kFragments, kV>* state, float factor) {
 #pragma unroll
   for (int m = 0; m < kFragments; ++m) {
     float base[2], rescale[2];
@@ -121,7 +121,7 @@ __device__ inline void attend(const uint32_t (&q)[kFragments][kQk / 16][4], uint
     }
   }
   if (spans != nullptr) mask_logits<kColumns>(s, spans, column);
-  soften<kColumns>(s, state, factor);
+  online_softmax<kColumns>(s, state, factor);
 #pragma unroll
   for (int step = 0; step < kColumns / 16; ++step) {
     uint32_t p[kFragments][4];
@@ -213,7 +213,7 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
     }
   }
 
-  Sight sight;
+  VisibleColumns visible;
   int32_t segment = -1;
   for (int stage = 0; next.valid(); stage ^= 1) {
     const Cursor at = next;
@@ -223,19 +223,19 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
     if (next.valid()) load(next, stage ^ 1);
     if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
     if (segment != at.index) {
-      sight.look<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
+      visible.find<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
     }
     segment = at.index;
     const uint32_t k = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
     const uint32_t v = k + Shape::kKeyBytes;
-    if (sight.sees_all(at.column, at.column + kColumnTile)) {
+    if (visible.sees_all(at.column, at.column + kColumnTile)) {
       attend<kColumnTile, T, kQk, kV>(q, k, v, 0, at.column, nullptr, factor, &state);
       continue;
     }
 #pragma unroll 1
     for (int row = 0; row < kColumnTile; row += 32) {
       const int32_t column = at.column + row;
-      if (!sight.sees(column, column + 32)) continue;
+      if (!visible.sees(column, column + 32)) continue;
       attend<32, T, kQk, kV>(q, k, v, row, column, spans + warp * kGroupRows, factor, &state);
     }
   }

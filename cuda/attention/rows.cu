@@ -14,9 +14,9 @@ namespace {
 constexpr int kLanes = 8;  // a row
 constexpr int kBlock = 256;
 
-struct Place {
+struct RowAddress {
   int64_t batch, position, head;
-  __device__ Place(const Extent& extent, int64_t row)
+  __device__ RowAddress(const Extent& extent, int64_t row)
       : batch(row / extent.heads / extent.length),
         position(row / extent.heads % extent.length),
         head(row % extent.heads) {}
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kBlock)
   constexpr int kChunk = 16 / sizeof(T);
   const int64_t row = own_row();
   const bool exists = row < static_cast<int64_t>(extent.batch) * extent.length * extent.heads;
-  const Place at(extent, exists ? row : 0);
+  const RowAddress at(extent, exists ? row : 0);
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const T *a = at.in(y), *b = at.in(dy);
   float sum = 0;
@@ -65,7 +65,7 @@ template <class T>
 __global__ void __launch_bounds__(kBlock) attention_clear_kernel(Extent extent, Rows<T> x) {
   const int64_t row = own_row();
   if (row >= static_cast<int64_t>(extent.batch) * extent.length * extent.heads) return;
-  T* to = Place(extent, row).in(x);
+  T* to = RowAddress(extent, row).in(x);
   for (int i = static_cast<int>(threadIdx.x) % kLanes; i < x.width; i += kLanes) to[i] = T(0.0f);
 }
 

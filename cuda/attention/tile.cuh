@@ -172,13 +172,13 @@ __device__ inline void right_transposed(uint32_t (&to)[4], uint32_t tile, int ro
 }
 
 /// What the rows of a warp see of a segment in common.
-struct Sight {
+struct VisibleColumns {
   Span any, all;  // columns that some row sees, and that every row sees
 
   /// Leaves what each row sees in `spans`, for its warp. Rows that do not exist see everything:
   /// nobody reads them.
   template <int kGroupRows>
-  __device__ void look(const Work& work, const ItemRows& rows, const Segment& segment, int group,
+  __device__ void find(const Work& work, const ItemRows& rows, const Segment& segment, int group,
                        const int32_t* positions, Span* spans) {
     const Span* table = work.spans + work.walks[segment.walk].first_span;
     const int row = static_cast<int>(threadIdx.x) % kGroupRows;

@@ -27,8 +27,8 @@ class KeptElements {
  public:
   static_assert(8 % kPack == 0 && kPack * kPacks <= 16);
 
-  /// Of the next pack, which begins at `element`, a multiple of kPack, of a sample (its global
-  /// index).
+  /// Draws for the next pack, which begins at `element`, a multiple of kPack, of a sample (its
+  /// global index).
   __device__ void add(const DropoutLaunch& dropout, PhiloxKey key, uint64_t sample,
                       int64_t element) {
     PhiloxCounter words =

@@ -1,4 +1,4 @@
-// The arithmetic of a norm, forward and backward, for the rows of norm_place.cuh, and the sums over
+// The arithmetic of a norm, forward and backward, for the rows of row_layout.cuh, and the sums over
 // rows that its gradients are.
 #pragma once
 
@@ -7,49 +7,49 @@
 namespace lacuna::cuda {
 
 /// Sums a and b over the group; every thread of it gets the same bits.
-template <class Place>
-__device__ float2 group_sum(const Place& place, float a, float b) {
-  constexpr int kOfWarp = Place::kLanes == 16 ? 16 : 32;
+template <class Layout>
+__device__ float2 group_sum(const Layout& layout, float a, float b) {
+  constexpr int kOfWarp = Layout::kLanes == 16 ? 16 : 32;
   a = warp_sum<kOfWarp>(a);
   b = warp_sum<kOfWarp>(b);
-  if (Place::kLanes > 0) return {a, b};
+  if (Layout::kLanes > 0) return {a, b};
   __shared__ float2 sums[kMostNormThreads / 32];
   __syncthreads();  // the sums before are read
   if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = {a, b};
   __syncthreads();
   float2 total{0, 0};
-  for (int warp = 0; warp < place.lanes / 32; ++warp) {
-    total.x += sums[place.group * place.lanes / 32 + warp].x;
-    total.y += sums[place.group * place.lanes / 32 + warp].y;
+  for (int warp = 0; warp < layout.lanes / 32; ++warp) {
+    total.x += sums[layout.group * layout.lanes / 32 + warp].x;
+    total.y += sums[layout.group * layout.lanes / 32 + warp].y;
   }
   return total;
 }
 
 /// y = (x - mean) * rstd * gain + bias; the variance is of x - mean, in a second pass over
 /// registers. Outside of the row x is 0.
-template <class T, class Place>
-__device__ void normalise_row(const Place& place, float* x, const float* gain, const float* bias,
+template <class T, class Layout>
+__device__ void normalise_row(const Layout& layout, float* x, const float* gain, const float* bias,
                               float eps, int row, T* y, float* mean, float* rstd) {
-  constexpr int kPack = Place::kPack;
+  constexpr int kPack = Layout::kPack;
   float sum = 0, squares = 0;
 #pragma unroll
-  for (int j = 0; j < Place::kElements; ++j) sum += x[j];
-  const float mu = group_sum(place, sum, 0).x * place.per_column;
+  for (int j = 0; j < Layout::kElements; ++j) sum += x[j];
+  const float mu = group_sum(layout, sum, 0).x * layout.per_column;
 #pragma unroll
-  for (int k = 0; k < place.kPacks; ++k) {
-    const float centre = place.inside(k) ? mu : 0;
+  for (int k = 0; k < layout.kPacks; ++k) {
+    const float centre = layout.inside(k) ? mu : 0;
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       x[k * kPack + i] -= centre;
       squares += x[k * kPack + i] * x[k * kPack + i];
     }
   }
-  const float variance = group_sum(place, squares, 0).x * place.per_column;
+  const float variance = group_sum(layout, squares, 0).x * layout.per_column;
   const float inverse = rsqrtf(variance + eps);
 #pragma unroll
-  for (int j = 0; j < Place::kElements; ++j) x[j] = x[j] * inverse * gain[j] + bias[j];
-  write_row(place, StoredRow<T, Place>::rounded(x), y, row);
-  if (place.lane == 0 && place.has(row)) {
+  for (int j = 0; j < Layout::kElements; ++j) x[j] = x[j] * inverse * gain[j] + bias[j];
+  write_row(layout, StoredRow<T, Layout>::rounded(x), y, row);
+  if (layout.lane == 0 && layout.has(row)) {
     mean[row] = mu;
     rstd[row] = inverse;
   }
@@ -57,14 +57,15 @@ __device__ void normalise_row(const Place& place, float* x, const float* gain, c
 
 /// dx = rstd * (g - mean(g) - xhat * mean(g * xhat)), g = dy * gain, xhat = (x - mean) * rstd; adds
 /// to the thread's dgain and dbias.
-template <class T, class Place>
-__device__ void normalise_row_backward(const Place& place, const StoredRow<T, Place>& x,
-                                       const StoredRow<T, Place>& dy, const float* gain, float mean,
-                                       float rstd, float* dx, float* dgain, float* dbias) {
-  constexpr int kPack = Place::kPack;
+template <class T, class Layout>
+__device__ void normalise_row_backward(const Layout& layout, const StoredRow<T, Layout>& x,
+                                       const StoredRow<T, Layout>& dy, const float* gain,
+                                       float mean, float rstd, float* dx, float* dgain,
+                                       float* dbias) {
+  constexpr int kPack = Layout::kPack;
   float sum = 0, dot = 0;
 #pragma unroll
-  for (int k = 0; k < place.kPacks; ++k) {
+  for (int k = 0; k < layout.kPacks; ++k) {
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       const int j = k * kPack + i;
@@ -76,10 +77,10 @@ __device__ void normalise_row_backward(const Place& place, const StoredRow<T, Pl
       dbias[j] += dy.at(k, i);
     }
   }
-  const float2 sums = group_sum(place, sum, dot);
-  const float shift = rstd * sums.x * place.per_column, slope = rstd * sums.y * place.per_column;
+  const float2 sums = group_sum(layout, sum, dot);
+  const float shift = rstd * sums.x * layout.per_column, slope = rstd * sums.y * layout.per_column;
 #pragma unroll
-  for (int k = 0; k < place.kPacks; ++k) {
+  for (int k = 0; k < layout.kPacks; ++k) {
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
       const int j = k * kPack + i;
@@ -91,29 +92,29 @@ __device__ void normalise_row_backward(const Place& place, const StoredRow<T, Pl
 
 /// What the groups of the block have summed per column, added in their order: a to
 /// partial[0, width), b to partial[width, 2 width). All threads must call it, after their rows.
-template <class Place>
-__device__ void write_column_sums(const Place& place, const float* a, const float* b,
+template <class Layout>
+__device__ void write_column_sums(const Layout& layout, const float* a, const float* b,
                                   float* partial) {
-  constexpr int kPack = Place::kPack;
-  if (place.groups == 1) {
-    for (int k = 0; k < place.kPacks; ++k) {
+  constexpr int kPack = Layout::kPack;
+  if (layout.groups == 1) {
+    for (int k = 0; k < layout.kPacks; ++k) {
 #pragma unroll
       for (int i = 0; i < kPack; ++i) {
-        if (!place.inside(k)) continue;
-        partial[place.column(k) + i] = a[k * kPack + i];
-        partial[place.width + place.column(k) + i] = b[k * kPack + i];
+        if (!layout.inside(k)) continue;
+        partial[layout.column(k) + i] = a[k * kPack + i];
+        partial[layout.width + layout.column(k) + i] = b[k * kPack + i];
       }
     }
     return;
   }
-  const int columns = place.lanes * Place::kElements;  // of a group
+  const int columns = layout.lanes * Layout::kElements;  // of a group
   auto* staged = reinterpret_cast<float*>(norm_shared);
-  float* const staged_b = staged + place.groups * columns;
+  float* const staged_b = staged + layout.groups * columns;
   asm volatile("cp.async.wait_all;" ::: "memory");
   __syncthreads();  // all rows are read
 #pragma unroll
-  for (int k = 0; k < place.kPacks; ++k) {
-    const int at = place.group * columns + place.column(k);
+  for (int k = 0; k < layout.kPacks; ++k) {
+    const int at = layout.group * columns + layout.column(k);
     Pack<float, kPack> of_a, of_b;
 #pragma unroll
     for (int i = 0; i < kPack; ++i) {
@@ -124,15 +125,15 @@ __device__ void write_column_sums(const Place& place, const float* a, const floa
     store<kPack>(staged_b + at, of_b);
   }
   __syncthreads();
-  for (int j = static_cast<int>(threadIdx.x); j < place.width; j += place.threads()) {
+  for (int j = static_cast<int>(threadIdx.x); j < layout.width; j += layout.threads()) {
     float sum_a = 0, sum_b = 0;
 #pragma unroll
-    for (int group = 0; group < place.groups; ++group) {
+    for (int group = 0; group < layout.groups; ++group) {
       sum_a += staged[group * columns + j];
       sum_b += staged_b[group * columns + j];
     }
     partial[j] = sum_a;
-    partial[place.width + j] = sum_b;
+    partial[layout.width + j] = sum_b;
   }
 }
 

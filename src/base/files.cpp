@@ -80,12 +80,12 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-void in_pieces(const void* bytes, size_t size, const Pause& pause,
+void in_pieces(const void* bytes, size_t size, const BetweenPieces& between_pieces,
                const std::function<void(const std::byte*, size_t)>& work) {
   const auto* begin = static_cast<const std::byte*>(bytes);
   for (size_t done = 0; done < size; done += kPiece) {
     work(begin + done, std::min(kPiece, size - done));
-    if (pause) pause();
+    if (between_pieces) between_pieces();
   }
 }
 

@@ -19,7 +19,7 @@ class Operands {
   Tensor random(const Shape& shape, DType dtype);
   /// Uniform in [0, classes).
   Tensor tokens(const Shape& shape, int64_t classes);
-  /// Of a step that updates, in the GPU's memory; lives as long as this object.
+  /// The state of a step that updates, in the GPU's memory; lives as long as this object.
   StepState* state() const { return static_cast<StepState*>(state_.view().raw()); }
   Queue& queue() { return queue_; }
 

@@ -55,12 +55,12 @@ Times time_steps(const Queue& queue, const nn::Transformer& model, int64_t batch
 double time_whole_pass(const Queue& queue, const nn::Transformer& model, int64_t batch,
                        int64_t repeats) {
   train::Program program = train::Program::evaluation(queue, model, batch);
-  const auto pass = [&] {
+  const auto whole_pass = [&] {
     program.run(model);
     program.losses();
   };
-  if (queue.captures()) pass();
-  return median_seconds(repeats, pass);
+  if (queue.uses_graphs()) whole_pass();
+  return median_seconds(repeats, whole_pass);
 }
 
 // The largest stride of the patterns, 64 without one; it fits before the first place.

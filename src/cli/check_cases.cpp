@@ -182,17 +182,17 @@ void check_update(Side& side, int64_t count) {
 }
 
 // How far a step has come, in memory that the host reads.
-void check_place(Side& side) {
+void check_progress(Side& side) {
   const Tensor step = side.queue().to_host(side.tokens({1}, 1'000'000));
-  const Tensor shared = side.queue().shared({sizeof(StepPlace)}, DType::kU8);
-  auto* place = static_cast<StepPlace*>(shared.view().raw());
+  const Tensor shared = side.queue().shared({sizeof(StepProgress)}, DType::kU8);
+  auto* place = static_cast<StepProgress*>(shared.view().raw());
   StepState state;
   state.inputs.step = 1 + step.view().data<int32_t>()[0];
-  state.inputs.place = place;
+  state.inputs.progress = place;
   const StateOnDevice on_device(side, state);
   for (const auto& [part, layer] :
        {std::pair{StepPart::kForward, 3}, std::pair{StepPart::kBackward, 2}}) {
-    launch(side.queue(), NotePlace{part, layer, on_device.get()});
+    launch(side.queue(), NoteProgress{part, layer, on_device.get()});
     side.queue().wait();
     side.keep_numbers(str("place in layer ", layer),
                       {static_cast<double>(place->step), static_cast<double>(place->part),
@@ -255,7 +255,7 @@ std::vector<CheckCase> check_cases() {
   for (const int64_t count : {100'003, 16}) {
     add(str("copies, sums [", count, "]"), 4, [=](Side& side) { check_flat(side, count); });
   }
-  add("place of a step", 4, check_place);
+  add("place of a step", 4, check_progress);
   for (const CheckCase& of_attention : attention_cases()) cases.push_back(of_attention);
   return cases;
 }

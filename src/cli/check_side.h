@@ -19,9 +19,9 @@ class Side {
 
   Queue& queue() { return queue_; }
   const Queue& queue() const { return queue_; }
-  /// Of activations and of the weights they meet.
+  /// The type of activations and of the weights they meet.
   DType storage() const { return storage_; }
-  /// Of statistics, gradients of weights and logits.
+  /// The type of statistics, gradients of weights and logits.
   DType wide_type() const { return wide(storage_); }
 
   /// Uniform in [low, high), in storage(); the k-th call gives the same values on both sides.

@@ -22,7 +22,7 @@ inline double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Of `repeats` runs after one that warms up.
+/// The median time of `repeats` runs after one that warms up.
 template <class Work>
 double median_seconds(int64_t repeats, const Work& work) {
   work();

@@ -19,7 +19,7 @@ std::vector<int32_t> slots_read(const std::vector<sparse::Pass>& passes,
                                 const sparse::CacheSlots& slots, int64_t position) {
   std::vector<int32_t> read;
   for (const sparse::Pass& pass : passes) {
-    const auto place = pass.queries.place_of(position, pass.lanes);
+    const auto place = pass.queries.lane_index_of(position, pass.lanes);
     if (!place) continue;
     const sparse::Interval seen = pass.interval(place->lane, place->i);
     for (int64_t key = seen.begin; key < seen.end; ++key) {

@@ -22,8 +22,8 @@ struct RunningSoftmax {
 
 // Turns one row of logits into weights relative to the new maximum, zero where nothing is seen.
 template <class T>
-void soften_row(T* row, int64_t columns, std::pair<int64_t, int64_t> seen, T* top, T* sum, T* out,
-                int64_t width) {
+void online_softmax_row(T* row, int64_t columns, std::pair<int64_t, int64_t> seen, T* top, T* sum,
+                        T* out, int64_t width) {
   const int64_t begin = seen.first, end = seen.second;
   if (begin == end) {
     std::fill(row, row + columns, T(0));
@@ -70,9 +70,9 @@ void forward_lane(const AttentionForward& op, const Lane& lane) {
            Matrix<T>{k.data() + tile.key * qk_width, qk_width, Transpose::kYes}, T(0),
            logits.data(), kKeyTile);
       for (int64_t i = 0; i < rows; ++i) {
-        soften_row(logits.data() + i * kKeyTile, tile.columns, tile.seen(lane, i),
-                   &state.top[size_t(i)], &state.sum[size_t(i)], state.out.data() + i * v_width,
-                   v_width);
+        online_softmax_row(logits.data() + i * kKeyTile, tile.columns, tile.seen(lane, i),
+                           &state.top[size_t(i)], &state.sum[size_t(i)],
+                           state.out.data() + i * v_width, v_width);
       }
       gemm(1, rows, v_width, tile.columns, T(1), Matrix<T>{logits.data(), kKeyTile},
            Matrix<T>{v.data() + tile.key * v_width, v_width}, T(1), state.out.data(), v_width);

@@ -19,9 +19,10 @@ void gemm(int threads, int64_t m, int64_t n, int64_t k, float alpha, Matrix<floa
 
 void gemm(int threads, int64_t m, int64_t n, int64_t k, double alpha, Matrix<double> a,
           Matrix<double> b, double beta, double* c, int64_t c_stride) {
-  const bool a_turned = a.transpose == Transpose::kYes, b_turned = b.transpose == Transpose::kYes;
-  const int64_t a_row = a_turned ? 1 : a.row_stride, a_column = a_turned ? a.row_stride : 1;
-  const int64_t b_row = b_turned ? 1 : b.row_stride, b_column = b_turned ? b.row_stride : 1;
+  const bool a_transposed = a.transpose == Transpose::kYes,
+             b_transposed = b.transpose == Transpose::kYes;
+  const int64_t a_row = a_transposed ? 1 : a.row_stride, a_column = a_transposed ? a.row_stride : 1;
+  const int64_t b_row = b_transposed ? 1 : b.row_stride, b_column = b_transposed ? b.row_stride : 1;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
   for (int64_t i = 0; i < m; ++i) {
     double* row = c + i * c_stride;

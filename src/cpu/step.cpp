@@ -6,9 +6,9 @@
 
 namespace lacuna::cpu {
 
-void run(Backend, Queue&, const NotePlace& op) {
+void run(Backend, Queue&, const NoteProgress& op) {
   const StepInputs& inputs = op.state->inputs;
-  if (inputs.place != nullptr) *inputs.place = {inputs.step, op.part, op.layer};
+  if (inputs.progress != nullptr) *inputs.progress = {inputs.step, op.part, op.layer};
 }
 
 void run(Backend, Queue&, const AddLosses& op) {

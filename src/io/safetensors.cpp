@@ -4,10 +4,10 @@
 #include <bit>
 #include <set>
 
-#include "item_size.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
+#include "safetensors_types.h"
 
 namespace lacuna {
 namespace {
@@ -71,7 +71,8 @@ int64_t byte_size(const TensorRecord& record) {
 }
 
 void write_safetensors(const std::string& path, const std::vector<TensorRecord>& records,
-                       const std::map<std::string, std::string>& metadata, const Pause& pause) {
+                       const std::map<std::string, std::string>& metadata,
+                       const BetweenPieces& between_pieces) {
   check_names(records);
   const std::string header = header_text(records, metadata);
   const uint64_t length = header.size();
@@ -80,7 +81,7 @@ void write_safetensors(const std::string& path, const std::vector<TensorRecord>&
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());
   for (const TensorRecord& record : records) {
-    in_pieces(record.data, static_cast<size_t>(byte_size(record)), pause,
+    in_pieces(record.data, static_cast<size_t>(byte_size(record)), between_pieces,
               [&file](const std::byte* piece, size_t bytes) { file.write(piece, bytes); });
   }
   file.commit();

@@ -6,10 +6,10 @@
 #include <stdexcept>
 #include <utility>
 
-#include "item_size.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/safetensors.h"
+#include "safetensors_types.h"
 
 namespace lacuna {
 namespace {

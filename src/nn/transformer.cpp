@@ -9,10 +9,10 @@ namespace {
 
 constexpr double kBlockEps = 1e-5, kLastEps = 1e-6;
 
-void note_place(Tape& tape, StepPart part, int64_t layer, const StepState* state) {
+void note_progress(Tape& tape, StepPart part, int64_t layer, const StepState* state) {
   if (state == nullptr) return;
   launch(tape.queue(),
-         NotePlace{.part = part, .layer = static_cast<int32_t>(layer) + 1, .state = state});
+         NoteProgress{.part = part, .layer = static_cast<int32_t>(layer) + 1, .state = state});
 }
 
 }  // namespace
@@ -54,9 +54,9 @@ ops::EmbeddingTables Transformer::tables() const {
 }
 
 Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& mode) const {
-  Stream stream{std::move(embedded), {}};
+  ResidualStream stream{std::move(embedded), {}};
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    note_place(tape, StepPart::kForward, layer, mode.state);
+    note_progress(tape, StepPart::kForward, layer, mode.state);
     const std::string attention = str("blocks.", layer, ".attention");
     const std::string feedforward = str("blocks.", layer, ".feedforward");
     Variable x = enter(tape, stream, norm(attention + ".norm", kBlockEps), mode.state);
@@ -69,7 +69,7 @@ Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& 
     stream.branch = linear(tape, x, feedforward + ".down", mode.rows_alone);
     if (tape.training()) {
       tape.record([&tape, layer, state = mode.state] {
-        note_place(tape, StepPart::kBackward, layer, state);
+        note_progress(tape, StepPart::kBackward, layer, state);
       });
     }
   }
@@ -104,7 +104,7 @@ ops::Norm Transformer::norm(const std::string& name, double eps) const {
 }
 
 // Adds the open branch, if there is one, and normalises the sum.
-Variable Transformer::enter(Tape& tape, Stream& stream, const ops::Norm& norm,
+Variable Transformer::enter(Tape& tape, ResidualStream& stream, const ops::Norm& norm,
                             const StepState* state) const {
   if (!stream.branch.present()) return ops::layer_norm(tape, stream.residual, norm);
   const Dropout dropout{state != nullptr ? config_.dropout : 0, stream.next_site++, state};

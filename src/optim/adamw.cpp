@@ -31,7 +31,7 @@ class AdamWOptimizer : public Optimizer {
         mean_(queue.zeros({parameters.flat_count()}, parameters.dtype())),
         variance_(queue.zeros({parameters.flat_count()}, parameters.dtype())) {}
 
-  double step_size(double learning_rate, int64_t update) const override {
+  double effective_rate(double learning_rate, int64_t update) const override {
     const auto t = static_cast<double>(update);
     return learning_rate * std::sqrt(1 - std::pow(config_.beta2, t)) /
            (1 - std::pow(config_.beta1, t));

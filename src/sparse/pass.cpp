@@ -11,13 +11,13 @@ int64_t Order::count_below(int64_t lane, int64_t length) const {
   return runs * run + std::min(run, (last - runs * outer) / inner + 1);
 }
 
-std::optional<Place> Order::place_of(int64_t position, int64_t lanes) const {
-  const auto in_lane = [&](int64_t lane) -> std::optional<Place> {
+std::optional<LaneIndex> Order::lane_index_of(int64_t position, int64_t lanes) const {
+  const auto in_lane = [&](int64_t lane) -> std::optional<LaneIndex> {
     const int64_t behind = position - offset - lane * lane_stride;
     if (behind < 0 || behind % outer % inner != 0) return std::nullopt;
     const int64_t step = behind % outer / inner;
     if (step >= run) return std::nullopt;
-    return Place{lane, behind / outer * run + step};
+    return LaneIndex{lane, behind / outer * run + step};
   };
   int64_t guess = 0;
   if (lane_stride > 0) guess = std::max<int64_t>(0, (position - offset) % outer / lane_stride);

@@ -74,12 +74,12 @@ void Queue::wait() const {
 }
 
 std::unique_ptr<Graph> Queue::capture(const std::function<void()>& work) const {
-  require(captures(), "Queue::capture", "the queue cannot record");
+  require(uses_graphs(), "Queue::capture", "the queue cannot record");
   return stream_->capture(work);
 }
 
 void Queue::replay(Graph& graph) const {
-  require(captures(), "Queue::replay", "the queue cannot replay");
+  require(uses_graphs(), "Queue::replay", "the queue cannot replay");
   stream_->replay(graph);
 }
 

@@ -25,23 +25,24 @@ std::vector<FlatBuffer> optimizer_buffers(const Snapshot& snapshot) {
   return buffers;
 }
 
-void write_files(const std::string& folder, const Snapshot& snapshot, const Pause& pause) {
+void write_files(const std::string& folder, const Snapshot& snapshot,
+                 const BetweenPieces& between_pieces) {
   const std::map<std::string, std::string> facts{{"format", "lacuna"},
                                                  {"step", std::to_string(snapshot.state.step)}};
   std::vector<std::string> files{"config.toml", "weights.safetensors", "optimizer.safetensors",
                                  "state.json"};
   write_atomic(folder + "/config.toml", snapshot.config);
   save_buffers(folder + "/weights.safetensors", snapshot.slices, {{"", snapshot.weights}}, facts,
-               pause);
+               between_pieces);
   save_buffers(folder + "/optimizer.safetensors", snapshot.slices, optimizer_buffers(snapshot),
-               facts, pause);
+               facts, between_pieces);
   if (snapshot.average.present()) {
     save_buffers(folder + "/average.safetensors", snapshot.slices, {{"", snapshot.average}}, facts,
-                 pause);
+                 between_pieces);
     files.emplace_back("average.safetensors");
   }
   write_atomic(folder + "/state.json", state_text(snapshot.state));
-  write_manifest(folder, files, pause);
+  write_manifest(folder, files, between_pieces);
 }
 
 void make_folder(const std::string& path) {
@@ -75,14 +76,14 @@ void discard(const std::string& place) {
 }  // namespace
 
 void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retention,
-                             const Pause& pause) const {
+                             const BetweenPieces& between_pieces) const {
   const std::string place = at(snapshot.state.step), making = place + ".making";
   remove_folder(making);  // of a run that was killed
   make_folder(making);
   sync_folder(std::filesystem::path(path_).parent_path().string());
   try {
-    write_files(making, snapshot, pause);
-    verify_checkpoint(making, pause);
+    write_files(making, snapshot, between_pieces);
+    verify_checkpoint(making, between_pieces);
   } catch (...) {
     remove_folder(making);
     throw;

@@ -11,7 +11,7 @@ DecodeProgram::DecodeProgram(const Queue& queue, const nn::Transformer& model, i
       device_tokens_(queue.on_gpu() ? queue.zeros(tokens_.shape(), DType::kI32) : tokens_) {
   Queue dry = Queue::dry();
   Arena recorder;
-  pass(dry, recorder);
+  launch_model(dry, recorder);
   plan_ = recorder.plan();
   logits_ = {};
 }
@@ -25,7 +25,7 @@ void DecodeProgram::run(int64_t position) {
   if (queue_.on_gpu()) queue_.upload(device_tokens_, tokens_.view().raw());
   step_.run(queue_, [&] {
     arena_->rewind();
-    pass(queue_, *arena_);
+    launch_model(queue_, *arena_);
   });
 }
 
@@ -42,7 +42,7 @@ MemoryUse DecodeProgram::memory() const {
   return use;
 }
 
-void DecodeProgram::pass(Queue& queue, Arena& arena) {
+void DecodeProgram::launch_model(Queue& queue, Arena& arena) {
   Tape tape(queue, arena, Tape::Mode::kEvaluate);
   logits_ = model_.decode(tape, device_tokens_, cache_,
                           static_cast<const DecodeState*>(state_.view().raw()));

@@ -37,7 +37,8 @@ std::vector<double> row_of(const View& logits, int64_t row) {
   return values;
 }
 
-std::vector<double> weights_of(const std::vector<double>& logits, const DrawRule& rule) {
+std::vector<double> relative_probabilities(const std::vector<double>& logits,
+                                           const DrawRule& rule) {
   const double top = *std::max_element(logits.begin(), logits.end());
   std::vector<double> weights = logits;
   for (double& weight : weights) {
@@ -55,7 +56,7 @@ std::vector<double> weights_of(const std::vector<double>& logits, const DrawRule
 }
 
 int32_t draw(const std::vector<double>& logits, const DrawRule& rule, double uniform) {
-  const std::vector<double> weights = weights_of(logits, rule);
+  const std::vector<double> weights = relative_probabilities(logits, rule);
   double left = uniform * std::accumulate(weights.begin(), weights.end(), 0.0);
   int32_t last = 0;  // the last symbol with any weight: where rounding leaves a remainder
   for (size_t j = 0; j < weights.size(); ++j) {

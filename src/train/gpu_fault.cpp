@@ -6,11 +6,11 @@ namespace lacuna::train {
 namespace {
 
 // The last thing that was noted; the work behind it may have failed.
-std::string place_text(const Trainer& trainer) {
-  const StepPlace place = trainer.place();
-  const std::string step = str("step ", place.step);
-  const std::string layer = str("layer ", place.layer, " of ", trainer.model().config().layers);
-  switch (place.part) {
+std::string progress_text(const Trainer& trainer) {
+  const StepProgress progress = trainer.progress();
+  const std::string step = str("step ", progress.step);
+  const std::string layer = str("layer ", progress.layer, " of ", trainer.model().config().layers);
+  switch (progress.part) {
     case StepPart::kNone:
       break;
     case StepPart::kForward:
@@ -28,7 +28,7 @@ std::string place_text(const Trainer& trainer) {
 }  // namespace
 
 Error gpu_fault(const DeviceError& fault, const Trainer& trainer) {
-  return {ErrorKind::kInternal, place_text(trainer), fault.what(),
+  return {ErrorKind::kInternal, progress_text(trainer), fault.what(),
           "The last checkpoint is intact: --resume auto goes on from it; with --train.launches "
           "stream a fault names the kernel"};
 }

@@ -20,9 +20,9 @@ constexpr const char* kInEveryCheckpoint[] = {"config.toml", "weights.safetensor
                                               "optimizer.safetensors", "state.json"};
 constexpr const char* kHint = "Resume from another checkpoint";
 
-std::string checksum_of(const void* bytes, size_t size, const Pause& pause = {}) {
+std::string checksum_of(const void* bytes, size_t size, const BetweenPieces& between_pieces = {}) {
   Checksum checksum;
-  in_pieces(bytes, size, pause,
+  in_pieces(bytes, size, between_pieces,
             [&checksum](const std::byte* piece, size_t count) { checksum.add(piece, count); });
   return checksum.text();
 }
@@ -87,13 +87,14 @@ void check_names(const std::vector<ManifestEntry>& entries) {
   }
 }
 
-void verify_file(const std::string& folder, const ManifestEntry& entry, const Pause& pause) {
+void verify_file(const std::string& folder, const ManifestEntry& entry,
+                 const BetweenPieces& between_pieces) {
   const std::string path = folder + "/" + entry.name;
   const MappedFile file(path);
   if (file.size() != entry.bytes) {
     damaged(path, str("has ", file.size(), " bytes, the manifest says ", entry.bytes));
   }
-  if (checksum_of(file.data(), file.size(), pause) != entry.xxh3) {
+  if (checksum_of(file.data(), file.size(), between_pieces) != entry.xxh3) {
     damaged(path, "is damaged: its checksum is not the one in the manifest");
   }
 }
@@ -114,13 +115,13 @@ auto understood(const std::string& text, const std::string& path, const Parse& p
 }  // namespace
 
 void write_manifest(const std::string& folder, const std::vector<std::string>& files,
-                    const Pause& pause) {
+                    const BetweenPieces& between_pieces) {
   Json list = Json::array();
   for (const std::string& name : files) {
     const MappedFile file(folder + "/" + name);
     list.push_back({{"name", name},
                     {"bytes", file.size()},
-                    {"xxh3", checksum_of(file.data(), file.size(), pause)}});
+                    {"xxh3", checksum_of(file.data(), file.size(), between_pieces)}});
   }
   const Json manifest{{"version", kVersion}, {"files", list}, {"xxh3", checksum_of(list)}};
   write_atomic(folder + "/" + kManifestName, manifest.dump(1) + "\n");
@@ -138,10 +139,10 @@ std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::st
   });
 }
 
-void verify_checkpoint(const std::string& folder, const Pause& pause) {
+void verify_checkpoint(const std::string& folder, const BetweenPieces& between_pieces) {
   const std::string path = folder + "/" + kManifestName;
   for (const ManifestEntry& entry : parse_manifest(read_text(path), path)) {
-    verify_file(folder, entry, pause);
+    verify_file(folder, entry, between_pieces);
   }
 }
 

@@ -24,7 +24,7 @@ TrainingState parse_state(const std::string& text, const std::string& path);
 
 /// Writes manifest.json for the named files of a folder; throws Error(kIo).
 void write_manifest(const std::string& folder, const std::vector<std::string>& files,
-                    const Pause& pause);
+                    const BetweenPieces& between_pieces);
 
 std::string state_text(const TrainingState& state);
 

@@ -21,7 +21,7 @@ Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch
       device_tokens_(queue.on_gpu() ? queue.zeros(tokens_.shape(), DType::kI32) : tokens_) {
   Queue dry = Queue::dry();
   Arena recorder;
-  pass(dry, recorder, model);
+  launch_model(dry, recorder, model);
   plan_ = recorder.plan();
   losses_ = {};
   logits_ = {};
@@ -30,9 +30,9 @@ Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch
 void Program::run(const nn::Transformer& model) {
   if (!arena_) arena_.emplace(queue_, plan_);
   if (queue_.on_gpu()) queue_.upload(device_tokens_, tokens_.view().raw());
-  passes_[&model].run(queue_, [&] {
+  recordings_[&model].run(queue_, [&] {
     arena_->rewind();
-    pass(queue_, *arena_, model);
+    launch_model(queue_, *arena_, model);
   });
 }
 
@@ -54,7 +54,7 @@ MemoryUse Program::memory() const {
 }
 
 // Results stay in members, so that the plan keeps their memory free of anything else.
-void Program::pass(Queue& queue, Arena& arena, const nn::Transformer& model) {
+void Program::launch_model(Queue& queue, Arena& arena, const nn::Transformer& model) {
   Tape tape(queue, arena, mode_);
   logits_ = model.logits(tape, device_tokens_, state_);
   losses_ =

@@ -5,12 +5,11 @@
 #include <cmath>
 
 #include "gpu_fault.h"
-#include "introduction.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
-#include "lacuna/train/progress.h"
+#include "lacuna/train/run_display.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/run_metrics.h"
 #include "lacuna/train/run_record.h"
@@ -19,6 +18,7 @@
 #include "lacuna/train/weights.h"
 #include "resume.h"
 #include "run_samples.h"
+#include "run_summary.h"
 
 namespace lacuna::train {
 namespace {
@@ -47,7 +47,7 @@ class Run {
                                                               step_size_, "checkpoint.keep_every")},
         writer_(CheckpointFolder(folder.checkpoints()), retention_),
         patience_(options.train.patience),
-        progress_(options.train.log_every) {
+        display_(options.train.log_every) {
     if (patience_ > 0 && (evaluate_every_ == 0 || data.size(Split::kValid) == 0)) {
       throw Error(ErrorKind::kConfig, "train.patience",
                   "waits for evaluations, but the run makes none on its way",
@@ -88,17 +88,17 @@ class Run {
 
  private:
   void train_to_the_end() {
-    for (const std::string& line : introduction(data_, trainer_, folder_.path())) {
-      progress_.say(line);
+    for (const std::string& line : run_summary(data_, trainer_, folder_.path())) {
+      display_.say(line);
     }
     memory_ = trainer_.memory().total();
     record_start(folder_, data_, data_identity_, trainer_);
-    metrics_.emplace(folder_, progress_);
+    metrics_.emplace(folder_, display_);
     if (evaluation_due_) {
       const bool best = evaluate();
       checkpoint(best);  // in any case, so that it is not made up for twice
     }
-    if (out_of_patience()) progress_.say("the run has ended early: train.patience is used up");
+    if (out_of_patience()) display_.say("the run has ended early: train.patience is used up");
     last_finish_ = Clock::now();
     while (!at_end() && !stop_()) {
       trainer_.begin_step();
@@ -145,7 +145,7 @@ class Run {
     const auto tokens = static_cast<double>(step_size_.tokens);
     // The first step also touches all memory for the first time: the mean starts at the second.
     step_seconds_ = ++reported_ <= 2 ? seconds : 0.9 * step_seconds_ + 0.1 * seconds;
-    progress_.show(
+    display_.show(
         {.step = result.step,
          .total = trainer_.steps_total(),
          .bits = result.bits,
@@ -153,7 +153,7 @@ class Run {
          .seconds_left = step_seconds_ * static_cast<double>(trainer_.steps_total() - result.step),
          .memory = memory_});
     if (result.skipped) {
-      progress_.warn(
+      display_.warn(
           str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
               trainer_.steps_skipped(), " skipped so far",
               result.loss_scale == 1 ? "" : str(", loss scale ", result.loss_scale), ")"));
@@ -190,8 +190,8 @@ class Run {
     since_best_ = best ? 0 : since_best_ + 1;
     if (best) best_bits_ = bits;
     if (out_of_patience()) {
-      progress_.say(str("step ", trainer_.steps_done(), "  ends early: ", since_best_,
-                        " evaluations in a row brought no new best; the best checkpoint is kept"));
+      display_.say(str("step ", trainer_.steps_done(), "  ends early: ", since_best_,
+                       " evaluations in a row brought no new best; the best checkpoint is kept"));
       metrics_->add_early_stop(trainer_.steps_done(), since_best_,
                                best_bits_.value_or(std::nan("")));
     }
@@ -199,10 +199,10 @@ class Run {
   }
 
   void report(Weights weights, const Evaluation& result) {
-    progress_.say(str("step ", trainer_.steps_done(), "  valid ", fixed(result.bits, 4),
-                      " bits per symbol (", name_of(weights), " weights, ",
-                      grouped(result.positions), " positions, minimum context 0",
-                      floor_text(result.split), ")"));
+    display_.say(str("step ", trainer_.steps_done(), "  valid ", fixed(result.bits, 4),
+                     " bits per symbol (", name_of(weights), " weights, ",
+                     grouped(result.positions), " positions, minimum context 0",
+                     floor_text(result.split), ")"));
     metrics_->add_evaluation(trainer_.steps_done(), weights, result, data_identity_);
   }
 
@@ -213,7 +213,7 @@ class Run {
     } catch (const DeviceError&) {
       throw;
     } catch (const Error& failure) {
-      progress_.warn(str("no sample was written: ", failure.what()));
+      display_.warn(str("no sample was written: ", failure.what()));
     }
   }
 
@@ -256,9 +256,8 @@ class Run {
     if (trainer_.has_average()) {
       save_weights(folder_.average(), trainer_.weights(Weights::kAverage), facts);
     }
-    progress_.say(str(at_end() ? "done" : "stopped", " after ", trainer_.steps_done(),
-                      " steps and ", human_seconds(metrics_->seconds()), "; weights in ",
-                      folder_.path()));
+    display_.say(str(at_end() ? "done" : "stopped", " after ", trainer_.steps_done(), " steps and ",
+                     human_seconds(metrics_->seconds()), "; weights in ", folder_.path()));
   }
 
   const Options& options_;
@@ -277,7 +276,7 @@ class Run {
   std::optional<double> best_bits_;  // of the weights that evaluation prefers
   int64_t since_best_ = 0;           // evaluations after that
   int64_t patience_;                 // evaluations; 0: endless
-  Progress progress_;
+  RunDisplay display_;
   std::optional<RunMetrics> metrics_;
   size_t memory_ = 0;              // bytes that training and evaluation hold
   Clock::time_point last_finish_;  // of a step, or of what was done between two

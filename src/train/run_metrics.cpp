@@ -43,8 +43,8 @@ void show(EventFile& events, const Json& line) {
 
 }  // namespace
 
-RunMetrics::RunMetrics(const RunFolder& folder, Progress& progress)
-    : progress_(progress), lines_(folder.metrics()), events_(folder.new_event_file(), unix_time()) {
+RunMetrics::RunMetrics(const RunFolder& folder, RunDisplay& display)
+    : display_(display), lines_(folder.metrics()), events_(folder.new_event_file(), unix_time()) {
   events_.add_text(0, unix_time(), "config", "```\n" + read_text(folder.config()) + "```\n");
   std::istringstream before(read_text(folder.metrics()));
   for (std::string line; std::getline(before, line);) {
@@ -101,7 +101,7 @@ void RunMetrics::record(JsonLine& line) {
     lines_.append(line);
     show(events_, Json::parse(line.text()));
   } catch (const Error& failure) {
-    if (failure_.empty()) progress_.warn(str("metrics are lost: ", failure.what()));
+    if (failure_.empty()) display_.warn(str("metrics are lost: ", failure.what()));
     failure_ = failure.what();
   }
 }

@@ -64,7 +64,8 @@ Queue make_queue(const Options& options) {
       const bool tf32 = options.train.f32_products == "tf32";
       return cuda::make_queue(
           {.f32_products = tf32 ? cuda::MatrixPrecision::kTF32 : cuda::MatrixPrecision::kF32,
-           .checked = options.train.launches == "stream"});
+           .launches = options.train.launches == "stream" ? cuda::LaunchMode::kStream
+                                                          : cuda::LaunchMode::kGraph});
     }
   }
   const int64_t threads = options.train.threads;

@@ -48,7 +48,7 @@ Trainer::Trainer(const Options& options, const Dataset& data)
       schedule_(schedule(options, step_size_)),
       order_(sample_order(options, data)),
       state_(queue_.zeros({sizeof(StepState)}, DType::kU8)),
-      place_(queue_.shared({sizeof(StepPlace)}, DType::kU8)),
+      progress_(queue_.shared({sizeof(StepProgress)}, DType::kU8)),
       squared_norm_(queue_.zeros({1}, DType::kF64)),
       training_(Program::training(queue_, model_, options.train.batch,
                                   1 / static_cast<double>(step_size_.tokens), state_in(state_))),
@@ -87,11 +87,11 @@ StepInputs Trainer::inputs_of(int64_t step) const {
   StepInputs inputs;
   inputs.dropout_key = random_key(seed, RandomUse::kDropout, static_cast<uint64_t>(step));
   inputs.step = step + 1;
-  inputs.place = static_cast<StepPlace*>(place_.view().raw());
+  inputs.progress = static_cast<StepProgress*>(progress_.view().raw());
   inputs.first_update = updates_ + 1;
   for (int64_t entry = 0; entry < 2; ++entry) {
     const int64_t update = inputs.first_update + entry;
-    inputs.learning_rate[entry] = optimizer_->step_size(schedule_.rate(update), update);
+    inputs.learning_rate[entry] = optimizer_->effective_rate(schedule_.rate(update), update);
     inputs.average_decay[entry] = schedule_.decay(update);
   }
   return inputs;
@@ -101,9 +101,9 @@ void Trainer::begin_step() {
   const int64_t step = steps_ + unfinished();
   require(unfinished() <= 1, "Trainer::begin_step", "two steps are unfinished");
   StepInputs inputs = inputs_of(step);
-  for (int64_t pass = 0; pass < options_.train.accumulation; ++pass) {
+  for (int64_t micro_batch = 0; micro_batch < options_.train.accumulation; ++micro_batch) {
     inputs.first_sample =
-        static_cast<uint64_t>(step * step_size_.samples + pass * options_.train.batch);
+        static_cast<uint64_t>(step * step_size_.samples + micro_batch * options_.train.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
     read_samples(data_, Split::kTrain, order_, inputs.first_sample, options_.train.batch,
                  training_.tokens());
@@ -114,7 +114,7 @@ void Trainer::begin_step() {
 }
 
 void Trainer::begin_update() {
-  launch(queue_, NotePlace{.part = StepPart::kUpdate, .state = state_in(state_)});
+  launch(queue_, NoteProgress{.part = StepPart::kUpdate, .state = state_in(state_)});
   launch(queue_, SquaredNorm{.x = parameters_.gradients(), .sum = squared_norm_});
   launch(queue_, FinishGradients{
                      .squared_norm = squared_norm_,
@@ -124,7 +124,7 @@ void Trainer::begin_update() {
   optimizer_->update(queue_, parameters_, averages_ ? averages_->values() : View(),
                      state_in(state_));
   launch(queue_, Zero{.y = parameters_.gradients()});
-  launch(queue_, NotePlace{.part = StepPart::kDone, .state = state_in(state_)});
+  launch(queue_, NoteProgress{.part = StepPart::kDone, .state = state_in(state_)});
 }
 
 StepResult Trainer::finish_step() {
@@ -142,10 +142,10 @@ StepResult Trainer::finish_step() {
   return result;
 }
 
-StepPlace Trainer::place() const {
-  StepPlace place;
-  std::memcpy(&place, place_.view().raw(), sizeof place);
-  return place;
+StepProgress Trainer::progress() const {
+  StepProgress progress;
+  std::memcpy(&progress, progress_.view().raw(), sizeof progress);
+  return progress;
 }
 
 StepResult Trainer::step() {

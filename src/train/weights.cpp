@@ -52,7 +52,8 @@ void load_slice(const std::string& path, const TensorRecord& record, const View&
 
 void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>& slices,
                   const std::vector<FlatBuffer>& buffers,
-                  const std::map<std::string, std::string>& metadata, const Pause& pause) {
+                  const std::map<std::string, std::string>& metadata,
+                  const BetweenPieces& between_pieces) {
   std::vector<TensorRecord> records;
   for (const FlatBuffer& buffer : buffers) {
     for (const nn::ParameterSlice& slice : slices) {
@@ -61,7 +62,7 @@ void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>
                          nn::ParameterStore::slice_of(buffer.values, slice).raw()});
     }
   }
-  write_safetensors(path, records, metadata, pause);
+  write_safetensors(path, records, metadata, between_pieces);
 }
 
 void load_buffers(const Queue& queue, const std::string& path,

@@ -77,9 +77,10 @@ TEST_CASE("FinishGradients on the GPU leaves the state that it leaves on the CPU
   }
 }
 
-TEST_CASE("NotePlace on the GPU writes where the step is, and nothing without a place", "[step]") {
-  const Tensor memory = gpu_queue().shared({3 * int64_t{sizeof(StepPlace)}}, DType::kU8);
-  auto* places = static_cast<StepPlace*>(memory.view().raw());
+TEST_CASE("NoteProgress on the GPU writes where the step is, and nothing without a place",
+          "[step]") {
+  const Tensor memory = gpu_queue().shared({3 * int64_t{sizeof(StepProgress)}}, DType::kU8);
+  auto* places = static_cast<StepProgress*>(memory.view().raw());
   const auto check = [&](int64_t step, StepPart part, int32_t layer) {
     gpu_queue().wait();
     CHECK(places[1].step == step);
@@ -95,18 +96,18 @@ TEST_CASE("NotePlace on the GPU writes where the step is, and nothing without a 
   constexpr int64_t kStep = (int64_t{5} << 32) + 12;
   StepState start = some_state(0);
   start.inputs.step = kStep;
-  start.inputs.place = places + 1;
+  start.inputs.progress = places + 1;
   const GpuState state(start);
   for (const auto& [part, layer] :
        {std::pair{StepPart::kForward, 3}, std::pair{StepPart::kBackward, 2},
         std::pair{StepPart::kUpdate, 0}}) {
-    run(cuda::Backend{}, gpu_queue(), NotePlace{part, layer, state.pointer()});
+    run(cuda::Backend{}, gpu_queue(), NoteProgress{part, layer, state.pointer()});
     check(kStep, part, layer);
   }
   // A write to null would be a fault, which wait() throws.
   start.inputs.step = kStep + 1;
-  start.inputs.place = nullptr;
+  start.inputs.progress = nullptr;
   const GpuState nowhere(start);
-  run(cuda::Backend{}, gpu_queue(), NotePlace{StepPart::kForward, 7, nowhere.pointer()});
+  run(cuda::Backend{}, gpu_queue(), NoteProgress{StepPart::kForward, 7, nowhere.pointer()});
   check(kStep, StepPart::kUpdate, 0);
 }

@@ -13,13 +13,13 @@ using namespace lacuna;
 namespace {
 
 // The logits of the model, or its gradients when the tape trains on sum(losses).
-struct Pass {
+struct Outcome {
   Tensor logits;
   double loss = 0;
-  StepPlace forward_end;  // when the state has a place
+  StepProgress forward_end;  // when the state has a place
 };
 
-Pass forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
+Outcome forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
   const auto once = [&](Queue& queue, Arena& arena) {
     Tape tape(queue, arena, mode);
     const Variable logits = tiny.model->logits(tape, tiny.tokens, &tiny.state);
@@ -29,15 +29,15 @@ Pass forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
       std::memcpy(copy.view().raw(), logits.value.view().raw(), copy.view().bytes());
     }
     const Tensor losses = ops::cross_entropy(tape, logits, tiny.tokens, 1);
-    Pass pass{copy};
+    Outcome outcome{copy};
     if (!queue.is_dry()) {
       for (int64_t i = 0; i < losses.view().count(); ++i) {
-        pass.loss += losses.view().data<double>()[i];
+        outcome.loss += losses.view().data<double>()[i];
       }
     }
-    if (tiny.state.inputs.place != nullptr) pass.forward_end = *tiny.state.inputs.place;
+    if (tiny.state.inputs.progress != nullptr) outcome.forward_end = *tiny.state.inputs.progress;
     if (tape.training()) tape.backward();
-    return pass;
+    return outcome;
   };
   Queue dry = Queue::dry();
   Arena recorder;
@@ -211,15 +211,15 @@ TEST_CASE("dropout acts in training only") {
 
 TEST_CASE("each layer notes its place when it trains, forward from the first and backward to it") {
   TinyModel tiny(small({"local(4)"}), 1, DType::kF32, 5);
-  StepPlace place;
+  StepProgress place;
   tiny.state.inputs.step = 7;
-  tiny.state.inputs.place = &place;
+  tiny.state.inputs.progress = &place;
   forward(tiny, Tape::Mode::kEvaluate);
   CHECK(place.part == StepPart::kNone);
 
-  const Pass pass = forward(tiny, Tape::Mode::kTrain);
-  CHECK(pass.forward_end.part == StepPart::kForward);
-  CHECK(pass.forward_end.layer == 2);
+  const Outcome outcome = forward(tiny, Tape::Mode::kTrain);
+  CHECK(outcome.forward_end.part == StepPart::kForward);
+  CHECK(outcome.forward_end.layer == 2);
   CHECK(place.step == 7);
   CHECK(place.part == StepPart::kBackward);
   CHECK(place.layer == 1);

@@ -59,7 +59,7 @@ TEST_CASE("AdamW follows its formula, decays matrices alone and averages after t
       }
     }
     StepState state;
-    state.learning_rate = optimizer->step_size(rate, update);
+    state.learning_rate = optimizer->effective_rate(rate, update);
     state.gradient_scale = clip;
     state.average_decay = keep;
     optimizer->update(queue, store, averages.values(), &state);

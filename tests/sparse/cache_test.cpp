@@ -145,13 +145,13 @@ TEST_CASE("The passes of a head find its queries again by their positions") {
           for (int64_t i = 0; i < pass.query_count(lane); ++i) {
             const int64_t position = pass.queries.position(lane, i);
             CAPTURE(text, length, position);
-            CHECK(pass.queries.place_of(position, pass.lanes) == Place{lane, i});
+            CHECK(pass.queries.lane_index_of(position, pass.lanes) == LaneIndex{lane, i});
             found[size_t(position)] = true;
           }
         }
         for (int64_t position = 0; position < length; ++position) {
           if (!found[size_t(position)]) {
-            CHECK(!pass.queries.place_of(position, pass.lanes).has_value());
+            CHECK(!pass.queries.lane_index_of(position, pass.lanes).has_value());
           }
         }
       }

@@ -33,7 +33,7 @@ TEST_CASE("count_below counts the positions below a length for every shape of or
   CHECK(wrong == 0);
 }
 
-TEST_CASE("place_of finds the lane and the index of a position for every shape of order") {
+TEST_CASE("lane_index_of finds the lane and the index of a position for every shape of order") {
   int64_t wrong = 0;
   int64_t found = 0;
   for (int64_t offset : {0, 1, 7}) {
@@ -49,13 +49,13 @@ TEST_CASE("place_of finds the lane and the index of a position for every shape o
                                 .inner = inner};
               for (int64_t position = 0; position < 120; ++position) {
                 // All places, by trying: where lanes share positions any of them is right.
-                std::vector<Place> places;
+                std::vector<LaneIndex> places;
                 for (int64_t lane = 0; lane < lanes; ++lane) {
                   for (int64_t i = 0; order.position(lane, i) <= position; ++i) {
                     if (order.position(lane, i) == position) places.push_back({lane, i});
                   }
                 }
-                const auto place = order.place_of(position, lanes);
+                const auto place = order.lane_index_of(position, lanes);
                 const bool right =
                     place ? std::find(places.begin(), places.end(), *place) != places.end()
                           : places.empty();

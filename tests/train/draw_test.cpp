@@ -139,7 +139,7 @@ TEST_CASE("temperature, top-k and top-p give the shares of their definitions, in
           const DrawRule rule{temperature, top_k, top_p};
           CAPTURE(seed, temperature, top_k, top_p);
           const std::vector<long double> wanted = naive(logits, rule);
-          std::vector<double> weights = weights_of(logits, rule);
+          std::vector<double> weights = relative_probabilities(logits, rule);
           double sum = 0;
           for (const double weight : weights) sum += weight;
           for (size_t j = 0; j < logits.size(); ++j) {
@@ -177,7 +177,7 @@ TEST_CASE("top-k counts what the temperature left, and top-p what top-k left") {
   const std::vector<double> logits{std::log(0.1), std::log(0.4), std::log(0.2), std::log(0.3)};
   const auto drawable = [&](const DrawRule& rule) {
     std::vector<size_t> symbols;
-    const std::vector<double> weights = weights_of(logits, rule);
+    const std::vector<double> weights = relative_probabilities(logits, rule);
     for (size_t j = 0; j < weights.size(); ++j) {
       if (weights[j] > 0) symbols.push_back(j);
     }
@@ -192,5 +192,5 @@ TEST_CASE("top-k counts what the temperature left, and top-p what top-k left") {
   CHECK(drawable({0.25, 0, 0.69}) == Symbols{1});  // colder: the first has 0.72
   CHECK(drawable({1, 0, 1e-300}) == Symbols{1});
   CHECK(drawable({0, 3, 0.5}) == Symbols{1});
-  CHECK(weights_of({2, 2, 2}, {1, 2, 1}) == std::vector<double>{1, 1, 0});
+  CHECK(relative_probabilities({2, 2, 2}, {1, 2, 1}) == std::vector<double>{1, 1, 0});
 }

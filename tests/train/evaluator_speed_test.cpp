@@ -67,8 +67,8 @@ TEST_CASE("evaluating costs at most 1.1 times the forward part of training", "[.
   const nn::Transformer model(config, parameters);
   Queue queue = Queue::cpu(1);
 
-  const int64_t batch = 2, passes = 4;
-  const size_t positions = static_cast<size_t>(batch * passes * config.context);
+  const int64_t batch = 2, batches = 4;
+  const size_t positions = static_cast<size_t>(batch * batches * config.context);
   const MemoryData data(256, {}, counting_text(positions, 0));
   Program program = Program::evaluation(queue, model, batch);
   TrainingForward training(model, batch);
@@ -77,15 +77,15 @@ TEST_CASE("evaluating costs at most 1.1 times the forward part of training", "[.
     evaluation = std::min(evaluation, seconds_of([&] {
                             const Evaluation result = evaluate(program, model, data, Split::kValid,
                                                                0, [] { return false; });
-                            CHECK(result.windows == batch * passes);
+                            CHECK(result.windows == batch * batches);
                           }));
     forward = std::min(forward, seconds_of([&] {
-                         for (int64_t pass = 0; pass < passes; ++pass) training.run(queue);
+                         for (int64_t i = 0; i < batches; ++i) training.run(queue);
                        }));
   }
   WARN("milliseconds a window: evaluation "
-       << 1e3 * evaluation / static_cast<double>(batch * passes) << ", forward part of training "
-       << 1e3 * forward / static_cast<double>(batch * passes) << ", ratio "
+       << 1e3 * evaluation / static_cast<double>(batch * batches) << ", forward part of training "
+       << 1e3 * forward / static_cast<double>(batch * batches) << ", ratio "
        << evaluation / forward);
   CHECK(evaluation <= 1.1 * forward);
 }

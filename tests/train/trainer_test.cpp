@@ -97,11 +97,11 @@ TEST_CASE("ten steps lower the bits of the training text and of the validation t
 
 TEST_CASE("a finished step has noted that it is done") {
   Trainer trainer(tiny_options(), text());
-  CHECK(trainer.place().part == StepPart::kNone);
+  CHECK(trainer.progress().part == StepPart::kNone);
   trainer.step();
   trainer.step();
-  CHECK(trainer.place().part == StepPart::kDone);
-  CHECK(trainer.place().step == 2);
+  CHECK(trainer.progress().part == StepPart::kDone);
+  CHECK(trainer.progress().step == 2);
 }
 
 TEST_CASE("what the weights will need is known before they have memory") {
@@ -153,7 +153,7 @@ TEST_CASE("one seed gives the same bits twice, with dropout and accumulation; an
   }
 }
 
-TEST_CASE("two passes of two sequences make the step that one pass of four makes") {
+TEST_CASE("two micro-batches of two sequences make the step that one of four makes") {
   Options options = tiny_options();
   Trainer whole(options, text());
   options.train.batch = 2;

@@ -10,11 +10,11 @@
 namespace lacuna {
 
 /// Called between the pieces of a long read or write, each of kPiece bytes at most; may be empty.
-using Pause = std::function<void()>;
+using BetweenPieces = std::function<void()>;
 inline constexpr size_t kPiece = size_t{1} << 20;
 
-/// Calls work(begin, bytes) for one piece after the other, and `pause` after each.
-void in_pieces(const void* bytes, size_t size, const Pause& pause,
+/// Calls work(begin, bytes) for one piece after the other, and `between_pieces` after each.
+void in_pieces(const void* bytes, size_t size, const BetweenPieces& between_pieces,
                const std::function<void(const std::byte*, size_t)>& work);
 
 /// Read-only view of a whole regular file, owned by this object; an empty file has size 0. The file

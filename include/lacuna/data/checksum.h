@@ -16,7 +16,7 @@ class Checksum {
   Checksum& operator=(Checksum&& other) noexcept;
 
   void add(const void* bytes, size_t size);
-  /// Of everything added so far.
+  /// Returns the checksum of everything added so far.
   uint64_t value() const;
   /// value() as 16 hex digits.
   std::string text() const;

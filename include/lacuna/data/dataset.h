@@ -17,7 +17,7 @@ inline constexpr std::array<Split, 3> kSplits = {Split::kTrain, Split::kValid, S
 /// "train", "valid", "test".
 const char* split_name(Split split);
 
-/// Of the synthetic format "echo" (data/echo.cpp).
+/// What the synthetic format "echo" is made of (data/echo.cpp).
 struct EchoConfig {
   int64_t symbols = 16;       // k
   int64_t block = 64;         // L

@@ -29,7 +29,8 @@ int64_t byte_size(const TensorRecord& record);
 /// U+FFFD. Throws Error(kIo) when the system refuses and Error(kInternal) for records that break
 /// the rules.
 void write_safetensors(const std::string& path, const std::vector<TensorRecord>& records,
-                       const std::map<std::string, std::string>& metadata, const Pause& pause = {});
+                       const std::map<std::string, std::string>& metadata,
+                       const BetweenPieces& between_pieces = {});
 
 /// An open file whose whole header has been checked. The records' data point into the map and live
 /// as long as this object; they may be less aligned than their dtype, so copy with memcpy.

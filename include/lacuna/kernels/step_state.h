@@ -14,29 +14,29 @@ namespace lacuna {
 enum class StepPart : int32_t { kNone, kForward, kBackward, kUpdate, kDone };
 
 /// How far the device has come. Lies in host memory (Queue::shared), where a fault leaves it.
-struct StepPlace {
+struct StepProgress {
   int64_t step = 0;  // from 1
   StepPart part = StepPart::kNone;
   int32_t layer = 0;  // from 1; 0 from the update on
 };
 
-/// Written by the host before each pass. The host hears of a skipped step one step late, so it
-/// sends the numbers of two updates: the next one and, should the step before have been skipped,
+/// Written by the host before each micro-batch. The host hears of a skipped step one step late, so
+/// it sends the numbers of two updates: the next one and, should the step before have been skipped,
 /// the one that would then be the next.
 struct StepInputs {
-  PhiloxKey dropout_key{};       // of (seed, step)
-  uint64_t first_sample = 0;     // global index of the first sample of this batch
-  int64_t first_update = 1;      // the number (from 1) that entry 0 is for
-  double learning_rate[2] = {};  // bias correction folded in
-  double average_decay[2] = {};  // of the weight average
-  int64_t step = 0;              // from 1
-  StepPlace* place = nullptr;    // where NotePlace writes
+  PhiloxKey dropout_key{};           // of (seed, step)
+  uint64_t first_sample = 0;         // global index of the first sample of this batch
+  int64_t first_update = 1;          // the number (from 1) that entry 0 is for
+  double learning_rate[2] = {};      // bias correction folded in
+  double average_decay[2] = {};      // of the weight average
+  int64_t step = 0;                  // from 1
+  StepProgress* progress = nullptr;  // where NoteProgress writes
 };
 
 /// Kept by the device.
 struct StepState {
   StepInputs inputs;
-  double running_nats = 0;  // summed over the passes of the step so far
+  double running_nats = 0;  // summed over the micro-batches of the step so far
   double loss_scale = 1;    // every gradient is this much too large
   int64_t good_steps = 0;   // in a row, since loss_scale changed
   int64_t updates = 0;      // steps that were not skipped
@@ -64,9 +64,9 @@ struct Dropout {
   constexpr double scale() const { return 0x1p15 / (0x1p15 - threshold()); }
 };
 
-/// *place = {step, part, layer}, once everything launched before has been done; nothing where the
-/// inputs have no place.
-struct NotePlace {
+/// *progress = {step, part, layer}, once everything launched before has been done; nothing where
+/// the inputs have no progress to write to.
+struct NoteProgress {
   StepPart part;
   int32_t layer = 0;
   const StepState* state = nullptr;
@@ -121,13 +121,13 @@ constexpr void finish_gradients(StepState& state, double norm, bool finite, doub
 }
 
 namespace cpu {
-void run(Backend, Queue& queue, const NotePlace& op);
+void run(Backend, Queue& queue, const NoteProgress& op);
 void run(Backend, Queue& queue, const AddLosses& op);
 void run(Backend, Queue& queue, const FinishGradients& op);
 }  // namespace cpu
 
 namespace cuda {
-void run(Backend, Queue& queue, const NotePlace& op);
+void run(Backend, Queue& queue, const NoteProgress& op);
 void run(Backend, Queue& queue, const AddLosses& op);
 void run(Backend, Queue& queue, const FinishGradients& op);
 }  // namespace cuda

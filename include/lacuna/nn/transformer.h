@@ -60,9 +60,9 @@ class Transformer {
                   const DecodeState* state) const;
 
   const ModelConfig& config() const { return config_; }
-  /// Of the activations.
+  /// The type of the activations.
   DType dtype() const { return parameters_.compute_dtype(); }
-  /// Of the heads of one layer.
+  /// The passes of each head of one layer.
   const HeadPasses& passes(int64_t layer) const {
     return passes_[static_cast<size_t>(layer) % passes_.size()];
   }
@@ -82,7 +82,7 @@ class Transformer {
     std::function<Variable(const Variable& qkv, int64_t layer)> attention;
   };
   // The residual stream with the branch that is yet to be added to it.
-  struct Stream {
+  struct ResidualStream {
     Variable residual, branch;
     uint32_t next_site = 0;  // of dropout
   };
@@ -90,7 +90,8 @@ class Transformer {
   // From the embedding to the logits.
   Variable through_blocks(Tape& tape, Variable embedded, const Mode& mode) const;
   ops::Norm norm(const std::string& name, double eps) const;
-  Variable enter(Tape& tape, Stream& stream, const ops::Norm& norm, const StepState* state) const;
+  Variable enter(Tape& tape, ResidualStream& stream, const ops::Norm& norm,
+                 const StepState* state) const;
   Variable linear(Tape& tape, const Variable& x, const std::string& name, bool rows_alone,
                   Activation activation = Activation::kNone) const;
 

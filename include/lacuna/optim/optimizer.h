@@ -23,14 +23,14 @@ class Optimizer {
 
   /// What StepInputs::learning_rate must be for the `update`-th update (from 1) at a scheduled
   /// rate.
-  virtual double step_size(double learning_rate, int64_t update) const = 0;
+  virtual double effective_rate(double learning_rate, int64_t update) const = 0;
   /// Updates all values of `parameters` from their gradients, and `averages` (shaped like values(),
   /// or absent) after them. Reads the step's numbers from `state`.
   virtual void update(Queue& queue, const nn::ParameterStore& parameters, const View& averages,
                       const StepState* state) = 0;
   /// The flat buffers that a continued run needs, by name.
   virtual std::vector<std::pair<std::string, View>> buffers() const = 0;
-  /// Of all memory it holds on the device.
+  /// Counts all memory that it holds on the device.
   virtual size_t bytes() const = 0;
 };
 

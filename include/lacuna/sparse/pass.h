@@ -14,9 +14,9 @@
 namespace lacuna::sparse {
 
 /// A lane and an index in it.
-struct Place {
+struct LaneIndex {
   int64_t lane, i;
-  bool operator==(const Place&) const = default;
+  bool operator==(const LaneIndex&) const = default;
 };
 
 /// Maps (lane, i) to a position: offset + lane*lane_stride + (i / run)*outer + (i mod run)*inner.
@@ -36,7 +36,7 @@ struct Order {
   /// The inverse: where `position` is among the lanes 0 .. lanes - 1, if it is in one. Takes
   /// constant time for a single lane and for lanes that take turns within `outer`; else it looks
   /// through all.
-  std::optional<Place> place_of(int64_t position, int64_t lanes) const;
+  std::optional<LaneIndex> lane_index_of(int64_t position, int64_t lanes) const;
   bool operator==(const Order&) const = default;
 };
 

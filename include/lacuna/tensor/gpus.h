@@ -18,18 +18,22 @@ std::string why_unusable(int device);
 /// How f32 matrix products are computed.
 enum class MatrixPrecision : uint8_t { kF32, kTF32 };
 
+/// Graphs: what repeats is recorded once and replayed. Stream: each kernel is launched anew and
+/// waited for, so that a fault names it.
+enum class LaunchMode : uint8_t { kGraph, kStream };
+
 struct QueueConfig {
   int device = 0;
   MatrixPrecision f32_products = MatrixPrecision::kF32;
   size_t workspace = size_t{64} << 20;  // bytes, for matrix products and partial sums
-  bool checked = false;                 // wait after each launch, so that a fault names it
+  LaunchMode launches = LaunchMode::kGraph;
 };
 
 /// A queue with a stream, a cuBLASLt handle and a workspace of its own. Throws Error(kConfig) with
 /// the reason when there is no usable GPU.
 Queue make_queue(const QueueConfig& config);
 
-/// Of the queue's GPU, such as "NVIDIA H200".
+/// Names the queue's GPU, such as "NVIDIA H200".
 std::string device_name(const Queue& queue);
 
 /// Bytes of the queue's device.

@@ -14,7 +14,7 @@ class Repeated {
   /// time it is launched (what backends keep for later is made then), the second time it is
   /// recorded, and from then on the recording is replayed and `work` is not called.
   void run(Queue& queue, const std::function<void()>& work) {
-    if (!queue.captures() || !warm_) {
+    if (!queue.uses_graphs() || !warm_) {
       warm_ = true;
       return work();
     }

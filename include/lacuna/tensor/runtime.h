@@ -1,8 +1,8 @@
 // Where work runs. Every execution takes an explicit Queue&: there is no current device.
 //
-// A queue on the CPU finishes each launch before it returns. One on a GPU is made by its backend
-// (cuda::make_queue), takes launches in order and returns at once; what is said of memory there is
-// said of the GPU's.
+// On a CPU queue a launch has finished when it returns. A GPU queue comes from its backend
+// (cuda::make_queue): it takes launches in order, and each returns at once. Where this header says
+// "memory of the device", that is host memory for a CPU queue and the GPU's memory for a GPU queue.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +47,7 @@ class DeviceStream {
   /// Told after each launch what it was.
   virtual void launched(std::string_view contract) = 0;
   /// Whether work may be recorded; not where each launch is waited for.
-  virtual bool captures() const = 0;
+  virtual bool uses_graphs() const = 0;
   virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
   virtual void replay(Graph& graph) = 0;
 };
@@ -87,7 +87,7 @@ class Queue {
   void wait() const;
 
   /// Whether capture() may be called.
-  bool captures() const { return on_gpu() && stream_->captures(); }
+  bool uses_graphs() const { return on_gpu() && stream_->uses_graphs(); }
   /// Records what `work` launches on this queue, without running it. The memory that it launches on
   /// must outlive the graph.
   std::unique_ptr<Graph> capture(const std::function<void()>& work) const;

@@ -51,7 +51,8 @@ class CheckpointFolder {
 
   /// Writes a checkpoint, reads it back and verifies it, then removes what `retention` does not
   /// keep. Throws Error(kIo) and leaves the older ones as they are when anything fails.
-  void write(const Snapshot& snapshot, const Retention& retention, const Pause& pause = {}) const;
+  void write(const Snapshot& snapshot, const Retention& retention,
+             const BetweenPieces& between_pieces = {}) const;
 
   /// Removes the checkpoints after `step`, which a run that goes on from `step` will write again,
   /// and what killed processes left, also of those that `retention` does not keep.
@@ -63,7 +64,7 @@ class CheckpointFolder {
   /// Error(kConfig) for one that another version of lacuna has written.
   std::string newest_complete() const;
   std::string at(int64_t step) const;
-  /// Of the best one on the validation part, where that is known.
+  /// Returns the step of the best one on the validation part, where that is known.
   std::optional<int64_t> best_step() const;
 
  private:
@@ -74,7 +75,7 @@ class CheckpointFolder {
 
 /// Throws Error(kData), naming the file, unless every file of the checkpoint is there, whole and as
 /// its manifest says; Error(kConfig) when it is of another version.
-void verify_checkpoint(const std::string& path, const Pause& pause = {});
+void verify_checkpoint(const std::string& path, const BetweenPieces& between_pieces = {});
 /// The state of a checkpoint that has been verified. Throws like verify_checkpoint().
 TrainingState read_state(const std::string& path);
 
@@ -93,7 +94,7 @@ class CheckpointWriter {
   void start();
   /// Waits for the one under way.
   void wait();
-  /// Of the last checkpoint that could not be written, if none was written after it.
+  /// Says why the last checkpoint could not be written, if none was written after it.
   const std::string& failure() const { return failure_; }
 
  private:

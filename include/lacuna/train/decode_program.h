@@ -23,15 +23,15 @@ class DecodeProgram {
   /// Error(kInternal) for one beyond the context.
   void run(int64_t position);
 
-  /// Of the last run, [B, 1, V] in f64 or f32 in host memory; waits for it. Valid until the next
-  /// call.
+  /// Returns the logits of the last run, [B, 1, V] in f64 or f32 in host memory; waits for it.
+  /// Valid until the next call.
   const View& logits();
 
   /// What run() holds at its fullest, with the gaps that packing left as workspace, and the cache.
   MemoryUse memory() const;
 
  private:
-  void pass(Queue& queue, Arena& arena);
+  void launch_model(Queue& queue, Arena& arena);
 
   Queue queue_;
   const nn::Transformer& model_;

@@ -19,10 +19,10 @@ std::vector<double> row_of(const View& logits, int64_t row);
 
 /// The probability of each symbol under the rule, up to a common factor; 0: never drawn. Of equally
 /// likely symbols the one with the lower number counts as the likelier.
-std::vector<double> weights_of(const std::vector<double>& logits, const DrawRule& rule);
+std::vector<double> relative_probabilities(const std::vector<double>& logits, const DrawRule& rule);
 
-/// The symbol at which the running sum of weights_of(logits, rule) passes the share `uniform` of
-/// the whole sum.
+/// The symbol at which the running sum of relative_probabilities(logits, rule) passes the share
+/// `uniform` of the whole sum.
 int32_t draw(const std::vector<double>& logits, const DrawRule& rule, double uniform);
 
 }  // namespace lacuna::train

@@ -27,10 +27,10 @@ class Program {
   /// must be there already for this program's queue. It must outlive the program.
   void run(const nn::Transformer& model);
 
-  /// Of the last run, in nats, [B*T]; waits for it. Valid until the next call.
+  /// Returns the losses of the last run in nats, [B*T]; waits for it. Valid until the next call.
   const double* losses();
-  /// Of the last run, [B, T, V] in f64 or f32 in host memory; waits for it. Valid until the next
-  /// call. Only in evaluation.
+  /// Returns the logits of the last run, [B, T, V] in f64 or f32 in host memory; waits for it.
+  /// Valid until the next call. Only in evaluation.
   const View& logits();
 
   /// What run() holds at its fullest, with the gaps that packing left as workspace.
@@ -41,7 +41,7 @@ class Program {
  private:
   Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
           double gradient_scale, StepState* state);
-  void pass(Queue& queue, Arena& arena, const nn::Transformer& model);
+  void launch_model(Queue& queue, Arena& arena, const nn::Transformer& model);
 
   Queue queue_;
   Tape::Mode mode_;
@@ -50,7 +50,7 @@ class Program {
   Tensor tokens_, device_tokens_;
   MemoryPlan plan_;
   std::optional<Arena> arena_;
-  std::map<const nn::Transformer*, Repeated> passes_;
+  std::map<const nn::Transformer*, Repeated> recordings_;
   Tensor losses_, host_losses_;
   Variable logits_;
   Tensor host_logits_;

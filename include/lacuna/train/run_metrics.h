@@ -7,7 +7,7 @@
 
 #include "lacuna/io/event_file.h"
 #include "lacuna/io/json_line.h"
-#include "lacuna/train/progress.h"
+#include "lacuna/train/run_display.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/trainer.h"
 
@@ -18,7 +18,7 @@ class RunMetrics {
   /// Continues the folder's metrics.jsonl and starts a new event file with what is in it and with
   /// config.toml. `progress` must outlive this object. The run's clock starts here. Throws
   /// Error(kIo) and Error(kData).
-  RunMetrics(const RunFolder& folder, Progress& progress);
+  RunMetrics(const RunFolder& folder, RunDisplay& display);
 
   // A line that cannot be written must not end a run: it is a warning once, and failure() has it.
 
@@ -32,13 +32,13 @@ class RunMetrics {
 
   /// Since construction.
   double seconds() const;
-  /// Of the last line that was lost; empty: none was.
+  /// Says why the last line was lost; empty: none was.
   const std::string& failure() const { return failure_; }
 
  private:
   void record(JsonLine& line);
 
-  Progress& progress_;
+  RunDisplay& display_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   JsonlFile lines_;
   EventFile events_;

@@ -43,7 +43,7 @@ class Trainer {
   /// A step from beginning to end, when none is unfinished.
   StepResult step();
   /// The last place that the device has come to, also when it has failed.
-  StepPlace place() const;
+  StepProgress progress() const;
 
   /// Finished ones. Everything below is to be called when none is unfinished.
   int64_t steps_done() const { return steps_; }
@@ -91,7 +91,7 @@ class Trainer {
   optim::Schedule schedule_;
   SampleOrder order_;
   Tensor state_;         // one StepState
-  Tensor place_;         // one StepPlace, in host memory
+  Tensor progress_;      // one StepProgress, in host memory
   Tensor squared_norm_;  // [1] f64
   Program training_;
   Program evaluation_;

@@ -21,7 +21,8 @@ struct FlatBuffer {
 /// atomically. Throws Error(kIo).
 void save_buffers(const std::string& path, const std::vector<nn::ParameterSlice>& slices,
                   const std::vector<FlatBuffer>& buffers,
-                  const std::map<std::string, std::string>& metadata, const Pause& pause = {});
+                  const std::map<std::string, std::string>& metadata,
+                  const BetweenPieces& between_pieces = {});
 
 /// Reads what save_buffers() wrote into buffers of the queue's device, converting from any float
 /// type. Throws Error(kData) when the file is damaged, lacks a tensor, has one of another shape, or

@@ -7,7 +7,7 @@
 
 namespace lacuna::train {
 
-struct ProgressLine {
+struct DisplayLine {
   int64_t step, total;
   double bits;
   double tokens_per_second;
@@ -15,15 +15,15 @@ struct ProgressLine {
   size_t memory;  // bytes planned
 };
 
-class Progress {
+class RunDisplay {
  public:
   /// Plain lines come every `plain_every` steps.
-  explicit Progress(int64_t plain_every);
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  explicit RunDisplay(int64_t plain_every);
+  ~RunDisplay();
+  RunDisplay(const RunDisplay&) = delete;
+  RunDisplay& operator=(const RunDisplay&) = delete;
 
-  void show(const ProgressLine& line);
+  void show(const DisplayLine& line);
   /// A line of its own, above the live one.
   void say(const std::string& line);
   /// The same, marked as a warning.

@@ -1,4 +1,4 @@
-#include "lacuna/train/progress.h"
+#include "lacuna/train/run_display.h"
 
 #include <unistd.h>
 
@@ -9,14 +9,14 @@
 
 namespace lacuna::train {
 
-Progress::Progress(int64_t plain_every)
+RunDisplay::RunDisplay(int64_t plain_every)
     : live_(isatty(STDERR_FILENO) == 1), plain_every_(plain_every) {}
 
-Progress::~Progress() {
+RunDisplay::~RunDisplay() {
   clear();
 }
 
-void Progress::show(const ProgressLine& line) {
+void RunDisplay::show(const DisplayLine& line) {
   const std::string text =
       str("step ", line.step, "/", line.total, "  ", fixed(line.bits, 4), " bits  ",
           grouped(static_cast<int64_t>(line.tokens_per_second)), " tokens/s  ETA ",
@@ -32,17 +32,17 @@ void Progress::show(const ProgressLine& line) {
   }
 }
 
-void Progress::say(const std::string& line) {
+void RunDisplay::say(const std::string& line) {
   clear();
   log_info(line);
 }
 
-void Progress::warn(const std::string& line) {
+void RunDisplay::warn(const std::string& line) {
   clear();
   log_warning(line);
 }
 
-void Progress::clear() {
+void RunDisplay::clear() {
   if (shown_) std::fprintf(stderr, "\r\033[K");
   shown_ = false;
 }

@@ -1,4 +1,4 @@
-#include "introduction.h"
+#include "run_summary.h"
 
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/launch.h"
@@ -6,8 +6,8 @@
 
 namespace lacuna::train {
 
-std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
-                                      const std::string& folder) {
+std::vector<std::string> run_summary(const Dataset& data, Trainer& trainer,
+                                     const std::string& folder) {
   const nn::ModelConfig& model = trainer.model().config();
   const int64_t parameters = nn::parameter_count(nn::parameter_specs(model));
   return {str("data    ", data.describe()),

@@ -19,7 +19,7 @@ extern __shared__ uint4 norm_shared[];
 /// Which rows and columns a thread works on. The rows of a thread are first(), first() + step(), ..
 /// while goes_on().
 template <int kPackSize, int kRowLanes, int kOfThread = kNormElements>
-struct NormPlace {
+struct RowLayout {
   static constexpr int kPack = kPackSize, kLanes = kRowLanes, kElements = kOfThread;
   static constexpr int kPacks = kElements / kPack;
   static constexpr int kMostThreads = kLanes > 0 ? kNormThreads : kMostNormThreads;
@@ -30,26 +30,26 @@ struct NormPlace {
   int groups, group, lane;
   float per_column;  // 1 / width
 
-  /// The block has rows that follow each other, which its groups take in turn, rows_of_group each:
-  /// for more blocks than run at the same time.
-  __device__ static NormPlace of_neighbours(int rows, int width, int lanes, int rows_of_group) {
-    NormPlace place(width, lanes);
-    const int share = place.groups * rows_of_group;
-    place.begin_ = static_cast<int>(blockIdx.x) * share;
-    place.count_ = min(share, rows - place.begin_);
-    place.first_ = place.begin_ + place.group;
-    place.step_ = place.groups;
-    return place;
+  /// Gives each block a run of neighbouring rows, rows_of_group for each of its groups, which take
+  /// them in turn. Suits a launch of more blocks than run at the same time.
+  __device__ static RowLayout of_neighbours(int rows, int width, int lanes, int rows_of_group) {
+    RowLayout layout(width, lanes);
+    const int share = layout.groups * rows_of_group;
+    layout.begin_ = static_cast<int>(blockIdx.x) * share;
+    layout.count_ = min(share, rows - layout.begin_);
+    layout.first_ = layout.begin_ + layout.group;
+    layout.step_ = layout.groups;
+    return layout;
   }
-  /// The rows go to the groups of all blocks in turn, so that memory is read from its begin to its
-  /// end: for blocks that run at the same time.
-  __device__ static NormPlace in_turn(int rows, int width, int lanes) {
-    NormPlace place(width, lanes);
-    place.begin_ = 0;
-    place.count_ = rows;
-    place.first_ = static_cast<int>(blockIdx.x) * place.groups + place.group;
-    place.step_ = static_cast<int>(gridDim.x) * place.groups;
-    return place;
+  /// Deals the rows out to the groups of all blocks in turn, so that together the blocks read
+  /// memory from one end to the other. Suits blocks that all run at the same time.
+  __device__ static RowLayout in_turn(int rows, int width, int lanes) {
+    RowLayout layout(width, lanes);
+    layout.begin_ = 0;
+    layout.count_ = rows;
+    layout.first_ = static_cast<int>(blockIdx.x) * layout.groups + layout.group;
+    layout.step_ = static_cast<int>(gridDim.x) * layout.groups;
+    return layout;
   }
 
   __device__ static int threads() {
@@ -57,7 +57,8 @@ struct NormPlace {
   }
   __device__ int first() const { return first_; }
   __device__ int step() const { return step_; }
-  /// Groups that add up together make the same number of steps, so a row may lie outside.
+  /// Whether the group takes another step. Groups that add up together take the same number of
+  /// steps, so `row` may lie outside of the block's rows: has() tells.
   __device__ bool goes_on(int row) const {
     const int ahead = kLanes == 0 ? group : group % (32 / (kLanes > 0 ? kLanes : 32));
     return contains(row - ahead);
@@ -71,7 +72,7 @@ struct NormPlace {
   __device__ bool inside(int k) const { return column(k) < width; }
 
  private:
-  __device__ NormPlace(int width, int lanes_of_row)
+  __device__ RowLayout(int width, int lanes_of_row)
       : width(width),
         lanes(kLanes > 0 ? kLanes : lanes_of_row),
         per_column(1.0F / static_cast<float>(width)) {
@@ -82,7 +83,7 @@ struct NormPlace {
     lane = static_cast<int>(threadIdx.x) % lanes;
   }
 
-  int begin_, count_;  // rows that belong to the place
+  int begin_, count_;  // rows that belong to the block
   int first_, step_;
 };
 

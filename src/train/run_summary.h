@@ -9,7 +9,7 @@
 namespace lacuna::train {
 
 /// Lines on the data, the model, the length and the memory of a run in `folder`.
-std::vector<std::string> introduction(const Dataset& data, Trainer& trainer,
-                                      const std::string& folder);
+std::vector<std::string> run_summary(const Dataset& data, Trainer& trainer,
+                                     const std::string& folder);
 
 }  // namespace lacuna::train
