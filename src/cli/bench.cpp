@@ -1,64 +1,14 @@
 #include "bench.h"
 
-#include "lacuna/base/names.h"
-#include "lacuna/base/text.h"
+#include "lacuna/tensor/runtime.h"
 
 namespace lacuna::cli {
 namespace {
 
-struct Benchmark {
-  const char* name;
-  void (*run)(const Parsed&);
-  bool writes_json = true;
-  bool takes_options = false;     // --section.key VALUE
-  bool only_with_config = false;  // either of them
-};
-
-constexpr Benchmark kBenchmarks[] = {{"cpu", bench_cpu, false},
-                                     {"sampling", bench_sampling, true, true, true},
-                                     {"layers", bench_layers},
-                                     {"attention", bench_attention},
-                                     {"step", bench_step, true, true}};
-
-// What the benchmark does not read must not be given in vain.
-void refuse_unread(const Benchmark& benchmark, const Parsed& parsed) {
-  const std::string place = std::string("bench ") + benchmark.name;
-  const bool sampling = benchmark.run == bench_sampling;
-  if (parsed.whole("batch", 1) != 1 && !(sampling && parsed.is_set("config"))) {
-    throw Error(ErrorKind::kUsage, place,
-                sampling ? "it has no --batch without --config" : "it has no --batch",
-                sampling                      ? "Give --config FILE"
-                : benchmark.run == bench_step ? "Use --train.batch"
-                                              : "");
-  }
-  if (!benchmark.writes_json && parsed.is_set("json")) {
-    throw Error(ErrorKind::kUsage, place, "it has no --json");
-  }
-  if (benchmark.only_with_config && !parsed.is_set("config")) {
-    const bool json = parsed.is_set("json");
-    if (json || !parsed.overrides.empty()) {
-      throw Error(ErrorKind::kUsage, place,
-                  str("it ", json ? "has no --json" : "reads no options", " without --config"),
-                  "Give --config FILE");
-    }
-  }
-  if (!benchmark.takes_options && !parsed.overrides.empty()) {
-    throw Error(ErrorKind::kUsage, place, "it reads no options of a configuration",
-                "`bench step` does, and `bench sampling` with --config");
-  }
-}
-
-void run_bench(const Parsed& parsed, const Stop&) {
-  std::vector<std::string> names;
-  for (const Benchmark& known : kBenchmarks) {
-    if (parsed.text("WHAT") == known.name) {
-      refuse_unread(known, parsed);
-      return known.run(parsed);
-    }
-    names.emplace_back(known.name);
-  }
-  throw unknown_name(ErrorKind::kUsage, "bench", "benchmark", parsed.text("WHAT"), names);
-}
+const Argument kRepeats{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"};
+const Argument kThreads{"--threads", "N", "0", "CPU threads; 0: all"};
+const Argument kDtype{"--dtype", "TYPE", "bf16", "Type of activations: bf16, f16 or f32"};
+const Argument kJson{"--json", "FILE", "", "Also write the numbers there"};
 
 }  // namespace
 
@@ -71,23 +21,41 @@ Command make_bench_command() {
   return {
       .name = "bench",
       .summary = "Measure the speed of training, kernels and sampling on this machine",
-      .positionals = {{"WHAT", "", "",
-                       "cpu: training and attention there; sampling: on the CPU, or of a "
-                       "configuration; layers and attention: kernels of a GPU; step: of a "
-                       "configuration"}},
-      .flags = {{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"},
-                {"--threads", "N", "0", "cpu, sampling without --config: CPU threads; 0: all"},
-                {"--config", "FILE", "", "sampling, step: the configuration"},
-                {"--batch", "N", "1", "sampling with --config: sequences at once"},
-                {"--case", "LIST", "all",
-                 "attention: names, or B,H,T,D_qk,D_v,PATTERN; several with ; between"},
-                {"--rates", "TFLOPS,TBS", "",
-                 "attention: matrix and copy rate as measured, for the floor"},
-                {"--dtype", "TYPE", "bf16", "layers, attention: bf16, f16 or f32"},
-                {"--json", "FILE", "",
-                 "layers, attention, step, sampling with --config: also write the numbers there"}},
-      .takes_options = true,
-      .run = run_bench};
+      .subcommands = {
+          {.name = "cpu",
+           .summary = "Matrix products, a training step and attention on the CPU",
+           .flags = {kRepeats, kThreads},
+           .run = bench_cpu},
+          {.name = "sampling",
+           .summary = "What a token costs with the cache and without",
+           .flags = {kRepeats,
+                     {"--config", "FILE", "",
+                      "The model, where its configuration computes; without it a small one on the "
+                      "CPU"},
+                     {"--batch", "N", "1", "With --config: sequences at once"},
+                     {"--threads", "N", "0", "Without --config: CPU threads; 0: all"},
+                     {"--json", "FILE", "", "With --config: also write the numbers there"}},
+           .takes_options = true,
+           .run = bench_sampling},
+          {.name = "layers",
+           .summary = "The memory-bound kernels of a GPU, as a share of its copy rate",
+           .flags = {kRepeats, kDtype, kJson},
+           .run = bench_layers},
+          {.name = "attention",
+           .summary = "The attention kernels of a GPU",
+           .flags = {kRepeats,
+                     {"--case", "LIST", "all",
+                      "Names, or B,H,T,D_qk,D_v,PATTERN; several with ; between"},
+                     {"--rates", "TFLOPS,TBS", "",
+                      "Matrix and copy rate as measured, for the floor"},
+                     kDtype,
+                     kJson},
+           .run = bench_attention},
+          {.name = "step",
+           .summary = "A training step of a configuration, on the device that it asks for",
+           .flags = {kRepeats, {"--config", "FILE", "", "The configuration"}, kJson},
+           .takes_options = true,
+           .run = bench_step}}};
 }
 
 }  // namespace lacuna::cli

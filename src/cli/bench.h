@@ -11,22 +11,22 @@ namespace lacuna::cli {
 Queue cpu_queue(const Parsed& parsed);
 
 /// Matrix products, a training step and attention on the CPU.
-void bench_cpu(const Parsed& parsed);
+void bench_cpu(const Parsed& parsed, const Stop& stop);
 /// What a token costs with the cache and without: of a small model on the CPU; with --config what
-/// the next function does.
-void bench_sampling(const Parsed& parsed);
+/// the next function does. Throws Error(kUsage) for a flag that the other of the two reads.
+void bench_sampling(const Parsed& parsed, const Stop& stop);
 /// The same of a configuration, on whatever device it asks for, with reading the logits and
 /// drawing.
-void bench_configured_sampling(const Parsed& parsed);
+void bench_configured_sampling(const Parsed& parsed, const Stop& stop);
 /// Each GPU kernel but attention and matrix products, at the sizes of the paper's models, and its
 /// share of the measured copy rate. Throws Error(kConfig) without a usable GPU.
-void bench_layers(const Parsed& parsed);
+void bench_layers(const Parsed& parsed, const Stop& stop);
 /// Attention on a GPU, in the cases of the peer or any given. Throws Error(kConfig) without a
 /// usable GPU.
-void bench_attention(const Parsed& parsed);
+void bench_attention(const Parsed& parsed, const Stop& stop);
 /// A whole training step of a configuration, on whatever device it asks for: milliseconds, tokens,
 /// model FLOP/s and memory; on a GPU also the share of the measured rate of matrix products and
 /// where the time goes.
-void bench_step(const Parsed& parsed);
+void bench_step(const Parsed& parsed, const Stop& stop);
 
 }  // namespace lacuna::cli

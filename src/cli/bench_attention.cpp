@@ -201,7 +201,7 @@ struct Rates {
 
 }  // namespace
 
-void bench_attention(const Parsed& parsed) {
+void bench_attention(const Parsed& parsed, const Stop&) {
   const std::vector<Case> cases = wanted_cases(parsed.text("case"));
   const DType dtype = wanted_dtype(parsed.text("dtype"));
   const Rates rates(parsed.text("rates"));
@@ -234,7 +234,7 @@ void bench_attention(const Parsed& parsed) {
 
 #else
 
-void bench_attention(const Parsed&) {
+void bench_attention(const Parsed&, const Stop&) {
   throw Error(ErrorKind::kUsage, "bench attention", "this program was built without CUDA");
 }
 

@@ -102,7 +102,7 @@ void bench_cpu_attention(Queue& queue, int64_t repeats) {
 
 }  // namespace
 
-void bench_cpu(const Parsed& parsed) {
+void bench_cpu(const Parsed& parsed, const Stop&) {
   Queue queue = cpu_queue(parsed);
   const int64_t repeats = parsed.whole("repeats", 1);
   const double rate = measure_matrix_rate(queue, repeats);

@@ -54,7 +54,7 @@ DType activation_type(const std::string& name) {
 
 }  // namespace
 
-void bench_layers(const Parsed& parsed) {
+void bench_layers(const Parsed& parsed, const Stop&) {
   const DType dtype = activation_type(parsed.text("dtype"));
   const auto repeats = static_cast<int>(parsed.whole("repeats", 1));
   Queue queue = cuda::make_queue({});
@@ -85,7 +85,7 @@ void bench_layers(const Parsed& parsed) {
 
 #else
 
-void bench_layers(const Parsed&) {
+void bench_layers(const Parsed&, const Stop&) {
   throw Error(ErrorKind::kConfig, "bench layers", "this program was built without CUDA",
               "Build it where nvcc is on PATH");
 }

@@ -69,10 +69,28 @@ void bench_small_model(const Parsed& parsed) {
   }
 }
 
+// What is not read must not be given in vain.
+void refuse_unread(const Parsed& parsed) {
+  const auto refuse = [](const std::string& what, const std::string& hint) {
+    throw Error(ErrorKind::kUsage, "bench sampling", "it " + what, hint);
+  };
+  if (parsed.is_set("config")) {
+    if (parsed.whole("threads", 0) != 0) {
+      refuse("reads no --threads with --config", "Use --train.threads");
+    }
+    return;
+  }
+  const std::string hint = "Give --config FILE";
+  if (parsed.whole("batch", 1) != 1) refuse("has no --batch without --config", hint);
+  if (parsed.is_set("json")) refuse("has no --json without --config", hint);
+  if (!parsed.overrides.empty()) refuse("reads no options without --config", hint);
+}
+
 }  // namespace
 
-void bench_sampling(const Parsed& parsed) {
-  if (parsed.is_set("config")) return bench_configured_sampling(parsed);
+void bench_sampling(const Parsed& parsed, const Stop& stop) {
+  refuse_unread(parsed);
+  if (parsed.is_set("config")) return bench_configured_sampling(parsed, stop);
   bench_small_model(parsed);
 }
 

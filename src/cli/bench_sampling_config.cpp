@@ -74,11 +74,7 @@ int64_t stretch_of(const nn::ModelConfig& config) {
 
 }  // namespace
 
-void bench_configured_sampling(const Parsed& parsed) {
-  if (parsed.whole("threads", 0) != 0) {
-    throw Error(ErrorKind::kUsage, "bench sampling", "it reads no --threads with --config",
-                "Use --train.threads");
-  }
+void bench_configured_sampling(const Parsed& parsed, const Stop&) {
   const std::string& file = parsed.text("config");
   const int64_t batch = parsed.whole("batch", 1), repeats = parsed.whole("repeats", 1);
   const train::Options options = train::read_options(file, parsed.overrides);

@@ -81,7 +81,7 @@ void print_profile(const train::Options& options, const Dataset& data) {
 
 }  // namespace
 
-void bench_step(const Parsed& parsed) {
+void bench_step(const Parsed& parsed, const Stop&) {
   const std::string& file = parsed.text("config");
   if (file.empty()) {
     throw Error(ErrorKind::kUsage, "bench step", "which model?", "Give --config FILE");

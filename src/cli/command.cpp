@@ -47,7 +47,8 @@ void bind(Binding& binding) {
     if (argument.several) {
       app.add_option(argument.name, binding.parsed.several, argument.help)->required();
     } else {
-      app.add_option(argument.name, binding.parsed.words[argument.name], argument.help)->required();
+      app.add_option(argument.name, binding.parsed.words[argument.name], argument.help)
+          ->required(!argument.optional);
     }
   }
   for (const Argument& flag : command.flags) {

@@ -38,30 +38,38 @@ void list_options() {
   std::fputs(train::options_markdown().c_str(), stdout);
 }
 
-constexpr std::pair<const char*, void (*)()> kTables[] = {{"patterns", list_patterns},
-                                                          {"datasets", list_datasets},
-                                                          {"optimizers", list_optimizers},
-                                                          {"commands", list_commands},
-                                                          {"options", list_options}};
+struct Table {
+  const char *name, *description;
+  void (*print)();
+};
+constexpr Table kTables[] = {
+    {"patterns", "Which positions attend to which: model.attention", list_patterns},
+    {"datasets", "What can be trained on: data.format", list_datasets},
+    {"optimizers", "What turns gradients into weights: optim.name", list_optimizers},
+    {"commands", "What lacuna does", list_commands},
+    {"options", "All options of a configuration, as in docs/config.md", list_options}};
 
 void run_list(const Parsed& parsed, const Stop&) {
   const std::string& name = parsed.text("NAME");
   std::vector<std::string> names;
-  for (const auto& [known, print] : kTables) {
-    if (name == known) return print();
-    names.emplace_back(known);
+  for (const Table& table : kTables) {
+    if (name.empty()) print_row(table.name, table.description);
+    if (name == table.name) return table.print();
+    names.emplace_back(table.name);
   }
+  if (name.empty()) return;
   throw unknown_name(ErrorKind::kUsage, "list", "table", name, names);
 }
 
 }  // namespace
 
 Command make_list_command() {
-  return {.name = "list",
-          .summary = "Print a table: patterns, datasets, optimizers, commands or options",
-          .positionals = {{"NAME", "", "", "which table"}},
-          .flags = {},
-          .run = run_list};
+  return {
+      .name = "list",
+      .summary = "Print one of lacuna's tables; alone: their names",
+      .positionals = {{"NAME", "", "", "which table; without it their names", .optional = true}},
+      .flags = {},
+      .run = run_list};
 }
 
 }  // namespace lacuna::cli

@@ -12,6 +12,8 @@ import time
 import unittest
 from pathlib import Path
 
+from trained_run import TrainedRun, text_bytes
+
 BINARY = os.environ["LACUNA_BINARY"]
 CONFIG = """
 [data]
@@ -259,6 +261,33 @@ class Refusals(Case):
         output = self.sample("--prompt", "\x01\x0f", "--length", 50, run="echo")
         self.assertEqual(len(output), 53)
         self.assertLess(max(output), 16)
+
+
+class Texts(TrainedRun):
+    def sample(self, *arguments):
+        return self.ok("sample", "run", *arguments).stdout
+
+    def test_a_sample_starts_with_the_prompt_and_has_the_length_asked_for(self):
+        for prompt, length in (("", 1), ("gap", 50), ("lo " * 30, 100), ("\u00fc\n", 7)):
+            output = self.sample("--prompt", prompt, "--length", length)
+            self.assertTrue(output.startswith(prompt.encode()))
+            self.assertEqual(len(output), len(prompt.encode()) + length + 1)
+            self.assertTrue(output.endswith(b"\n"))
+        self.assertEqual(len(self.sample()), 257)
+
+    def test_a_seed_fixes_the_sample(self):
+        first = self.sample("--seed", 7, "--length", 60)
+        self.assertEqual(first, self.sample("--seed", 7, "--length", 60))
+        self.assertEqual(first, self.sample("--length", 60, "--seed", 7, "--train.threads", 2))
+        self.assertEqual(first[:20], self.sample("--seed", 7, "--length", 20)[:-1])
+        self.assertNotEqual(first, self.sample("--seed", 8, "--length", 60))
+        self.assertNotEqual(first, self.sample("--seed", 7, "--length", 60, "--raw"))
+
+    def test_at_temperature_0_the_seed_does_not_matter(self):
+        cold = self.sample("--temperature", 0, "--seed", 1, "--length", 40)
+        self.assertEqual(cold, self.sample("--temperature", 0, "--seed", 2, "--length", 40))
+        self.assertNotEqual(cold, self.sample("--seed", 2, "--length", 40))
+        self.assertTrue(set(cold) <= set(text_bytes()))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ struct Argument {
   std::string value;    // how help calls the flag's word, such as "N"; empty: the flag is a switch
   std::string initial;  // when it is not given
   std::string help;
-  bool several = false;  // the last positional: one word or more
+  bool several = false;   // the last positional: one word or more
+  bool optional = false;  // a positional that may be left out
 };
 
 /// What the user typed, checked against the command's table.
@@ -38,7 +39,7 @@ using Stop = std::function<bool()>;
 struct Command {
   std::string name;
   std::string summary;
-  std::vector<Argument> positionals;  // all required
+  std::vector<Argument> positionals;
   std::vector<Argument> flags;
   bool takes_options = false;  // accepts --section.key VALUE
   std::function<void(const Parsed&, const Stop&)> run;

@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""`lacuna bench`: what it prints, and what it refuses. Needs LACUNA_BINARY."""
+import json
+import unittest
+
+from trained_run import TrainedRun, numbers
+
+
+class Benchmarks(TrainedRun):
+    def sampling(self, *arguments):
+        """What is printed, and the numbers of --json."""
+        output = self.ok("bench", "sampling", "--config", "c.toml", "--json", "numbers.json", "--repeats", 3,
+                         *arguments).stdout.decode()
+        return output, json.loads((self.path / "numbers.json").read_text())
+
+    def test_sampling_of_a_configuration_says_what_a_token_costs(self):
+        for batch, threads, precision in ((1, 1, "f32"), (3, 2, "f64")):
+            output, numbers = self.sampling("--batch", batch, "--train.threads", threads,
+                                            "--train.device", "cpu", "--train.precision", precision)
+            self.assertEqual({key: numbers[key] for key in ("config", "device", "type", "batch", "context")},
+                             {"config": "c.toml", "device": f"{threads} CPU threads", "type": precision,
+                              "batch": batch, "context": 32})
+            self.assertIn(f"c.toml on {threads} CPU threads", output)
+            self.assertIn(f"{batch} sequences of 32 positions, {precision}, cache ", output)
+            # fixed(8, 2): of 32 positions the keys and values of a block of 8 and of 2 summaries a
+            # block are kept at most, for 16 elements of all heads each.
+            slots, rest = divmod(numbers["cache_bytes"], batch * 2 * 16 * int(precision[1:]) // 8)
+            self.assertEqual(rest, 0)
+            self.assertTrue(8 <= slots <= 16, slots)
+            self.assertEqual(numbers["stretch"], 4)  # an eighth of the positions
+            whole = numbers["whole_pass_ms"]
+            self.assertAlmostEqual(numbers["whole_pass_tokens_per_second"] * whole / (1e3 * batch), 1)
+            self.assertEqual([place["place"] for place in numbers["places"]], [4, 16, 32])
+            for place in numbers["places"]:
+                self.assertGreater(place["ms"], 0)
+                self.assertAlmostEqual(place["tokens_per_second"] * place["ms"] / (1e3 * batch), 1)
+                self.assertAlmostEqual(place["times"] * place["ms"] / whole, 1)
+                self.assertRegex(output, rf"(?m)^ +{place['place']} +{place['ms']:.3f} ")
+
+    def test_sampling_takes_the_smallest_context_and_patterns_without_a_stride(self):
+        _, numbers = self.sampling("--model.context", 1)
+        self.assertEqual([place["place"] for place in numbers["places"]], [1, 1, 1])
+        _, numbers = self.sampling("--model.attention", "dense()", "--model.context", 1024)
+        self.assertEqual(numbers["stretch"], 64)
+        self.assertEqual(numbers["cache_bytes"], 2 * 1024 * 16 * 4)
+
+    def test_what_sampling_does_not_read_is_refused(self):
+        bench = ["bench", "sampling"]
+        self.refused(bench + ["--json", "x"], "bench sampling", "--json without --config")
+        self.refused(bench + ["--model.layers", "3"], "bench sampling", "no options without --config")
+        self.refused(bench + ["--batch", "2"], "bench sampling", "--batch without --config")
+        self.refused(bench + ["--batch", "0"], "--batch", "at least 1")
+        self.refused(["bench", "step", "--config", "c.toml", "--batch", "2"], "bench step", "'--batch'")
+        self.refused(["bench", "cpu", "--batch", "2"], "bench cpu", "'--batch'")
+        bench += ["--config", "c.toml"]
+        self.refused(bench + ["--threads", "2"], "bench sampling", "--threads", "--train.threads")
+        self.refused(bench + ["--batch", "0"], "--batch", "at least 1")
+        self.refused(bench + ["--repeats", "0"], "--repeats", "at least 1")
+        self.refused(bench + ["--model.layer", "3"], "--model.layer", "'model.layers'")
+        self.refused(["bench", "sampling", "--config", "nothing.toml"], "nothing.toml: ", "No such file")
+
+
+if __name__ == "__main__":
+    unittest.main()
