@@ -64,12 +64,13 @@ void run_list(const Parsed& parsed, const Stop&) {
 }  // namespace
 
 Command make_list_command() {
-  return {
-      .name = "list",
-      .summary = "Print one of lacuna's tables; alone: their names",
-      .positionals = {{"NAME", "", "", "which table; without it their names", .optional = true}},
-      .flags = {},
-      .run = run_list};
+  return {.name = "list",
+          .summary = "Print one of lacuna's tables; alone: their names",
+          .positionals = {{.name = "NAME",
+                           .help = "which table; without it their names",
+                           .optional = true}},
+          .flags = {},
+          .run = run_list};
 }
 
 }  // namespace lacuna::cli
