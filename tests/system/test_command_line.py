@@ -40,7 +40,7 @@ class Information(TrainedRun):
                                ("sample", ["RUN", "--prompt", "--top-p", "--count", "--seed"]),
                                ("bench", ["cpu", "attention", "sampling"]),
                                ("bench attention", ["--repeats", "--case"]),
-                               ("list", ["patterns", "options"])):
+                               ("list", ["NAME", "without it their names"])):
             result = self.ok(*command.split(), "--help")
             self.assertEqual(result.stderr, b"")
             for word in words:
