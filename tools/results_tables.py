@@ -101,8 +101,8 @@ def worst_first(rows: list[dict], value) -> list[dict]:
     return sorted(rows, key=lambda row: (value(row) is None, value(row) or 0))
 
 
-def times(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}x"
+def times(value: float | None, mark: str = "") -> str:
+    return "" if value is None else f"{mark}{value:.2f}x{mark}"
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -137,8 +137,8 @@ def origins(rows: list[dict], name: str) -> str:
         what = ", ".join(dict.fromkeys(names))
         if len(names) == max(map(len, runs.values())) and len(names) > 1:
             what = "all rows" if len(runs) == 1 else "the other rows"
-        said.append(f"{what}: {gpu}, driver {driver}, commit {commit}, {date}")
-    return "Lacuna's numbers are from: " + "; ".join(said) + "."
+        said.append(f"{what} on {gpu} (driver {driver}), commit {commit}, {date}")
+    return "Lacuna's numbers: " + "; ".join(said) + "."
 
 
 def attention_part(tables: dict) -> str:
@@ -146,7 +146,7 @@ def attention_part(tables: dict) -> str:
     for row in worst_first(tables["attention"], attention_ratio):
         forward, both = rivals_of(row)
         lines.append([row["case"], row["forward_backward_ms"], row["rival_forward_backward_ms"], both,
-                      f"**{times(attention_ratio(row))}**", row["forward_ms"], row["rival_forward_ms"],
+                      times(attention_ratio(row), "**"), row["forward_ms"], row["rival_forward_ms"],
                       forward, times(ratio(row, "forward_ms", "rival_forward_ms"))])
     return drawn(["case", "forward + backward, ms", "best rival, ms", "which", "lacuna's speed",
                   "forward, ms", "best rival, ms", "which", "lacuna's speed"], lines)
@@ -219,16 +219,16 @@ def race_part(tables: dict) -> str:
 def layers_part(tables: dict) -> str:
     """A line for each kernel, a column for each size; the kernel with the least share comes first."""
     sizes = list(dict.fromkeys(row["size"] for row in tables["layers"]))
-    kernels: dict[str, dict[str, dict]] = {}
-    for row in tables["layers"]:
-        kernels.setdefault(row["kernel"], {})[row["size"]] = row
-
-    def cell(row: dict | None) -> str:
-        return f"{100 * float(row['share_of_copy']):.1f} % ({row['ms']} ms)" if row else ""
-
-    order = sorted(kernels, key=lambda k: min(float(r["share_of_copy"]) for r in kernels[k].values()))
-    lines = [[k, *(cell(kernels[k].get(size)) for size in sizes)] for k in order]
-    return drawn(["kernel", *sizes], lines) + "\n\n" + origins(tables["layers"], "kernel")
+    measured = [row for row in tables["layers"] if row["share_of_copy"]]
+    kernels: dict[str, list[float]] = {}  # the shares of each
+    cells = {}
+    for row in measured:
+        share = float(row["share_of_copy"])
+        kernels.setdefault(row["kernel"], []).append(share)
+        cells[row["kernel"], row["size"]] = f"{100 * share:.1f} % ({row['ms']} ms)"
+    order = sorted(kernels, key=lambda kernel: min(kernels[kernel]))
+    lines = [[kernel, *(cells.get((kernel, size), "") for size in sizes)] for kernel in order]
+    return drawn(["kernel", *sizes], lines) + "\n\n" + origins(measured, "kernel")
 
 
 def rivals_part(tables: dict) -> str:
