@@ -128,19 +128,21 @@ __global__ __launch_bounds__(kThreads) void sum_samples_kernel(const T* dy, floa
   for (int j = 0; j < kPack; ++j) dstart[first_column + column + j] += sum.at[j];
 }
 
-// Block (x, y): kSumLanes packs of columns of row y of a table. Thread row i takes every
-// kSumRows-th of the positions with the row's digit.
+// The blocks, `across` for each row of a table, have kSumLanes packs of columns each. Thread row i
+// takes every kSumRows-th of the positions with the row's digit. One dimension of blocks, since a
+// table may have more rows than the other dimensions of a grid count.
 template <int kPack, int kSumRows>
 __global__ __launch_bounds__(kSumLanes* kSumRows) void sum_positions_kernel(
     const float* sums, float* table, unsigned rows, unsigned inner, unsigned positions,
-    int64_t width, int first_column, int columns) {
+    unsigned across, int64_t width, int first_column, int columns) {
   follow_previous();
   __shared__ float staged[kSumRows][kSumLanes * kPack + 1];
+  const unsigned row = blockIdx.x / across, column_block = blockIdx.x % across;
   const unsigned most = divide_up(positions, rows * inner) * inner;  // with the digit
   const auto position = [&](unsigned i) {                            // the i-th of them
-    return i < most ? (i / inner * rows + blockIdx.y) * inner + i % inner : positions;
+    return i < most ? (i / inner * rows + row) * inner + i % inner : positions;
   };
-  const int column = static_cast<int>(blockIdx.x * kSumLanes + threadIdx.x) * kPack;
+  const int column = static_cast<int>(column_block * kSumLanes + threadIdx.x) * kPack;
   float sum[kPack] = {};
   for (unsigned first = threadIdx.y; column < columns && first < most; first += kAhead * kSumRows) {
     Pack<float, kPack> more[kAhead];
@@ -161,12 +163,12 @@ __global__ __launch_bounds__(kSumLanes* kSumRows) void sum_positions_kernel(
   for (int j = 0; j < kPack; ++j) staged[threadIdx.y][threadIdx.x * kPack + j] = sum[j];
   __syncthreads();
   const int mine = static_cast<int>(threadIdx.y * kSumLanes + threadIdx.x);
-  const int target = static_cast<int>(blockIdx.x) * kSumLanes * kPack + mine;
+  const int target = static_cast<int>(column_block) * kSumLanes * kPack + mine;
   if (mine >= kSumLanes * kPack || target >= columns) return;
   float total = 0;
 #pragma unroll
   for (int i = 0; i < kSumRows; ++i) total += staged[i][mine];
-  table[blockIdx.y * width + first_column + target] += total;
+  table[row * width + first_column + target] += total;
 }
 
 template <class T>
@@ -224,11 +226,12 @@ void add_position_gradients(GpuStream& stream, const EmbeddingBackward& op) {
       if (tables.rows[k] == 0) continue;
       with_pack_width<4>(columns, {sums}, [&](auto pack) {
         with_sum_rows(positions / tables.rows[k], [&](auto rows) {
-          const dim3 blocks(static_cast<unsigned>(divide_up(columns, int64_t{kSumLanes} * pack)),
-                            static_cast<unsigned>(tables.rows[k]));
-          launch_kernel(stream, "sum_positions_kernel", sum_positions_kernel<pack, rows>, blocks,
-                        dim3(kSumLanes, rows), 0, sums, tables.data[k], tables.rows[k],
-                        tables.inner[k], static_cast<int>(positions - 1), width,
+          const int64_t across = divide_up(columns, int64_t{kSumLanes} * pack);
+          require(across * tables.rows[k] < INT32_MAX, kOp, "more rows than a launch has blocks");
+          launch_kernel(stream, "sum_positions_kernel", sum_positions_kernel<pack, rows>,
+                        static_cast<unsigned>(across * tables.rows[k]), dim3(kSumLanes, rows), 0,
+                        sums, tables.data[k], tables.rows[k], tables.inner[k],
+                        static_cast<int>(positions - 1), static_cast<unsigned>(across), width,
                         static_cast<int>(first), static_cast<int>(columns));
         });
       });

@@ -31,10 +31,15 @@ __device__ inline void follow_previous() {
   await_previous();
 }
 
+/// How many blocks a grid has in its second and third dimension at most.
+inline constexpr int kMostBlocksAlongY = 65535;
+
 /// Throws Error(kInternal) with `name` when the launch fails.
 template <class... Parameters, class... Arguments>
 void launch_kernel(const GpuStream& stream, const char* name, void (*kernel)(Parameters...),
                    dim3 blocks, dim3 threads, int shared, const Arguments&... arguments) {
+  require(blocks.y <= kMostBlocksAlongY && blocks.z <= kMostBlocksAlongY, name,
+          "the sizes ask for more than 65,535 blocks along the second or third dimension");
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   early.val.programmaticStreamSerializationAllowed = 1;

@@ -29,6 +29,7 @@ const Size kSizes[] = {{1, 1, 7, 5, {4}},
                        {2, 31, 5, 1000, {2, 3, 5}},
                        {3, 1025, 256, 256, {32, 32, 3}},
                        {1, 2100, 7, 16, {4}},
+                       {1, 70100, 7, 16, {70001}},  // more rows than a grid has blocks along y
                        {6, 1600, 9, 72, {2, 5, 3}}};
 
 /// Outputs of the backward pass, in the order token, start, positions.
