@@ -99,7 +99,7 @@ int64_t parse_count(std::string_view text) {
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
   const double value = number * scale;
   if (status != std::errc() || end != text.data() + text.size() || value != std::floor(value) ||
-      std::abs(value) > 9e15) {
+      std::abs(value) > static_cast<double>(kLargestCount)) {
     throw std::invalid_argument("not a whole count");
   }
   return static_cast<int64_t>(value);

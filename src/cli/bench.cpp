@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include "lacuna/base/resources.h"
 #include "lacuna/tensor/runtime.h"
 
 namespace lacuna::cli {

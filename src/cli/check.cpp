@@ -4,6 +4,7 @@
 
 #include "check_cases.h"
 #include "lacuna/base/error.h"
+#include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
 #include "lacuna/kernels/launch.h"

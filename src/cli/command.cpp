@@ -165,7 +165,8 @@ bool begins_with(const std::vector<std::string>& line, const std::string& comman
 }  // namespace
 
 int64_t Parsed::whole(const std::string& name, int64_t low) const {
-  const std::string expected = str("a whole number of at least ", low);
+  const std::string expected =
+      str("a whole number of at least ", low, " and at most ", kLargestCount);
   try {
     const int64_t value = parse_count(text(name));
     if (value >= low) return value;

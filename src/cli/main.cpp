@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "lacuna: %s\n", error.what());
     return error.exit_code();
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "lacuna: out of memory. Lower train.batch or model.context.\n");
+    std::fprintf(stderr, "lacuna: out of memory.\n");
     return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "lacuna: unexpected: %s\n", error.what());

@@ -1,6 +1,7 @@
 #include "version.h"
 
 #include "lacuna/base/facts.h"
+#include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/tensor/runtime.h"

@@ -9,7 +9,10 @@ namespace lacuna::cpu {
 
 void gemm(int threads, int64_t m, int64_t n, int64_t k, float alpha, Matrix<float> a,
           Matrix<float> b, float beta, float* c, int64_t c_stride) {
-  omp_set_num_threads(threads);  // oneDNN takes the calling thread's setting
+  // oneDNN takes the calling thread's settings, and its result is wrong unless it gets as many
+  // threads as it counts on.
+  omp_set_dynamic(0);
+  omp_set_num_threads(threads);
   const auto letter = [](Transpose t) { return t == Transpose::kYes ? 'T' : 'N'; };
   const dnnl_status_t status =
       dnnl_sgemm(letter(a.transpose), letter(b.transpose), m, n, k, alpha, a.data, a.row_stride,

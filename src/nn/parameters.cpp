@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lacuna/base/resources.h"
 #include "lacuna/base/rng.h"
 #include "lacuna/kernels/elementwise.h"
 

@@ -1,6 +1,6 @@
 #include "lacuna/tensor/runtime.h"
 
-#include <sched.h>
+#include <omp.h>
 
 #include <cstring>
 
@@ -24,7 +24,12 @@ class HostCopy : public Download {
 
 Queue Queue::cpu(int threads) {
   require(threads >= 1, "Queue::cpu", "fewer than one thread");
-  return Queue(threads);
+  omp_set_dynamic(0);  // or OpenMP may give fewer at any time
+  int given = 1;
+#pragma omp parallel num_threads(threads)
+#pragma omp single
+  given = omp_get_num_threads();
+  return Queue(given);
 }
 
 Queue Queue::dry() {
@@ -81,12 +86,6 @@ std::unique_ptr<Graph> Queue::capture(const std::function<void()>& work) const {
 void Queue::replay(Graph& graph) const {
   require(uses_graphs(), "Queue::replay", "the queue cannot replay");
   stream_->replay(graph);
-}
-
-int available_threads() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 }  // namespace lacuna

@@ -80,15 +80,18 @@ std::string bound_text(double bound) {
   return whole ? std::to_string(static_cast<int64_t>(bound)) : exact(bound);
 }
 
+// " between 0 and 10", for what is bounded.
+std::string range_text(const Check& check) {
+  if (check.low == 0 && check.high == 0) return "";
+  return str(" between ", bound_text(check.low), " and ", bound_text(check.high));
+}
+
 void check_range(const OptionEntry& entry, const OptionPointer& value, const std::string& place) {
   const Check& check = entry.check;
   const auto in_range = [&](double number) {
     if (check.low == 0 && check.high == 0 && std::isfinite(number)) return;
     if (number >= check.low && number <= check.high) return;
-    fail(place, entry.name,
-         str("must lie between ", bound_text(check.low), " and ", bound_text(check.high), ", not ",
-             bound_text(number)),
-         "");
+    fail(place, entry.name, str("must lie", range_text(check), ", not ", bound_text(number)), "");
   };
   std::visit(Overloaded{[&](const int64_t* v) { in_range(static_cast<double>(*v)); },
                         [&](const double* v) { in_range(*v); },
@@ -109,7 +112,8 @@ void assign(Options& options, const OptionEntry& entry, const toml::node& node,
   if (!read_value(node, value)) {
     std::ostringstream got;
     got << node.type();
-    fail(place, entry.name, str("expected ", type_text(value), ", got ", got.str()), "");
+    fail(place, entry.name,
+         str("expected ", type_text(value), range_text(entry.check), ", got ", got.str()), "");
   }
   check_range(entry, value, place);
 }

@@ -1,6 +1,8 @@
 #include "lacuna/train/setup.h"
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/log.h"
+#include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/launch.h"
 #include "lacuna/tensor/gpus.h"
@@ -68,8 +70,14 @@ Queue make_queue(const Options& options) {
                                                           : cuda::LaunchMode::kGraph});
     }
   }
-  const int64_t threads = options.train.threads;
-  return Queue::cpu(threads > 0 ? static_cast<int>(threads) : available_threads());
+  const int wanted =
+      options.train.threads > 0 ? static_cast<int>(options.train.threads) : available_threads();
+  Queue queue = Queue::cpu(wanted);
+  if (queue.threads() < wanted) {
+    log_warning(str(wanted, " CPU threads are wanted, but OpenMP gives ", queue.threads(),
+                    ": look at the variables OMP_*"));
+  }
+  return queue;
 }
 
 std::string device_text(const Queue& queue) {
@@ -124,25 +132,29 @@ MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, c
   return use;
 }
 
-void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue) {
+size_t free_memory(const Queue& queue) {
   if constexpr (kWithCuda) {
-    if (!queue.on_gpu()) return;
-    const MemoryUse wanted = weights_memory(options, model, queue);
-    const size_t free = cuda::device_memory(queue).free;
-    if (wanted.total() <= free) return;
-    nn::ModelConfig bare = model;  // embeddings and head alone
-    bare.layers = 0;
-    const auto fixed = static_cast<double>(weights_memory(options, bare, queue).total());
-    const double of_layers = static_cast<double>(wanted.total()) - fixed;
-    const auto fits = static_cast<int64_t>(static_cast<double>(model.layers) *
-                                           (static_cast<double>(free) - fixed) / of_layers);
-    throw Error(
-        ErrorKind::kConfig, "GPU memory",
-        str("the weights alone need ", memory_text(wanted), "; ", human_bytes(free), " are free"),
-        fits > 0 ? str("Lower model.layers from ", model.layers, " to at most ", fits,
-                       ", or model.width")
-                 : "Lower model.width");
+    if (queue.on_gpu()) return cuda::device_memory(queue).free;
   }
+  return lacuna::free_memory();
+}
+
+void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue) {
+  const MemoryUse wanted = weights_memory(options, model, queue);
+  const size_t free = free_memory(queue);
+  if (wanted.total() <= free) return;
+  nn::ModelConfig bare = model;  // embeddings and head alone
+  bare.layers = 0;
+  const auto fixed = static_cast<double>(weights_memory(options, bare, queue).total());
+  const double of_layers = static_cast<double>(wanted.total()) - fixed;
+  const auto fits = static_cast<int64_t>(static_cast<double>(model.layers) *
+                                         (static_cast<double>(free) - fixed) / of_layers);
+  throw Error(
+      ErrorKind::kConfig, queue.on_gpu() ? "GPU memory" : "memory",
+      str("the weights alone need ", memory_text(wanted), "; ", human_bytes(free), " are free"),
+      fits > 0
+          ? str("Lower model.layers from ", model.layers, " to at most ", fits, ", or model.width")
+          : "Lower model.width");
 }
 
 SampleOrder sample_order(const Options& options, const Dataset& data) {

@@ -62,24 +62,22 @@ Trainer::Trainer(const Options& options, const Dataset& data)
     launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
     average_model_.emplace(config_, *averages_);
   }
-  if (queue_.on_gpu()) check_gpu_memory();
+  check_memory();
 }
 
 // What is still to be allocated are the blocks of the two programs, which grow with the batch.
-void Trainer::check_gpu_memory() const {
-  if constexpr (kWithCuda) {
-    const size_t wanted = training_.block_bytes() + evaluation_.block_bytes();
-    const size_t free = cuda::device_memory(queue_).free;
-    if (wanted <= free) return;
-    const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) *
-                                           static_cast<double>(free) / static_cast<double>(wanted));
-    throw Error(ErrorKind::kConfig, "GPU memory",
-                str("a step needs ", human_bytes(wanted), " more than what is held already, ",
-                    human_bytes(free), " are free (", memory_text(memory()), ")"),
-                fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
-                               " and raise train.accumulation instead")
-                         : "Lower model.context or model.layers");
-  }
+void Trainer::check_memory() const {
+  const size_t wanted = training_.block_bytes() + evaluation_.block_bytes();
+  const size_t free = free_memory(queue_);
+  if (wanted <= free) return;
+  const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) *
+                                         static_cast<double>(free) / static_cast<double>(wanted));
+  throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
+              str("a step needs ", human_bytes(wanted), " more than what is held already, ",
+                  human_bytes(free), " are free (", memory_text(memory()), ")"),
+              fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
+                             " and raise train.accumulation instead")
+                       : "Lower model.context or model.layers");
 }
 
 StepInputs Trainer::inputs_of(int64_t step) const {

@@ -83,7 +83,7 @@ class Refusals(TrainedRun):
     def test_flags_want_values_of_their_kind(self):
         for command, flag, value, *fragments in (
                 ("sample", "--seed", "x", "whole number", "'x'"),
-                ("sample", "--seed", "-1", "at least 0", "'-1'"),
+                ("sample", "--seed", "-1", "at least 0", "at most 9000000000000000", "'-1'"),
                 ("sample", "--seed", "1.5", "whole number", "'1.5'"),
                 ("sample", "--length", "0", "at least 1", "'0'"),
                 ("sample", "--length", "", "whole number"),

@@ -72,6 +72,8 @@ class Options(TrainedRun):
                 ("optim.name", "adam", "optim.name", "Did you mean 'adamw'?"),
                 ("optim.name", "quasinewton", "optim.name", "Known: adamw"),
                 ("optim.warmup", "5", "optim.warmup: '5'", "300 steps"),
+                ("train.seed", "-1", "between 0 and 9007199254740992", "-1"),
+                ("train.seed", "99999999999999999999", "between 0 and 9007199254740992"),
                 ("train.length", "", "train.length: ''", "300 steps"),
                 ("train.length", "3 parsecs", "train.length: '3 parsecs'", "300 steps"),
                 ("train.length", "-1 steps", "train.length: '-1 steps'"),

@@ -32,8 +32,10 @@ std::string grouped(int64_t value);
 /// 3725 -> "1:02:05", 65 -> "1:05".
 std::string human_seconds(double seconds);
 
+/// What parse_count() reads at most: up to here a double holds every whole number.
+inline constexpr int64_t kLargestCount = 9'000'000'000'000'000;
 /// "90M", "4096", "1.5G", "64k" (powers of 1000) as a count; throws std::invalid_argument when
-/// `text` is not such a number or is not whole.
+/// `text` is not such a number, is not whole or is beyond kLargestCount either way.
 int64_t parse_count(std::string_view text);
 
 std::string_view trimmed(std::string_view text);

@@ -56,7 +56,8 @@ class DeviceStream {
 /// share the stream.
 class Queue {
  public:
-  /// Runs on `threads` CPU threads, each launch complete when it returns. threads >= 1.
+  /// Runs on `threads` CPU threads, each launch complete when it returns, or on as many as OpenMP
+  /// gives, which OMP_THREAD_LIMIT, for one, bounds. threads >= 1.
   static Queue cpu(int threads);
   /// Runs nothing: launches return at once. For dry runs over shapes.
   static Queue dry();
@@ -98,8 +99,5 @@ class Queue {
   int threads_ = 0;
   std::shared_ptr<DeviceStream> stream_;
 };
-
-/// CPU threads that this process may use.
-int available_threads();
 
 }  // namespace lacuna

@@ -15,7 +15,8 @@ class Tensor {
   /// `owner` is released with the last tensor that shares the memory.
   Tensor(View view, std::shared_ptr<const void> owner) : view_(view), owner_(std::move(owner)) {}
 
-  /// Own host memory, zeroed, aligned to 64 bytes. Throws std::bad_alloc.
+  /// Own host memory, zeroed, aligned to 64 bytes. Throws Error(kConfig) with the bytes that the
+  /// process can still get when there is not enough.
   static Tensor zeros(const Shape& shape, DType dtype);
 
   const View& view() const { return view_; }

@@ -38,7 +38,9 @@ void check_supported(const nn::ModelConfig& model, const Queue& queue);
 
 /// What training holds for the weights alone: them, gradients, moments, averages.
 MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue);
-/// Throws Error(kConfig), with what to lower, where the queue's GPU has no room for that.
+/// Bytes that can still be had of the queue's device.
+size_t free_memory(const Queue& queue);
+/// Throws Error(kConfig), with what to lower, where the queue's device has no room for that.
 void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue);
 
 /// Which window of the training part each sample is. Throws Error(kData) when the training part is

@@ -75,7 +75,7 @@ class Trainer {
 
  private:
   void begin_update();
-  void check_gpu_memory() const;
+  void check_memory() const;
   StepInputs inputs_of(int64_t step) const;
 
   const Options options_;
