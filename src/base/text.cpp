@@ -6,20 +6,26 @@
 #include <cstdio>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 namespace lacuna {
 namespace {
+
+// Bytes of a UTF-8 character that begins with this one; 0: none does.
+size_t utf8_length(unsigned char first) {
+  return first < 0x80   ? 1
+         : first < 0xC2 ? 0
+         : first < 0xE0 ? 2
+         : first < 0xF0 ? 3
+         : first < 0xF5 ? 4
+                        : 0;
+}
 
 // Bytes of the UTF-8 character at the beginning of `bytes`; 0: there is none.
 size_t utf8_length(std::string_view bytes) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
   const unsigned char first = byte(0);
-  const size_t length = first < 0x80   ? 1
-                        : first < 0xC2 ? 0
-                        : first < 0xE0 ? 2
-                        : first < 0xF0 ? 3
-                        : first < 0xF5 ? 4
-                                       : 0;
+  const size_t length = utf8_length(first);
   if (length == 0 || bytes.size() < length) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -29,6 +35,37 @@ size_t utf8_length(std::string_view bytes) {
   const bool wrong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) >= 0xA0) ||
                      (first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) >= 0x90);
   return wrong ? 0 : length;
+}
+
+// What printable() makes of the UTF-8 character at the beginning of `bytes`, which has `length`
+// bytes there (0: it is none); empty: the same.
+std::string replacement(std::string_view bytes, size_t length) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  if (length == 0 || (length == 2 && byte(0) == 0xC2 && byte(1) < 0xA0)) return "\xEF\xBF\xBD";
+  if (length > 1 || byte(0) == '\t' || byte(0) == '\n') return "";
+  if (byte(0) >= ' ' && byte(0) != 0x7F) return "";
+  const int picture = byte(0) == 0x7F ? 0x21 : byte(0);  // U+2400 and on
+  return std::string("\xE2\x90") + static_cast<char>(0x80 + picture);
+}
+
+// Calls take(character, replacement) for each character and each byte that belongs to none.
+template <class Take>
+void for_each_character(std::string_view bytes, const Take& take) {
+  while (!bytes.empty()) {
+    const size_t length = utf8_length(bytes);
+    const size_t taken = std::max<size_t>(length, 1);
+    take(bytes.substr(0, taken), replacement(bytes, length));
+    bytes.remove_prefix(taken);
+  }
+}
+
+// Bytes at the end that are the beginning of a character, as far as can be told.
+size_t open_end(std::string_view bytes) {
+  for (size_t count = 1; count <= std::min<size_t>(3, bytes.size()); ++count) {
+    const auto byte = static_cast<unsigned char>(bytes[bytes.size() - count]);
+    if ((byte & 0xC0) != 0x80) return utf8_length(byte) > count ? count : 0;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -133,18 +170,53 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 
 std::string printable(std::string_view bytes) {
   std::string text;
-  while (!bytes.empty()) {
-    const size_t length = utf8_length(bytes);
-    const char first = bytes[0];
-    if (length == 0) {
-      text += "\xEF\xBF\xBD";  // U+FFFD
-    } else if ((first >= 0 && first < ' ' && first != '\t' && first != '\n') || first == 0x7F) {
-      text += "\xE2\x90";  // U+2400 + first, U+2421 for delete
-      text += static_cast<char>(0x80 + (first == 0x7F ? 0x21 : first));
-    } else {
-      text += bytes.substr(0, length);
+  for_each_character(bytes, [&](std::string_view character, const std::string& other) {
+    text += other.empty() ? character : other;
+  });
+  return text;
+}
+
+size_t count_unprintable(std::string_view bytes) {
+  size_t count = 0;
+  for_each_character(bytes, [&](std::string_view character, const std::string& other) {
+    if (!other.empty()) count += character.size();
+  });
+  return count;
+}
+
+std::string PrintableStream::add(std::string_view bytes) {
+  open_ += bytes;
+  const size_t whole = open_.size() - open_end(open_);
+  std::string text = printable(std::string_view(open_).substr(0, whole));
+  open_.erase(0, whole);
+  return text;
+}
+
+std::string PrintableStream::finish() {
+  return printable(std::exchange(open_, ""));
+}
+
+std::string hex_view(std::string_view bytes) {
+  constexpr size_t kInLine = 16;
+  std::string text;
+  char piece[32];
+  for (size_t begin = 0; begin < bytes.size(); begin += kInLine) {
+    const std::string_view line = bytes.substr(begin, kInLine);
+    std::snprintf(piece, sizeof piece, "%08zx ", begin);
+    text += piece;
+    std::string shown;
+    for (size_t i = 0; i < kInLine; ++i) {
+      if (i % 8 == 0) text += ' ';
+      if (i >= line.size()) {
+        text += "   ";
+        continue;
+      }
+      const auto byte = static_cast<unsigned char>(line[i]);
+      std::snprintf(piece, sizeof piece, "%02x ", byte);
+      text += piece;
+      shown += byte >= ' ' && byte < 0x7F ? line[i] : '.';
     }
-    bytes.remove_prefix(std::max<size_t>(length, 1));
+    text += " |" + shown + "|\n";
   }
   return text;
 }

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "lacuna/base/error.h"
@@ -52,9 +54,19 @@ std::vector<int32_t> symbols_of(const std::string& text, const Parsed& parsed, i
   return symbols;
 }
 
-void write_bytes(const std::string& bytes) {
-  std::fwrite(bytes.data(), 1, bytes.size(), stdout);
-}
+// Texts on the standard output: their bytes as they are, but on a terminal, which would obey some
+// of them, as printable() shows them.
+class TextOutput {
+ public:
+  void write(const std::string& bytes) { put(terminal_ ? shown_.add(bytes) : bytes); }
+  void end_text() { put(shown_.finish() + "\n"); }
+
+ private:
+  static void put(const std::string& bytes) { std::fwrite(bytes.data(), 1, bytes.size(), stdout); }
+
+  bool terminal_ = isatty(STDOUT_FILENO) == 1;
+  PrintableStream shown_;
+};
 
 // Collects the samples that are drawn at once and prints each in whole.
 class SampleSheets {
@@ -73,7 +85,8 @@ class SampleSheets {
                   static_cast<long long>(first_) + static_cast<long long>(i) + 1,
                   static_cast<long long>(config_.count),
                   static_cast<unsigned long long>(config_.seed));
-      write_bytes(prompt_ + texts_[i] + "\n");
+      output_.write(prompt_ + texts_[i]);
+      output_.end_text();
     }
     std::fflush(stdout);
     texts_.clear();
@@ -83,6 +96,7 @@ class SampleSheets {
  private:
   const std::string& prompt_;
   const train::SampleConfig& config_;
+  TextOutput output_;
   int64_t first_ = 0;
   std::vector<std::string> texts_;
 };
@@ -98,14 +112,15 @@ void run_sample(const Parsed& parsed, const Stop& stop) {
                   {[&](int64_t sample, int32_t symbol) { sheets.add(sample, symbol); }, stop});
     return sheets.finish();
   }
-  write_bytes(text);
+  TextOutput output;
+  output.write(text);
   std::fflush(stdout);
-  const auto print = [](int64_t, int32_t symbol) {
-    std::putchar(symbol);
+  const auto print = [&](int64_t, int32_t symbol) {
+    output.write({static_cast<char>(symbol)});
     std::fflush(stdout);
   };
   train::sample(run.queue(), run.model(), prompt, config, {print, stop});
-  std::putchar('\n');
+  output.end_text();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 """`lacuna sample`, driven through the binary: what it prints, that neither cache nor batch change a
 text, that signals end it, and what it refuses. Needs LACUNA_BINARY."""
 import os
+import pty
 import random
 import re
 import select
@@ -220,6 +221,53 @@ class Streams(Case):
         self.read_some(process, 10)
         process.stdout.close()
         self.assertNotEqual(process.wait(20), 0)
+
+
+def shown(raw):
+    """Any bytes as a terminal may have them, by the rules of docs/sampling.md."""
+    text = raw.decode("utf-8", "surrogateescape")
+    text = re.sub("[\udc80-\udcff\x80-\x9f]", "\ufffd", text)
+    text = re.sub("[\0-\x08\x0b-\x1f]", lambda match: chr(0x2400 + ord(match[0])), text)
+    return text.replace("\x7f", "\u2421")
+
+
+class Terminal(Case):
+    PROMPT = ("\x1b[31mred\x07\x1b]0;title\x07\r\ttab\n\0\x08\x7f\x9b31m \u2603\u00e9\U0001f600"
+              .encode() + b"\xff\xc3(\xe2\x82")
+
+    def on_terminal(self, *arguments):
+        """What comes on a terminal, which makes each line feed a carriage return and a line feed."""
+        main, side = pty.openpty()
+        with subprocess.Popen([BINARY, "sample", "run", *map(str, arguments)], cwd=self.path,
+                              stdin=subprocess.DEVNULL, stdout=side,
+                              stderr=subprocess.PIPE) as process:
+            os.close(side)
+            output = b""
+            try:
+                while chunk := os.read(main, 4096):
+                    output += chunk
+            except OSError:
+                pass  # so Linux says that the other side is closed
+            os.close(main)
+            self.assertEqual((process.stderr.read(), process.wait(20)), (b"", 0))
+        return output.replace(b"\r\n", b"\n")
+
+    def test_a_terminal_gets_nothing_that_it_would_obey(self):
+        (self.path / "odd").write_bytes(self.PROMPT)
+        for more in ([], ["--count", 3]):
+            arguments = ["--prompt-file", "odd", "--length", 400, "--temperature", 50, *more]
+            raw = self.sample(*arguments)
+            self.assertEqual(raw.count(self.PROMPT), 3 if more else 1)
+            self.assertGreater(len(set(raw)), 150)  # control bytes and bytes beyond ASCII too
+            text = self.on_terminal(*arguments).decode("utf-8")
+            self.assertEqual(re.findall("[\0-\x08\x0b-\x1f\x7f-\x9f]", text), [])
+            self.assertEqual(text, shown(raw) if not more else "".join(
+                f"--- sample {number} of 3, seed 1\n" + shown(sheet)
+                for number, _, _, sheet in sheets(raw)))
+
+    def test_text_is_the_same_on_a_terminal(self):
+        arguments = ["--prompt", "lo \u2603 gap\n", "--length", 100, "--temperature", 0]
+        self.assertEqual(self.on_terminal(*arguments), self.sample(*arguments))
 
 
 class Refusals(Case):

@@ -42,9 +42,28 @@ std::string_view trimmed(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-/// Any bytes as UTF-8 that every program can show: what is no UTF-8 becomes U+FFFD, and control
-/// characters but tabs and line breaks become their pictures (U+2400 and on).
+/// Any bytes as UTF-8 that every program can show: control characters but tabs and line breaks
+/// become their pictures (U+2400 and on); what is no UTF-8, and control characters that have no
+/// picture (U+0080 to U+009F), become U+FFFD.
 std::string printable(std::string_view bytes);
+
+/// How many of the bytes printable() replaces.
+size_t count_unprintable(std::string_view bytes);
+
+/// printable() of bytes that come in pieces: a character is shown once it is whole.
+class PrintableStream {
+ public:
+  std::string add(std::string_view bytes);
+  /// What is left of a character that did not come to its end.
+  std::string finish();
+
+ private:
+  std::string open_;  // the beginning of a character
+};
+
+/// Bytes by their numbers, 16 a line: place and bytes in hexadecimal, then those that are printable
+/// ASCII, the others as dots. "00000010  4c 6f ...  |Lo..|"
+std::string hex_view(std::string_view bytes);
 
 /// The entry of `known` with the smallest edit distance to `name`; empty when none is close.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
