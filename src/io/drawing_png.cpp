@@ -1,6 +1,7 @@
 // The only source that includes cairo.
 #include <cairo.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <numbers>
@@ -27,6 +28,16 @@ namespace {
 
 using Surface = std::unique_ptr<cairo_surface_t, decltype(&cairo_surface_destroy)>;
 using Context = std::unique_ptr<cairo_t, decltype(&cairo_destroy)>;
+
+// Sets the letters of a label, and says how wide it becomes.
+double set_letters(cairo_t* to, const Label& label, const std::string& text) {
+  cairo_select_font_face(to, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
+                         label.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size(to, label.size);
+  cairo_text_extents_t size;
+  cairo_text_extents(to, text.c_str(), &size);
+  return size.x_advance;
+}
 
 class Painter {
  public:
@@ -61,17 +72,13 @@ class Painter {
   }
 
   void operator()(const Label& label) const {
-    cairo_select_font_face(to_, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-                           label.bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_font_size(to_, label.size);
     const std::string text = printable(label.text);
-    cairo_text_extents_t size;
-    cairo_text_extents(to_, text.c_str(), &size);
+    const double width = set_letters(to_, label, text);
     const double shares[] = {0, 0.5, 1};
     cairo_save(to_);
     cairo_translate(to_, label.at.x, label.at.y);
     if (label.upward) cairo_rotate(to_, -std::numbers::pi / 2);
-    cairo_move_to(to_, -shares[static_cast<size_t>(label.anchor)] * size.x_advance, 0);
+    cairo_move_to(to_, -shares[static_cast<size_t>(label.anchor)] * width, 0);
     choose(label.color);
     cairo_show_text(to_, text.c_str());
     cairo_restore(to_);
@@ -106,6 +113,31 @@ void check(cairo_status_t status, const std::string& path) {
 }
 
 }  // namespace
+
+double text_width(const Label& label) {
+  const Surface surface(cairo_image_surface_create(CAIRO_FORMAT_RGB24, 1, 1),
+                        cairo_surface_destroy);
+  const Context context(cairo_create(surface.get()), cairo_destroy);
+  cairo_scale(context.get(), 2, 2);  // widths are rounded to picture elements
+  return set_letters(context.get(), label, printable(label.text));
+}
+
+std::string fitted(const Label& label, double width) {
+  const std::string text = printable(label.text);
+  if (text_width(label) <= width) return text;
+  std::vector<size_t> starts;  // of its characters
+  for (size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) starts.push_back(i);
+  }
+  starts.push_back(text.size());
+  const auto cut = [&](size_t at) { return "..." + text.substr(at); };
+  const auto first = std::partition_point(starts.begin(), starts.end() - 1, [&](size_t at) {
+    Label shorter = label;
+    shorter.text = cut(at);
+    return text_width(shorter) > width;
+  });
+  return cut(*first);
+}
 
 void write_png(const std::string& path, const Drawing& drawing, double scale) {
   const Surface surface(cairo_image_surface_create(

@@ -17,7 +17,11 @@ double mean_by_force(const std::vector<double>& values, size_t at, double span) 
   double sum = 0, weights = 0;
   for (size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) continue;
-    const double weight = std::exp(-std::abs(double(i) - double(at)) / span);
+    double distance = 0;  // in spans
+    for (size_t k = std::min(i, at) + 1; k <= std::max(i, at); ++k) {
+      distance += std::max(1 / span, 8.0 / double(k));
+    }
+    const double weight = std::exp(-distance);
     sum += weight * values[i];
     weights += weight;
   }
@@ -28,7 +32,8 @@ double mean_by_force(const std::vector<double>& values, size_t at, double span) 
 
 TEST_CASE("smoothing weighs neighbours exponentially and passes over what is not finite",
           "[curves]") {
-  const std::vector<double> values{8, 7.5, kNaN, 3, 4, -1, INFINITY, 2, 2, 10};
+  std::vector<double> values{8, 7.5, kNaN, 3, 4, -1, INFINITY, 2, 2, 10};
+  for (int i = 0; i < 40; ++i) values.push_back(i * 7 % 11);
   for (const double span : {0.5, 1.0, 3.0, 100.0}) {
     const std::vector<double> means = smoothed(values, span);
     REQUIRE(means.size() == values.size());
@@ -40,6 +45,25 @@ TEST_CASE("smoothing weighs neighbours exponentially and passes over what is not
   CHECK(smoothed({}, 3).empty());
   CHECK(std::isnan(smoothed({kNaN, kNaN}, 3)[1]));
   for (const double mean : smoothed(std::vector<double>(50, 4.25), 7)) CHECK(mean == Approx(4.25));
+}
+
+TEST_CASE("a short run is smoothed over a larger share of its steps", "[curves]") {
+  CHECK(smoothing_span(100000) == 1000);  // a hundredth
+  CHECK(smoothing_span(2500) == 25);      // there both rules meet
+  CHECK(smoothing_span(400) == 10);       // half the root
+  CHECK(smoothing_span(64) == 4);
+  for (size_t steps = 1; steps < 5000; ++steps) {
+    CHECK(smoothing_span(steps + 1) > smoothing_span(steps));
+  }
+  // What is left of noise that goes up and down with each of 64 steps; a steep beginning stays.
+  std::vector<double> noise;
+  for (int i = 0; i < 64; ++i) noise.push_back(i % 2 == 0 ? 1 : -1);
+  const std::vector<double> means = smoothed(noise, smoothing_span(noise.size()));
+  for (size_t i = 24; i < 56; ++i) CHECK(std::abs(means[i]) < 0.05);
+  std::vector<double> steep;
+  for (int i = 0; i < 64; ++i) steep.push_back(8 / std::sqrt(i + 1));
+  const std::vector<double> course = smoothed(steep, smoothing_span(steep.size()));
+  for (size_t i = 0; i < 64; ++i) CHECK(course[i] == Approx(steep[i]).epsilon(0.1));
 }
 
 TEST_CASE("thinning keeps the ends and the extremes of each column", "[curves]") {

@@ -84,6 +84,13 @@ std::string svg_text(const Drawing& drawing, const std::string& name);
 /// Error(kIo).
 void write_png(const std::string& path, const Drawing& drawing, double scale);
 
+/// Units from the label's beginning to its end, as write_png() sets it with a scale of 2; other
+/// scales round otherwise, and what shows an SVG chooses its own letters, so leave them some room.
+double text_width(const Label& label);
+
+/// The label's text as printable() has it, or "..." and as much of its end as fits in `width`.
+std::string fitted(const Label& label, double width);
+
 /// Characters with a meaning in HTML and XML escaped, everything else as printable() has it; fits
 /// text and quoted attributes.
 std::string markup_escaped(std::string_view text);

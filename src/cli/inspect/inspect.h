@@ -19,13 +19,16 @@ std::string config_file(const std::string& path);
 struct PatternPanel {
   std::string title;  // the pattern
   std::string heads;  // "heads 0, 4"
+  sparse::PatternPtr pattern;
+  int64_t head = 0;  // one of them
   sparse::Passes passes;
 };
 
 /// A cell a character, queries downwards and keys to the right, with a frame of line ends.
 std::string pattern_art(const sparse::DensityMap& map);
 
-/// All panels side by side; throws Error(kIo).
+/// All panels side by side; beside each its last positions one by one, when the whole has less than
+/// a picture element for each. Throws Error(kIo).
 void write_pattern_png(const std::string& path, const std::vector<PatternPanel>& panels,
                        int64_t length);
 

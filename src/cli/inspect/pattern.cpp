@@ -133,8 +133,8 @@ void inspect_pattern(const Parsed& parsed, const Stop& stop) {
       if (!seen) print_group(group, shown);
       of_entry.back().push_back(group.passes);
       if (seen || panels.size() == kMostPanels) continue;
-      panels.push_back(
-          {where + pattern->text(), heads_text(group.heads, shown.heads), std::move(group.passes)});
+      panels.push_back({where + pattern->text(), heads_text(group.heads, shown.heads), pattern,
+                        group.heads.front(), std::move(group.passes)});
     }
   }
   if (stop()) return;

@@ -9,12 +9,15 @@
 namespace lacuna::cli {
 namespace {
 
-constexpr double kPanelSide = 256;  // units, at most
+constexpr double kPanelSide = 256;             // units, at most
+constexpr double kMostWidth = 2 * kPanelSide;  // of what stands above a panel
+constexpr double kScale = 2;                   // picture elements a unit
 constexpr double kGap = 28;
 constexpr double kHeading = 40;
-constexpr size_t kPanelsInRow = 4;
+constexpr size_t kTilesInRow = 4;  // even, so that a whole and its corner stand together
 constexpr int64_t kPictureCells = 256;
-constexpr Color kText{0x22, 0x28, 0x30}, kFaint{0x6a, 0x72, 0x7c}, kPaper{0xf1, 0xf2, 0xf4};
+constexpr Color kText{0x22, 0x28, 0x30}, kFaint{0x6a, 0x72, 0x7c}, kPaper{0xf1, 0xf2, 0xf4},
+    kFrame{0xd0, 0x5f, 0x0b};
 
 char character(double share) {
   if (share < 0) return ' ';
@@ -50,17 +53,78 @@ void draw_cells(const sparse::DensityMap& map, double x, double y, double unit, 
   }
 }
 
-void draw_panel(const PatternPanel& panel, int64_t length, double x, double y, Drawing& drawing) {
-  const sparse::DensityMap map = sparse::density_map(panel.passes, length, kPictureCells);
-  // Whole units, so that edges are sharp.
-  const double unit = std::max(1.0, std::floor(kPanelSide / static_cast<double>(map.side)));
-  const double side = unit * static_cast<double>(map.side);
-  drawing.add(Label{{x, y + 12}, panel.title, kText, 12, Anchor::kStart, false, true});
-  drawing.add(Label{{x, y + 28}, panel.heads, kFaint, 11});
-  draw_cells(map, x, y + kHeading, unit, drawing);
-  drawing.add(Label{{x + side, y + kHeading + 12}, "keys \u2192", kFaint, 11, Anchor::kEnd});
-  drawing.add(
-      Label{{x - 6, y + kHeading + side}, "\u2190 queries", kFaint, 11, Anchor::kStart, true});
+// A square of the picture with two lines above it.
+struct Tile {
+  Label title, note;
+  sparse::DensityMap map;
+  int64_t framed = 0;  // positions of the corner below on the right that has a frame; 0: none
+
+  // Whole units where that is possible, so that edges are sharp, else picture elements.
+  double unit() const {
+    const double whole = std::floor(kPanelSide / static_cast<double>(map.side));
+    return whole < 1 ? 1 / kScale : whole;
+  }
+};
+
+Tile tile(const std::string& title, const std::string& note, sparse::DensityMap map) {
+  Tile made{.title = {{}, title, kText, 12, Anchor::kStart, false, true},
+            .note = {{}, note, kFaint, 11},
+            .map = std::move(map)};
+  made.title.text = fitted(made.title, kMostWidth);
+  made.note.text = fitted(made.note, kMostWidth);
+  return made;
+}
+
+// The last positions one by one: two strides of them, so that what a stride repeats is seen twice.
+Tile corner(const PatternPanel& panel, int64_t length) {
+  constexpr int64_t kMost = static_cast<int64_t>(kPanelSide * kScale), kWithoutStride = 64;
+  const int64_t stride = panel.pattern->stride();
+  const int64_t side = std::min({stride > 0 ? 2 * stride : kWithoutStride, kMost, length});
+  sparse::DensityMap map{.cell = 1, .side = side, .shares = {}};
+  for (int64_t query = length - side; query < length; ++query) {
+    for (int64_t key = length - side; key < length; ++key) {
+      const bool attends = key <= query && panel.pattern->attends(panel.head, query, key);
+      map.shares.push_back(key > query ? -1 : attends ? 1 : 0);
+    }
+  }
+  return tile(str("its last ", grouped(side), " positions"),
+              str(grouped(length - side), " to ", grouped(length - 1)), std::move(map));
+}
+
+// Each panel as a whole, and what of it can only be seen larger.
+std::vector<Tile> tiles_of(const std::vector<PatternPanel>& panels, int64_t length) {
+  std::vector<Tile> tiles;
+  for (const PatternPanel& panel : panels) {
+    tiles.push_back(
+        tile(panel.title, panel.heads, sparse::density_map(panel.passes, length, kPictureCells)));
+    Tile& whole = tiles.back();
+    const bool coarse = whole.unit() * kScale < static_cast<double>(whole.map.cell);
+    if (!coarse) continue;
+    Tile larger = corner(panel, length);
+    whole.framed = larger.map.side;
+    tiles.push_back(std::move(larger));
+  }
+  return tiles;
+}
+
+void draw_tile(Tile tile, double x, double y, Drawing& drawing) {
+  const double unit = tile.unit(), side = unit * static_cast<double>(tile.map.side);
+  tile.title.at = {x, y + 12};
+  tile.note.at = {x, y + 28};
+  drawing.add(std::move(tile.title));
+  drawing.add(std::move(tile.note));
+  y += kHeading;
+  draw_cells(tile.map, x, y, unit, drawing);
+  if (tile.framed > 0) {
+    const double part =
+        unit * static_cast<double>(tile.framed) / static_cast<double>(tile.map.cell);
+    const double left = x + side - part - 1, top = y + side - part - 1;
+    const double right = x + side + 1, bottom = y + side + 1;
+    drawing.add(
+        Line{{{left, top}, {right, top}, {right, bottom}, {left, bottom}, {left, top}}, kFrame, 1});
+  }
+  drawing.add(Label{{x + side, y + 12}, "keys \u2192", kFaint, 11, Anchor::kEnd});
+  drawing.add(Label{{x - 6, y + side}, "\u2190 queries", kFaint, 11, Anchor::kStart, true});
 }
 
 }  // namespace
@@ -80,21 +144,31 @@ std::string pattern_art(const sparse::DensityMap& map) {
 
 void write_pattern_png(const std::string& path, const std::vector<PatternPanel>& panels,
                        int64_t length) {
-  const size_t columns = std::min(panels.size(), kPanelsInRow);
-  const size_t rows = (panels.size() + columns - 1) / columns;
-  const double step_x = kPanelSide + kGap, step_y = kPanelSide + kHeading + kGap;
-  Drawing drawing{.width = kGap + static_cast<double>(columns) * step_x,
-                  .height = kGap + static_cast<double>(rows) * step_y + 12,
-                  .title = "attention patterns"};
-  for (size_t i = 0; i < panels.size(); ++i) {
-    draw_panel(panels[i], length, kGap + static_cast<double>(i % columns) * step_x,
-               kGap + static_cast<double>(i / columns) * step_y, drawing);
+  const std::vector<Tile> tiles = tiles_of(panels, length);
+  const size_t columns = std::min(tiles.size(), kTilesInRow);
+  const size_t rows = (tiles.size() + columns - 1) / columns;
+  double widest = kPanelSide;
+  for (const Tile& tile : tiles) {
+    widest = std::max({widest, text_width(tile.title), text_width(tile.note)});
   }
-  drawing.add(Label{{kGap, drawing.height - 10},
-                    str(grouped(length), " positions; the darker, the more of the pairs attend"),
-                    kFaint,
-                    11});
-  write_png(path, drawing, 2);
+  const bool framed = tiles.front().framed > 0;
+  Label caption{{},
+                str(grouped(length), " positions; the darker, the more of the pairs attend",
+                    framed ? "; to the right of each what is in its frame" : ""),
+                kFaint,
+                11};
+  const double step_x = widest + kGap, step_y = kPanelSide + kHeading + kGap;
+  Drawing drawing{
+      .width = kGap + std::max(static_cast<double>(columns) * step_x, text_width(caption) + kGap),
+      .height = kGap + static_cast<double>(rows) * step_y + 12,
+      .title = "attention patterns"};
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    draw_tile(tiles[i], kGap + static_cast<double>(i % columns) * step_x,
+              kGap + static_cast<double>(i / columns) * step_y, drawing);
+  }
+  caption.at = {kGap, drawing.height - 10};
+  drawing.add(std::move(caption));
+  write_png(path, drawing, kScale);
 }
 
 }  // namespace lacuna::cli

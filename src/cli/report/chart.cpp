@@ -13,7 +13,8 @@ namespace {
 
 using train::RunRecord;
 
-constexpr double kWidth = 960, kPlotHeight = 380, kLeft = 58, kRight = 14, kBottom = 44;
+constexpr double kWidth = 960, kPlotHeight = 380, kBottom = 44;
+constexpr double kLeastLeft = 58, kLeastRight = 14, kRoom = 8;  // beside the plot
 constexpr double kLegendRow = 20, kLegendTop = 12;
 constexpr Color kInk{0x22, 0x28, 0x30}, kMuted{0x5a, 0x62, 0x6c}, kGrid{0xe4, 0xe6, 0xe9},
     kAxis{0x9a, 0xa1, 0xaa};
@@ -35,7 +36,7 @@ bool by_tokens(const std::vector<RunRecord>& runs) {
 Curves curves_of(const RunRecord& run, bool tokens) {
   std::vector<double> bits;
   for (const auto& step : run.steps) bits.push_back(step.bits);
-  const std::vector<double> means = smoothed(bits, smoothing_span(run));
+  const std::vector<double> means = smoothed(bits, smoothing_span(bits.size()));
   double unit = 1;
   if (tokens && !run.steps.empty()) {
     unit =
@@ -99,6 +100,7 @@ class Chart {
     if (x_.low == x_.high) x_.high = 2 * x_.low;
     y_ = bits_range(curves_, runs, log_ ? 0 : x_.high / 20);
     const double rows = 1 + std::ceil(static_cast<double>(runs.size()) / kLegendColumns);
+    make_ticks();
     top_ = kLegendTop + rows * kLegendRow + 8;
     drawing_.width = kWidth;
     drawing_.height = top_ + kPlotHeight + kBottom;
@@ -116,11 +118,30 @@ class Chart {
 
  private:
   static constexpr int kLegendColumns = 2;
+  static constexpr double kTitle = 14;  // the base line of the vertical axis' name
+
+  struct Tick {
+    double value;
+    std::string text;
+  };
+
+  // The ticks, and beside the plot the room that their texts need.
+  void make_ticks() {
+    for (const double bits : even_ticks(y_.low, y_.high, 7)) {
+      y_ticks_.push_back({bits, bits_text(bits)});
+      left_ = std::max(left_, kTitle + kRoom + tick_width(y_ticks_.back()) + kRoom);
+    }
+    for (const double x : log_ ? log_ticks(x_.low, x_.high) : even_ticks(x_.low, x_.high, 8)) {
+      x_ticks_.push_back({x, count_text(x)});
+      right_ = std::min(right_, kWidth - tick_width(x_ticks_.back()) / 2 - kRoom);
+    }
+  }
+  static double tick_width(const Tick& tick) { return text_width({{}, tick.text, kMuted, 12}); }
 
   double x_at(double value) const {
     const double share = log_ ? std::log(value / x_.low) / std::log(x_.high / x_.low)
                               : (value - x_.low) / (x_.high - x_.low);
-    return kLeft + share * (kWidth - kLeft - kRight);
+    return left_ + share * (right_ - left_);
   }
   double y_at(double bits) const {
     return top_ + (y_.high - bits) / (y_.high - y_.low) * kPlotHeight;
@@ -133,30 +154,33 @@ class Chart {
   }
 
   void draw_axes() {
-    const double bottom = top_ + kPlotHeight, right = kWidth - kRight;
-    for (const double bits : even_ticks(y_.low, y_.high, 7)) {
+    const double bottom = top_ + kPlotHeight;
+    for (const auto& [bits, text] : y_ticks_) {
       const double y = y_at(bits);
-      drawing_.add(Line{{{kLeft, y}, {right, y}}, kGrid});
-      drawing_.add(Label{{kLeft - 8, y + 4}, fixed(bits, decimals()), kMuted, 12, Anchor::kEnd});
+      drawing_.add(Line{{{left_, y}, {right_, y}}, kGrid});
+      drawing_.add(Label{{left_ - kRoom, y + 4}, text, kMuted, 12, Anchor::kEnd});
     }
-    for (const double x : log_ ? log_ticks(x_.low, x_.high) : even_ticks(x_.low, x_.high, 8)) {
-      drawing_.add(Line{{{x_at(x), bottom}, {x_at(x), bottom + 5}}, kAxis});
-      drawing_.add(Label{{x_at(x), bottom + 18}, count_text(x), kMuted, 12, Anchor::kMiddle});
+    for (const auto& [steps, text] : x_ticks_) {
+      const double x = x_at(steps);
+      drawing_.add(Line{{{x, bottom}, {x, bottom + 5}}, kAxis});
+      drawing_.add(Label{{x, bottom + 18}, text, kMuted, 12, Anchor::kMiddle});
     }
-    drawing_.add(Line{{{kLeft, bottom}, {right, bottom}}, kAxis});
+    drawing_.add(Line{{{left_, bottom}, {right_, bottom}}, kAxis});
     const std::string scale = log_ ? ", logarithmic" : "";
-    drawing_.add(Label{{(kLeft + right) / 2, bottom + 37},
+    drawing_.add(Label{{(left_ + right_) / 2, bottom + 37},
                        (tokens_ ? "tokens" : "steps") + scale,
                        kInk,
                        12,
                        Anchor::kMiddle});
-    drawing_.add(
-        Label{{14, top_ + kPlotHeight / 2}, "bits per symbol", kInk, 12, Anchor::kMiddle, true});
+    drawing_.add(Label{
+        {kTitle, top_ + kPlotHeight / 2}, "bits per symbol", kInk, 12, Anchor::kMiddle, true});
   }
 
-  int decimals() const {
+  // A run that diverges can have any number of bits.
+  std::string bits_text(double bits) const {
     const double range = y_.high - y_.low;
-    return range > 3 ? 1 : range > 0.3 ? 2 : 3;
+    if (range > 1e4) return str(bits);
+    return fixed(bits, range > 3 ? 1 : range > 0.3 ? 2 : 3);
   }
 
   // One line for each floor, also when several runs share it.
@@ -167,15 +191,15 @@ class Chart {
     }
     for (const double floor : floors) {
       const double y = y_at(floor);
-      drawing_.add(Line{{{kLeft, y}, {kWidth - kRight, y}}, kInk, 1, 5});
-      drawing_.add(Label{{kLeft + 6, y - 6}, "floor of the source: " + fixed(floor, 4), kInk, 12});
+      drawing_.add(Line{{{left_, y}, {right_, y}}, kInk, 1, 5});
+      drawing_.add(Label{{left_ + 6, y - 6}, "floor of the source: " + fixed(floor, 4), kInk, 12});
     }
   }
 
   void draw_training() {
     // The more curves cover one another, the fainter those of single steps.
     const double faintness = runs_.size() > 1 ? 0.16 : 0.28;
-    Clip plot{kLeft, top_, kWidth - kLeft - kRight, kPlotHeight, {}};
+    Clip plot{left_, top_, right_ - left_, kPlotHeight, {}};
     for (size_t i = 0; i < runs_.size(); ++i) {
       plot.lines.push_back({placed(curves_[i].raw), run_color(i).with_opacity(faintness)});
     }
@@ -204,7 +228,7 @@ class Chart {
   }
 
   void draw_legend() {
-    double x = kLeft;
+    double x = left_;
     const double y = kLegendTop + 4;
     const auto entry = [&](const std::string& text) {
       drawing_.add(Label{{x + 30, y + 4}, text, kMuted, 12});
@@ -229,22 +253,23 @@ class Chart {
   }
 
   void draw_name(size_t index) {
-    constexpr size_t kLongest = 60;
-    std::string name = printable(runs_[index].folder);
-    if (name.size() > kLongest) name = "..." + name.substr(name.size() - kLongest + 3);
     const double column = static_cast<double>(index % kLegendColumns);
-    const double x = kLeft + column * (kWidth - kLeft - kRight) / kLegendColumns;
+    const double width = (right_ - left_) / kLegendColumns;
+    const double x = left_ + column * width;
     const double y =
         kLegendTop + 4 + kLegendRow * (1 + std::floor(static_cast<double>(index) / kLegendColumns));
     drawing_.add(Line{{{x, y}, {x + 24, y}}, run_color(index), 4});
-    drawing_.add(Label{{x + 30, y + 4}, name, kInk, 12});
+    Label name{{x + 30, y + 4}, runs_[index].folder, kInk, 12};
+    name.text = fitted(name, width - 30 - kRoom);
+    drawing_.add(std::move(name));
   }
 
   const std::vector<RunRecord>& runs_;
   bool log_, tokens_;
   std::vector<Curves> curves_;
   Range x_, y_;
-  double top_;
+  std::vector<Tick> x_ticks_, y_ticks_;
+  double left_ = kLeastLeft, right_ = kWidth - kLeastRight, top_ = 0;
   Drawing drawing_;
 };
 
@@ -256,10 +281,6 @@ Color run_color(size_t index) {
                                       {0x94, 0x3f, 0x8e}, {0x7a, 0x6a, 0x00}, {0xb8, 0x2d, 0x3e},
                                       {0x2a, 0x8f, 0xa8}, {0x55, 0x55, 0x55}};
   return kColors[index % std::size(kColors)];
-}
-
-double smoothing_span(const RunRecord& run) {
-  return std::max(1.0, static_cast<double>(run.steps.size()) / 100);
 }
 
 Drawing draw_chart(const std::vector<RunRecord>& runs, StepAxis axis) {

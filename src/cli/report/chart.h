@@ -18,7 +18,4 @@ Color run_color(size_t index);
 /// a linear axis a steep beginning is cut off above, so that the end can be read.
 Drawing draw_chart(const std::vector<train::RunRecord>& runs, StepAxis axis);
 
-/// How many steps the training curve of a run is smoothed over.
-double smoothing_span(const train::RunRecord& run);
-
 }  // namespace lacuna::cli

@@ -28,26 +28,34 @@ std::string without_zeros(std::string text) {
 }  // namespace
 
 std::vector<double> smoothed(const std::vector<double>& values, double span) {
-  const double keep = std::exp(-1 / span);
+  // What a weight keeps from value i - 1 to value i, and on the way back.
+  const auto keep = [&](size_t i) {
+    return std::exp(-1 / std::min(span, static_cast<double>(i) / 8));
+  };
   // Sums of values and of weights: first what comes before each value and itself, then on the way
   // back what comes after it.
   std::vector<double> sums, weights;
   double sum = 0, weight = 0;
-  for (const double value : values) {
-    const bool counts = std::isfinite(value);
-    sums.push_back(sum = keep * sum + (counts ? value : 0));
-    weights.push_back(weight = keep * weight + (counts ? 1 : 0));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const bool counts = std::isfinite(values[i]);
+    sums.push_back(sum = keep(i) * sum + (counts ? values[i] : 0));
+    weights.push_back(weight = keep(i) * weight + (counts ? 1 : 0));
   }
   sum = weight = 0;
   for (size_t i = values.size(); i-- > 0;) {
     const bool counts = std::isfinite(values[i]);
-    sums[i] += keep * sum;
-    weights[i] += keep * weight;
-    sum = keep * sum + (counts ? values[i] : 0);
-    weight = keep * weight + (counts ? 1 : 0);
+    sums[i] += keep(i + 1) * sum;
+    weights[i] += keep(i + 1) * weight;
+    sum = keep(i + 1) * sum + (counts ? values[i] : 0);
+    weight = keep(i + 1) * weight + (counts ? 1 : 0);
   }
   for (size_t i = 0; i < values.size(); ++i) sums[i] /= weights[i];  // 0 / 0 is NaN
   return sums;
+}
+
+double smoothing_span(size_t steps) {
+  const auto count = static_cast<double>(steps);
+  return std::max(count / 100, std::sqrt(count) / 2);
 }
 
 std::vector<Point> thinned(const std::vector<Point>& points) {

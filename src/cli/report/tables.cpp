@@ -34,7 +34,7 @@ std::string steps_text(const RunRecord& run) {
 std::string training_text(const RunRecord& run) {
   std::vector<double> bits;
   for (const auto& step : run.steps) bits.push_back(step.bits);
-  return bits.empty() ? kUnknown : bits_text(smoothed(bits, smoothing_span(run)).back());
+  return bits.empty() ? kUnknown : bits_text(smoothed(bits, smoothing_span(bits.size())).back());
 }
 
 std::string evaluation_text(const RecordedEvaluation* evaluation) {
