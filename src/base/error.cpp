@@ -6,7 +6,8 @@ namespace lacuna {
 
 Error::Error(ErrorKind kind, const std::string& place, const std::string& message,
              const std::string& hint)
-    : kind_(kind), paragraph_(place + ": " + message) {
+    : kind_(kind), paragraph_(place + ": " + message), fault_size_(paragraph_.size()) {
+  if (paragraph_.back() == '.') --fault_size_;
   if (paragraph_.back() != '.' && paragraph_.back() != '?') paragraph_ += '.';
   if (!hint.empty()) {
     paragraph_ += ' ' + hint;

@@ -13,6 +13,29 @@
 namespace lacuna::cli {
 namespace {
 
+// The runs that can be read: `runs/*` may name some that have not begun. The others are told on
+// stderr. Throws the fault of the only one, or that there is none to show.
+std::vector<train::RunRecord> read_runs(const std::vector<std::string>& folders) {
+  std::vector<train::RunRecord> runs;
+  std::vector<std::string> faults;
+  for (const std::string& folder : folders) {
+    try {
+      runs.push_back(train::read_run(folder));
+    } catch (const Error& error) {
+      if (folders.size() == 1) throw;
+      faults.emplace_back(error.fault());
+    }
+  }
+  if (runs.empty()) {
+    throw Error(ErrorKind::kData, "report",
+                "none of the folders has a run to show: " + join(faults, "; "));
+  }
+  if (!faults.empty()) {
+    std::fprintf(stderr, "lacuna: passed over: %s\n", join(faults, "; ").c_str());
+  }
+  return runs;
+}
+
 void run_report(const Parsed& parsed, const Stop&) {
   const std::string& output = parsed.text("output");
   std::string png = parsed.text("png");
@@ -21,8 +44,7 @@ void run_report(const Parsed& parsed, const Stop&) {
     throw Error(ErrorKind::kUsage, "--output", "'" + output + "' is also the name of the picture",
                 "The page is HTML: give it a name that ends in .html");
   }
-  std::vector<train::RunRecord> runs;
-  for (const std::string& folder : parsed.several) runs.push_back(train::read_run(folder));
+  const std::vector<train::RunRecord> runs = read_runs(parsed.several);
   const StepAxis axis = parsed.is_set("log") ? StepAxis::kLogarithmic : StepAxis::kLinear;
   write_atomic(output, report_page(runs));
   write_png(png, draw_chart(runs, axis), 2);

@@ -262,6 +262,85 @@ class Report(Case):
             page, _ = self.page("one")
         self.assertEqual(page.table("Results")[1], ["state", "in progress"])
 
+    def rewrite(self, change, run="one"):
+        """Changes each line of metrics: change(line, number)."""
+        metrics = self.path / run / "metrics.jsonl"
+        lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+        for number, line in enumerate(lines):
+            change(line, number)
+        metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def test_no_text_is_cut_off_at_the_edges_of_the_chart(self):
+        def widen(line, _):
+            line["step"] *= 40  # to 1,200
+            if line["kind"] == "train":
+                line["tokens"] *= 40
+                line["bits"] *= 1e7
+        shutil.move(self.path / "one", self.path / ("W" * 60))
+        self.rewrite(widen, "W" * 60)
+        self.ok("report", "W" * 60, "two", "W" * 60)
+        width, _, rows = read_png(self.path / "report.png", 10**6)
+        self.assertTrue(any(row[width // 2] != (255, 255, 255) for row in rows))
+        for column in (0, 1, width - 2, width - 1):
+            self.assertEqual({row[column] for row in rows}, {(255, 255, 255)}, column)
+
+    def test_a_short_run_is_smoothed_enough_to_see_its_course(self):
+        metrics, count = self.path / "one/metrics.jsonl", 100
+        line = next(json.loads(line) for line in metrics.read_text().splitlines() if '"train"' in line)
+        lines = [{**line, "step": step, "tokens": 64 * step,
+                  "bits": 2 + 0.5 * (-1)**(step // 2)} for step in range(1, count + 1)]
+        metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        self.ok("report", "one")
+        plot = re.search(r"<g clip-path.*?</g>", (self.path / "report.html").read_text(), re.S)[0]
+        faint, smooth = ([float(point.split(",")[1]) for point in points.split()]
+                         for points in re.findall(r'points="([^"]+)"', plot))
+        self.assertEqual((len(faint), len(smooth)), (count, count))
+
+        def jags(ys):
+            return sum(abs(ys[i + 1] - ys[i]) for i in range(len(ys) - 1))
+        self.assertLess(jags(smooth), 0.15 * jags(faint))
+
+    def test_samples_of_binary_data_are_shown_in_hexadecimal(self):
+        odd = bytes(range(256)) * 6
+        (self.path / "one/samples/step-99.txt").write_bytes(odd)
+        # A third of the bytes is no text: that is still shown as text.
+        (self.path / "one/samples/step-98.txt").write_bytes(b"ab\xff" * 30)
+        (self.path / "one/samples/step-97.txt").write_bytes(b"ab\xff" * 30 + b"\xff")
+        (self.path / "one/samples/step-96.txt").write_text("\u0421\u043d\u0435\u0433 \u96ea\n" * 9)
+        page, _ = self.page("one")
+        text = page.text()
+        self.assertIn("00000040  40 41 42 43 44 45 46 47  48 49 4a 4b 4c 4d 4e 4f  |@ABCDEFGHIJKLMNO|", text)
+        self.assertIn("000003f0  f0 f1 f2 f3 f4 f5 f6 f7  f8 f9 fa fb fc fd fe ff  |................|\n"
+                      "\n\u2026 (the file goes on)", text)
+        self.assertNotIn("00000400 ", text)
+        self.assertIn("ab\ufffd" * 30, text)
+        self.assertIn("00000050  ff 61 62 ff 61 62 ff 61  62 ff ff ", text)
+        self.assertIn("\u0421\u043d\u0435\u0433 \u96ea\n" * 9, text)
+        self.assertEqual(text.count("in hexadecimal"), 2)
+
+    def test_folders_without_a_run_to_show_are_passed_over(self):
+        page, _ = self.page("one", "two")
+        (self.path / "empty").mkdir()
+        begun = self.path / "begun"
+        begun.mkdir()
+        shutil.copy(self.path / "one/config.toml", begun / "config.toml")
+        damaged = self.path / "damaged"
+        shutil.copytree(self.path / "one", damaged)
+        (damaged / "metrics.jsonl").write_text("no json\n")
+        odd = ["empty", "begun", "text", "damaged"]
+        result = lacuna(self.path, "report", "empty", "one", *odd[1:], "two", "none")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(b"report.html and report.png: 2 runs", result.stdout)
+        error = result.stderr.decode()
+        self.assertEqual(error.count("\n"), 1, error)
+        for fragment in ("passed over: empty: is no folder of a run", "text: is no folder",
+                         "begun/metrics.jsonl: the run has not recorded a step",
+                         "damaged/metrics.jsonl:1: the line is damaged", "none: is no folder"):
+            self.assertIn(fragment, error)
+        shown = Page((self.path / "report.html").read_text("utf-8"))
+        self.assertEqual(shown.table("Results"), page.table("Results"))
+        self.refused(["report", *odd], "none of the folders", *odd)
+
     def test_numbers_that_are_not_finite_are_left_out_of_the_curves(self):
         metrics = self.path / "one/metrics.jsonl"
         metrics.write_text(re.sub(r'"bits":[^,]+', '"bits":null', metrics.read_text()))
@@ -283,7 +362,7 @@ class Report(Case):
     def test_what_cannot_be_shown_is_refused(self):
         self.refused(["report"], "RUN")
         self.refused(["report", "none"], "none", "config.toml")
-        self.refused(["report", "one", "none"], "none")
+        self.refused(["report", "nothing", "none"], "nothing", "none")
         self.refused(["report", "one", "--output", "x.png"], "x.png", ".html")
         self.refused(["report", "one", "--ouput", "x.html"], "Did you mean '--output'?")
         metrics = self.path / "one/metrics.jsonl"
@@ -326,6 +405,45 @@ class InspectPattern(Case):
         self.assertAlmostEqual(share, (8 * 64 - 28) / 64**2, delta=0.001)
         self.assertGreater(width, 512)
         self.assertGreater(height, 512)
+
+    def test_the_caption_fits_beside_a_picture_of_few_positions(self):
+        self.ok("inspect", "pattern", "fixed(4, 1)", "--context", 12, "--png", "p.png")
+        width, height, rows = read_png(self.path / "p.png", 2000)
+        inked = [x for row in rows[height - 50:] for x in range(width) if row[x] != (255, 255, 255)]
+        self.assertGreater(max(inked), 500)
+        self.assertLess(max(inked), width - 40)  # as far from this edge as from the other
+
+    def test_long_titles_do_not_run_into_one_another(self):
+        title = "local(4) + column(8) | fixed(8, 2) | fixed(8, 1)"
+        for pattern, least in ((title, 620), (" | ".join([title] * 8), 1024)):
+            self.ok("inspect", "pattern", pattern, "--context", 24, "--heads", 3, "--png", "p.png")
+            width, _, rows = read_png(self.path / "p.png", 84)
+            self.assertGreater(width, 3 * least)
+            panel = (width - 56) // 3
+            for start in (56, 56 + panel, 56 + 2 * panel):
+                gap = {row[x] for row in rows for x in range(start + panel - 50, start + panel - 4)}
+                self.assertEqual(gap, {(255, 255, 255)})
+
+    def test_the_end_of_a_long_pattern_is_shown_position_by_position(self):
+        self.ok("inspect", "pattern", "fixed(32, 4)", "--context", 12288, "--png", "p.png")
+        width, _, rows = read_png(self.path / "p.png", 2000)
+        dark, paper = (0x12, 0x3f, 0x7a), (0xf1, 0xf2, 0xf4)
+        left, top, size = 56 + 512 + 56, 56 + 80, 8  # of the second panel: 64 positions of 8 x 8
+        self.assertGreaterEqual(width, left + 512 + 56)
+        for query in range(64):
+            for key in range(query + 1):
+                attends = key // 32 == query // 32 or key % 32 >= 28
+                corner = [rows[top + size * query + i][left + size * key + i] for i in (0, size - 1)]
+                self.assertEqual(corner, [dark if attends else paper] * 2, (query, key))
+        # The frame on the whole marks where they are.
+        frame = [(x, y) for y, row in enumerate(rows) for x in range(left) if row[x] == (0xd0, 0x5f, 0x0b)]
+        self.assertTrue(frame)
+        self.assertGreater(min(x for x, _ in frame), 56 + 500)
+        self.assertGreater(min(y for _, y in frame), top + 500)
+        # Up to 512 positions each has its own place in the whole.
+        for context, panels in ((512, 1), (513, 2)):
+            self.ok("inspect", "pattern", "fixed(32, 4)", "--context", context, "--png", "p.png")
+            self.assertEqual(read_png(self.path / "p.png")[0] > 1000, panels == 2)
 
     def test_patterns_of_every_configuration_can_be_seen(self):
         for config in sorted(CONFIGS.glob("*.toml")):

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 
 namespace lacuna {
 
@@ -24,6 +25,8 @@ class Error : public std::exception {
         const std::string& hint = "");
 
   const char* what() const noexcept override { return paragraph_.c_str(); }
+  /// What is wrong and where, without the hint and the full stop.
+  std::string_view fault() const { return std::string_view(paragraph_).substr(0, fault_size_); }
   ErrorKind kind() const { return kind_; }
 
   /// 2 for usage, config and data (the user can fix it), 1 for everything else.
@@ -32,6 +35,7 @@ class Error : public std::exception {
  private:
   ErrorKind kind_;
   std::string paragraph_;
+  size_t fault_size_;
 };
 
 /// Throws an internal Error naming `place` unless `condition` holds.

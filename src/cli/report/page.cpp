@@ -42,6 +42,7 @@ thead th + th { padding-left: .9rem; }
 tbody th { font-weight: 400; color: #414953; min-width: 11em; }
 table.words td { font-size: .8125rem; }
 details { margin: 1rem 0; }
+pre.bytes { white-space: pre; overflow-x: auto; }
 summary { cursor: pointer; color: #1b62a5; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f7f8; padding: .9rem 1.1rem;
   margin: .4rem 0 1rem; font-size: .8125rem; line-height: 1.5; border-radius: 4px; }
@@ -83,15 +84,28 @@ std::string curves_section(const std::vector<RunRecord>& runs) {
           "</div>\n<div class=\"plot logarithmic\">\n" +
           svg_text(draw_chart(runs, StepAxis::kLogarithmic), "logarithmic") + "</div>\n</div>\n";
   return text +
-         "<p class=\"note\">The smooth training curve is a mean over some hundredth of the run's "
-         "steps; "
-         "training bits include dropout and precede each update. On the linear axis a steep "
-         "beginning is cut off above. Point at a mark to read its value.</p>\n";
+         "<p class=\"note\">The smooth training curve is a mean whose weights fall to both "
+         "sides by a factor of e in a hundredth of the run's steps, or in half their square root "
+         "where that is more, at the beginning in an eighth of the steps so far; training bits "
+         "include dropout and precede each update. On the linear axis a steep beginning is cut "
+         "off above. Point at a mark to read its value.</p>\n";
+}
+
+// Bytes of pictures, sounds or programs would be a row of signs that say nothing. More than a half
+// of random bytes are no text; a few are what a model writes that still learns its alphabet.
+bool is_binary(const std::string& sample) {
+  return 3 * count_unprintable(sample) > sample.size();
 }
 
 std::string pre(const train::RecordedSample& sample) {
-  return "<pre>" + markup_escaped(sample.text) +
-         (sample.whole ? "" : "\n\u2026 (the file goes on)") + "</pre>\n";
+  const bool binary = is_binary(sample.text);
+  constexpr size_t kMostBytes = 1024;  // by their numbers: 64 lines
+  const bool whole = sample.whole && !(binary && sample.text.size() > kMostBytes);
+  const std::string shown = binary ? hex_view(sample.text.substr(0, kMostBytes)) : sample.text;
+  return (binary ? "<p class=\"note\">More than a third of these bytes are no printable text: here "
+                   "they are in hexadecimal.</p>\n<pre class=\"bytes\">"
+                 : "<pre>") +
+         markup_escaped(shown) + (whole ? "" : "\n\u2026 (the file goes on)") + "</pre>\n";
 }
 
 std::string samples_section(const std::vector<RunRecord>& runs) {
