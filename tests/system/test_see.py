@@ -428,9 +428,9 @@ class InspectPattern(Case):
         self.ok("inspect", "pattern", "fixed(32, 4)", "--context", 12288, "--png", "p.png")
         width, _, rows = read_png(self.path / "p.png", 2000)
         dark, paper = (0x12, 0x3f, 0x7a), (0xf1, 0xf2, 0xf4)
-        left, top, size = 56 + 512 + 56, 56 + 80, 8  # of the second panel: 64 positions of 8 x 8
+        left, top, size = 56 + 512 + 56, 56 + 80, 4  # of the second panel: 128 positions of 4 x 4
         self.assertGreaterEqual(width, left + 512 + 56)
-        for query in range(64):
+        for query in range(128):
             for key in range(query + 1):
                 attends = key // 32 == query // 32 or key % 32 >= 28
                 corner = [rows[top + size * query + i][left + size * key + i] for i in (0, size - 1)]
@@ -440,6 +440,10 @@ class InspectPattern(Case):
         self.assertTrue(frame)
         self.assertGreater(min(x for x, _ in frame), 56 + 500)
         self.assertGreater(min(y for _, y in frame), top + 500)
+        self.ok("inspect", "pattern", "strided(128)", "--context", 12288, "--png", "p.png")
+        _, _, rows = read_png(self.path / "p.png", 2000)
+        last = [rows[top + 511][left + key] == dark for key in range(512)]  # one element a position
+        self.assertEqual(last, [511 - key < 128 or (511 - key) % 128 == 0 for key in range(512)])
         # Up to 512 positions each has its own place in the whole.
         for context, panels in ((512, 1), (513, 2)):
             self.ok("inspect", "pattern", "fixed(32, 4)", "--context", context, "--png", "p.png")

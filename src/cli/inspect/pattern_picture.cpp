@@ -75,11 +75,12 @@ Tile tile(const std::string& title, const std::string& note, sparse::DensityMap 
   return made;
 }
 
-// The last positions one by one: two strides of them, so that what a stride repeats is seen twice.
+// The last positions one by one: four strides of them, as many as fit, since the first stride of a
+// strided pattern merges with its band.
 Tile corner(const PatternPanel& panel, int64_t length) {
   constexpr int64_t kMost = static_cast<int64_t>(kPanelSide * kScale), kWithoutStride = 64;
   const int64_t stride = panel.pattern->stride();
-  const int64_t side = std::min({stride > 0 ? 2 * stride : kWithoutStride, kMost, length});
+  const int64_t side = std::min({stride > 0 ? 4 * stride : kWithoutStride, kMost, length});
   sparse::DensityMap map{.cell = 1, .side = side, .shares = {}};
   for (int64_t query = length - side; query < length; ++query) {
     for (int64_t key = length - side; key < length; ++key) {
@@ -151,10 +152,11 @@ void write_pattern_png(const std::string& path, const std::vector<PatternPanel>&
   for (const Tile& tile : tiles) {
     widest = std::max({widest, text_width(tile.title), text_width(tile.note)});
   }
+  widest = std::ceil(widest);  // so that edges are sharp
   const bool framed = tiles.front().framed > 0;
   Label caption{{},
                 str(grouped(length), " positions; the darker, the more of the pairs attend",
-                    framed ? "; to the right of each what is in its frame" : ""),
+                    framed ? "; beside each what is in its frame" : ""),
                 kFaint,
                 11};
   const double step_x = widest + kGap, step_y = kPanelSide + kHeading + kGap;
