@@ -91,7 +91,7 @@ TEST_CASE("an update without averages is the same update") {
   CHECK(std::equal(a, a + with.flat_count(), b));
 }
 
-TEST_CASE("an optimizer shows the buffers that a continued run needs") {
+TEST_CASE("AdamW shows the buffers that a continued run needs") {
   const nn::ParameterStore store(kSpecs, DType::kF32, true);
   Queue queue = Queue::cpu(1);
   const auto optimizer = make_optimizer(queue, {}, store);
@@ -106,8 +106,5 @@ TEST_CASE("an unknown optimizer is answered with the nearest name") {
   const nn::ParameterStore store(kSpecs, DType::kF32, true);
   Queue queue = Queue::cpu(1);
   expect_error(ErrorKind::kConfig, "Did you mean 'adamw'?",
-               [&] { make_optimizer(queue, {.name = "adam"}, store); });
-  expect_error(ErrorKind::kConfig, "Known: adamw",
-               [&] { make_optimizer(queue, {.name = "shampooing"}, store); });
-  CHECK(known_optimizers().size() == 1);
+               [&] { make_optimizer(queue, {.name = "adamww"}, store); });
 }
