@@ -94,6 +94,11 @@ TEST_CASE("Every command refuses a flag that it has not and one whose value is m
         expect_error(ErrorKind::kUsage, flag.name, [&, at = words] { run(at, flag.name); });
       }
     }
-    expect_error(ErrorKind::kUsage, "", [&, at = words] { run(at, "--zzzzzzzzzzzz"); });
+    // A command that leads to others misses their names first.
+    const std::string unknown = "--zzzzzzzzzzzz",
+                      place = command.subcommands.empty() ? unknown : "";
+    Words complete = words;
+    for (const Argument& argument : command.positionals) complete.push_back(argument.name);
+    expect_error(ErrorKind::kUsage, place, [&] { run(complete, unknown); });
   }
 }
