@@ -25,10 +25,14 @@ import time
 import warnings
 from typing import Callable
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+try:
+    import torch
+    import torch.nn.functional as F
+    from torch import Tensor, nn
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+except ImportError as missing:
+    print(f"bench_torch_cpu.py needs PyTorch 2.5 or newer: {missing}", file=sys.stderr)
+    sys.exit(2)
 
 LAYERS, HEADS, WIDTH, FEEDFORWARD, POSITIONS, VOCABULARY = 4, 4, 256, 1024, 4096, 256
 STRIDE, SUMMARY = 128, 32

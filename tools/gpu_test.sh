@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # What CI, which has no GPU, cannot test: on a machine with one, with a bundle that tools/bundle.sh made:
 # tools/gpu_test.sh DIR [quick]. Parity tests, `lacuna check`, determinism and resume of the binary, the
-# sanitizers on small sizes and short benchmarks. `quick` leaves the last two out. Exits 1 when one fails.
+# sanitizers on small sizes and short benchmarks. `quick` leaves the last two out. Exits 1 when one fails, 2
+# where nothing can be tested.
 set -u
-[ $# -ge 1 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
-bundle=$(cd "$1" && pwd)
+[ $# -ge 1 ] || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
+bundle=$(cd "$1" && pwd) || exit 2
+[ -x "$bundle/lacuna_cuda_tests" ] ||
+  { echo "there is no lacuna_cuda_tests in $1: bundle a build with CUDA" >&2; exit 2; }
+no_gpu=$("$bundle/lacuna_cuda_tests" --help)
+[ $? != 77 ] || { echo "$no_gpu; nothing can be tested here" >&2; exit 2; }
 quick=${2:-}
 export OMP_WAIT_POLICY=passive
 work=$(mktemp -d)

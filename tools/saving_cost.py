@@ -11,6 +11,7 @@ import os
 import random
 import statistics
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -42,8 +43,10 @@ def train(arguments, folder):
         width=arguments.width, steps=steps, threads=arguments.threads, every=arguments.every))
     (folder / "text").write_bytes(random.Random(1).randbytes(1 << 20))
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    subprocess.run([Path(arguments.binary).resolve(), "train", "c.toml"], cwd=folder, check=True,
-                   env=environment, stderr=subprocess.DEVNULL)
+    trained = subprocess.run([Path(arguments.binary).resolve(), "train", "c.toml"], cwd=folder, check=False,
+                             env=environment, stderr=subprocess.PIPE, text=True)
+    if trained.returncode != 0:
+        sys.exit(f"saving_cost.py: the run has failed: {trained.stderr}")
     return folder / "run"
 
 
@@ -73,6 +76,9 @@ def main():
         size = sum(file.stat().st_size for file in
                    (run / f"checkpoints/step-{arguments.every}").iterdir())
         saving, others, writing = durations(run, arguments.every)
+    if not saving or not others:
+        sys.exit(f"saving_cost.py: of the steps {len(saving)} lay within saving and {len(others)} without: "
+                 "nothing to compare. Raise --every, or --checkpoints")
     during, otherwise = statistics.median(saving), statistics.median(others)
     extra = sum(saving) - len(saving) * otherwise
     print(f"{size / 1e6:.1f} MB a checkpoint, written within {statistics.median(writing):.3f} s (median); "

@@ -223,30 +223,34 @@ std::vector<CheckCase> check_cases() {
     for (const auto& [word, activation] :
          {std::pair{"", Activation::kNone}, std::pair{" + quick_gelu", Activation::kQuickGelu}}) {
       add(str("linear", word, " [", rows, ", ", in, "] -> ", out), 4,
-          [=](Side& side) { check_linear(side, rows, in, out, activation); });
+          [rows = rows, in = in, out = out, activation = activation](Side& side) {
+            check_linear(side, rows, in, out, activation);
+          });
     }
   }
   for (const auto& [rows, width] : {std::pair<int64_t, int64_t>{257, 512}, {65, 17}, {3, 1000}}) {
     add(str("layer norm [", rows, ", ", width, "]"), 4,
-        [=](Side& side) { check_norm(side, rows, width); });
+        [rows = rows, width = width](Side& side) { check_norm(side, rows, width); });
   }
   for (const double rate : {0.0, 0.25}) {
     for (const auto& [length, width] : {std::pair<int64_t, int64_t>{130, 512}, {33, 17}}) {
       add(str("residual + norm [2, ", length, ", ", width, "], dropout ", fixed(rate, 2)), 4,
-          [=](Side& side) { check_seam(side, length, width, rate); });
+          [length = length, width = width, rate = rate](Side& side) {
+            check_seam(side, length, width, rate);
+          });
     }
   }
   for (const auto& [length, width] : {std::pair<int64_t, int64_t>{257, 256}, {65, 17}}) {
     add(str("embedding [3, ", length, ", ", width, "]"), 4,
-        [=](Side& side) { check_embedding(side, length, width); });
+        [length = length, width = width](Side& side) { check_embedding(side, length, width); });
   }
   for (const auto& [batch, width] : {std::pair<int64_t, int64_t>{2, 256}, {5, 17}}) {
     add(str("decoding the embedding [", batch, ", 1, ", width, "]"), 4,
-        [=](Side& side) { check_embedding_decode(side, batch, width); });
+        [batch = batch, width = width](Side& side) { check_embedding_decode(side, batch, width); });
   }
   for (const auto& [rows, classes] : {std::pair<int64_t, int64_t>{300, 256}, {65, 19}}) {
     add(str("cross-entropy [", rows, ", ", classes, "]"), 4,
-        [=](Side& side) { check_cross_entropy(side, rows, classes); });
+        [rows = rows, classes = classes](Side& side) { check_cross_entropy(side, rows, classes); });
   }
   for (const int64_t count : {100'003, 16}) {
     add(str("norm, clipping, adamw [", count, "]"), 4,
