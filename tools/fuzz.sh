@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(safetensors config manifest)
+[ "${#targets[@]}" -gt 0 ] || targets=($(ls tests/fuzz/seeds))
 
 LACUNA_MORE_PACKAGES="clang llvm libomp-dev" bash tools/packages.sh
 cmake --preset fuzz
