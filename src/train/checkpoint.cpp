@@ -1,7 +1,6 @@
 #include "lacuna/train/checkpoint.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "lacuna/base/error.h"
@@ -10,6 +9,7 @@
 #include "lacuna/base/text.h"
 #include "lacuna/train/weights.h"
 #include "manifest.h"
+#include "numbered.h"
 
 namespace lacuna::train {
 namespace {
@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = "step-";
+constexpr const char *kMaking = ".making", *kRemoving = ".removing";
 constexpr const char* kBestMark = "best";  // beside the checkpoints: the step of the best one
 
 std::vector<FlatBuffer> optimizer_buffers(const Snapshot& snapshot) {
@@ -67,7 +68,7 @@ void remove_folder(const std::string& path) {
 // manifest goes first, so that what has one is whole under any name.
 void discard(const std::string& place) {
   std::error_code ignored;  // what cannot be removed now is removed with the next discard_after()
-  const std::string going = place + ".removing";
+  const std::string going = place + kRemoving;
   remove_folder(going);
   fs::rename(place, going, ignored);
   remove_folder(going);
@@ -77,7 +78,7 @@ void discard(const std::string& place) {
 
 void CheckpointFolder::write(const Snapshot& snapshot, const Retention& retention,
                              const BetweenPieces& between_pieces) const {
-  const std::string place = at(snapshot.state.step), making = place + ".making";
+  const std::string place = at(snapshot.state.step), making = place + kMaking;
   remove_folder(making);  // of a run that was killed
   make_folder(making);
   sync_folder(std::filesystem::path(path_).parent_path().string());
@@ -105,14 +106,8 @@ std::vector<int64_t> CheckpointFolder::steps() const {
   std::vector<int64_t> found;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(path_, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix)) continue;
-    int64_t step = 0;
-    const char *begin = name.data() + std::string(kPrefix).size(), *end = name.data() + name.size();
-    if (const auto [stop, status] = std::from_chars(begin, end, step);
-        status == std::errc() && stop == end) {
-      found.push_back(step);
-    }
+    const auto step = numbered(entry.path().filename().string(), kPrefix, "");
+    if (step) found.push_back(*step);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -159,11 +154,30 @@ void CheckpointFolder::discard_after(int64_t step, const Retention& retention) c
   }
   std::error_code ignored;
   if (best_step().value_or(0) > step) fs::remove(path_ + "/" + kBestMark, ignored);
-  for (const auto& entry : fs::directory_iterator(path_, ignored)) {
-    const std::string ending = entry.path().extension().string();
-    if (ending == ".making" || ending == ".removing") remove_folder(entry.path().string());
-  }
+  remove_halves();
   prune(retention);  // a killed process may not have come to it
+}
+
+void CheckpointFolder::clear() const {
+  for (const int64_t step : steps()) {
+    discard(at(step));
+    if (!fs::exists(at(step))) continue;
+    throw Error(ErrorKind::kIo, at(step), "cannot remove the checkpoint");
+  }
+  std::error_code ignored;
+  fs::remove(path_ + "/" + kBestMark, ignored);
+  remove_halves();
+}
+
+// What killed processes have left.
+void CheckpointFolder::remove_halves() const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(path_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (numbered(name, kPrefix, kMaking) || numbered(name, kPrefix, kRemoving)) {
+      remove_folder(entry.path().string());
+    }
+  }
 }
 
 CheckpointWriter::~CheckpointWriter() {

@@ -248,6 +248,19 @@ std::string to_toml(const Options& options) {
   return text;
 }
 
+bool is_resolved(const std::string& toml) {
+  try {
+    const toml::table table = toml::parse(toml);
+    const toml::array* tables = table["model"]["position_tables"].as_array();
+    return !table["train"]["run"].value_or(std::string()).empty() &&
+           table["model"]["qk_width"].value_or(int64_t{0}) > 0 &&
+           table["model"]["feedforward_width"].value_or(int64_t{0}) > 0 && tables != nullptr &&
+           !tables->empty();
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
 std::string options_markdown() {
   std::string text =
       "# Options\n\n"

@@ -8,13 +8,17 @@
 
 namespace lacuna::train {
 
-/// The verified checkpoint to go on from; empty when the run begins at the start. Throws
-/// Error(kUsage) for flags that contradict each other and Error(kData) when there is no such
-/// checkpoint.
-std::string checkpoint_for(const RunRequest& request, const RunFolder& folder);
+struct RunStart {
+  std::string checkpoint;  // verified, to go on from; empty when the run begins at the start
+  bool own = false;        // the checkpoint is one of the folder's own run, which goes on
+};
 
-/// A resumed run may go on in its own folder; any other must be free: throws Error(kUsage).
-void check_folder(const RunRequest& request, const RunFolder& folder,
-                  const std::string& checkpoint);
+/// Throws Error(kUsage) for flags that contradict each other and for a folder that is not free for
+/// what was asked, Error(kData) when there is no such checkpoint.
+RunStart choose_start(const RunRequest& request, const RunFolder& folder);
+
+/// Throws Error(kUsage) when the run would remove or rewrite what it trains on. The data set has
+/// been opened.
+void check_data_stays(const Options& options, const RunFolder& folder);
 
 }  // namespace lacuna::train

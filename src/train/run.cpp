@@ -294,10 +294,10 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   const RunFolder folder(options.train.run);
   std::optional<FolderLock> lock;  // from before the checkpoint is chosen
   if (folder.has_run()) lock.emplace(folder.path());
-  const std::string checkpoint = checkpoint_for(request, folder);
-  check_folder(request, folder, checkpoint);
+  const auto [checkpoint, own] = choose_start(request, folder);
   options.train.precision = precision(options);
   const std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
+  check_data_stays(options, folder);
   const nn::ModelConfig model = model_config(options, data->vocabulary());
   options.model.qk_width = model.qk_width;
   options.model.feedforward_width = model.feedforward_width;
@@ -312,12 +312,15 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     run.trainer().start_from(weights_in(request.init_from, false));
   }
   folder.make();
-  if (!lock) lock.emplace(folder.path());
-  if (checkpoint.empty()) {
-    folder.begin(options);
-  } else {
+  if (!lock) {
+    lock.emplace(folder.path());
+    folder.check_free(false);  // another process may have been here meanwhile
+  }
+  if (own) {
     folder.continue_after(run.trainer().steps_done(), options);
     run.discard_later_checkpoints();
+  } else {
+    folder.begin(options);
   }
   open_log_file(folder.log());
   if (!checkpoint.empty()) log_info("resumed from " + checkpoint);

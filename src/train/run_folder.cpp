@@ -4,7 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <charconv>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -12,6 +12,9 @@
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
+#include "lacuna/train/checkpoint.h"
+#include "numbered.h"
+#include "run_traces.h"
 
 namespace lacuna::train {
 
@@ -26,7 +29,44 @@ constexpr const char* kEventSuffix = ".lacuna";
 constexpr std::string_view kSamplePrefix = "step-";
 constexpr std::string_view kSampleSuffix = ".txt";
 
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
+// What others have put into a folder keeps it.
+void remove_if_empty(const std::string& folder) {
+  std::error_code failure;
+  if (fs::is_directory(folder, failure)) fs::remove(folder, failure);
+}
+
+// Whether `path` is `place` or lies in it; both are canonical.
+bool lies_in(const fs::path& path, const fs::path& place) {
+  return std::mismatch(place.begin(), place.end(), path.begin(), path.end()).first == place.end();
+}
+
 }  // namespace
+
+bool RunFolder::has_run() const {
+  return has_traces_of_run(*this);
+}
+
+bool RunFolder::has_config() const {
+  std::error_code ignored;
+  return fs::exists(config(), ignored);
+}
+
+std::vector<std::string> RunFolder::files() const {
+  std::vector<std::string> all;
+  for (const std::string& file : {config(), starts(), metrics(), log(), weights(), average()}) {
+    if (exists(file)) all.push_back(file);
+  }
+  for (const std::string& folder : {checkpoints(), samples()}) {
+    if (exists(folder)) all.push_back(folder);
+  }
+  for (const std::string& file : event_files()) all.push_back(file);
+  return all;
+}
 
 void RunFolder::check_free(bool overwrite) const {
   std::error_code ignored;
@@ -34,25 +74,36 @@ void RunFolder::check_free(bool overwrite) const {
     throw Error(ErrorKind::kUsage, path_, "is a file, not the folder of a run",
                 "Choose another folder with --train.run");
   }
+  const std::vector<std::string> there = files();
+  if (there.empty()) return;
+  if (!has_run()) {
+    throw Error(ErrorKind::kUsage, there.front(),
+                "stands where a run would write, and the folder is not that of a run",
+                "Choose another folder with --train.run");
+  }
   if (overwrite) return;
-  std::vector<std::string> files = event_files();
-  files.insert(files.end(), {config(), starts(), metrics(), log(), weights(), average(),
-                             checkpoints(), samples()});
-  for (const std::string& file : files) {
-    if (!fs::exists(file, ignored)) continue;
-    throw Error(ErrorKind::kUsage, file, "the folder holds a run already, or files of its names",
-                "Use --resume auto to go on with it, --overwrite to replace it, or choose another "
-                "folder with --train.run");
+  throw Error(ErrorKind::kUsage, path_, "the folder holds a run already",
+              "Use --resume auto to go on with it, --overwrite to replace it, or choose another "
+              "folder with --train.run");
+}
+
+void RunFolder::check_holds_none_of(const std::vector<std::string>& sources) const {
+  std::error_code ignored;
+  std::vector<fs::path> ours;
+  for (const std::string& file : files()) ours.push_back(fs::weakly_canonical(file, ignored));
+  for (const std::string& source : sources) {
+    const fs::path read = fs::weakly_canonical(source, ignored);
+    for (const fs::path& file : ours) {
+      if (!lies_in(read, file)) continue;
+      throw Error(ErrorKind::kUsage, source,
+                  "is data to train on, but stands where the run writes and removes files",
+                  "Move the data, or choose another folder with --train.run");
+    }
   }
 }
 
-bool RunFolder::has_run() const {
-  std::error_code ignored;
-  return fs::exists(config(), ignored);
-}
-
 bool RunFolder::is_in_use() const {
-  const int descriptor = open((path_ + "/lock").c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = open(lock().c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return false;
   const bool taken = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   close(descriptor);
@@ -69,13 +120,16 @@ void RunFolder::make() const {
   if (failure) throw Error(ErrorKind::kIo, path_, "cannot make the folder: " + failure.message());
 }
 
+// A process killed anywhere in between leaves what has_run() recognises: there is a resolved
+// configuration, alone or with the starts.
 void RunFolder::begin(const Options& resolved) const {
-  for (const std::string& file :
-       {starts(), metrics(), log(), weights(), average(), checkpoints(), samples()}) {
-    remove(file);
-  }
-  for (const std::string& file : event_files()) remove(file);
   write_atomic(config(), to_toml(resolved));
+  write_atomic(starts(), "");
+  CheckpointFolder(checkpoints()).clear();
+  for (const std::string& file : samples_after(-1)) remove(file);
+  for (const std::string& file : event_files()) remove(file);
+  for (const std::string& file : {weights(), average(), log(), metrics()}) remove(file);
+  for (const std::string& folder : {checkpoints(), samples()}) remove_if_empty(folder);
 }
 
 void RunFolder::continue_after(int64_t step, const Options& resolved) const {
@@ -83,7 +137,7 @@ void RunFolder::continue_after(int64_t step, const Options& resolved) const {
   empty_event_files();
   cut_jsonl(metrics(), "step", step);
   cut_jsonl(starts(), "step", step);
-  cut_samples(step);
+  for (const std::string& file : samples_after(step)) remove(file);
   cut_log(step);
   write_atomic(config(), to_toml(resolved));
 }
@@ -132,23 +186,22 @@ void RunFolder::cut_log(int64_t step) const {
   if (found != std::string::npos) write_atomic(log(), text.substr(0, found + 1 + mark.size()));
 }
 
-// What others have put there stays.
-void RunFolder::cut_samples(int64_t step) const {
+std::vector<std::string> RunFolder::samples_after(int64_t step) const {
+  std::vector<std::string> files;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(samples(), ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kSamplePrefix) || !name.ends_with(kSampleSuffix)) continue;
-    int64_t of = 0;
-    const char *begin = name.data() + kSamplePrefix.size(), *end = name.data() + name.size();
-    const auto [stop, status] = std::from_chars(begin, end, of);
-    const bool ours = status == std::errc() && std::string_view(stop, end) == kSampleSuffix;
-    if (ours && of > step) remove(entry.path().string());
+    if (numbered(name, kSamplePrefix, kSampleSuffix).value_or(-1) > step) {
+      files.push_back(entry.path().string());
+    }
   }
+  return files;
 }
 
+// Never a folder with something in it: a run makes files.
 void RunFolder::remove(const std::string& file) const {
   std::error_code failure;
-  fs::remove_all(file, failure);
+  fs::remove(file, failure);
   if (failure) throw Error(ErrorKind::kIo, file, "cannot remove: " + failure.message());
 }
 

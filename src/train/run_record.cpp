@@ -156,7 +156,7 @@ std::optional<double> RunRecord::floor_bits() const {
 
 RunRecord read_run(const std::string& path) {
   const RunFolder folder(path);
-  if (!folder.has_run()) {
+  if (!folder.has_config()) {
     throw Error(ErrorKind::kData, path, "is no folder of a run: it has no config.toml",
                 "Give the folder that `lacuna train` wrote, such as runs/quickstart");
   }

@@ -115,7 +115,7 @@ class Training(TrainedRun):
             folder = self.path / ("own-" + name)
             folder.mkdir()
             (folder / name).write_text("precious")
-            self.refused(["train", "c.toml", "--train.run", folder], name, "--overwrite")
+            self.refused(["train", "c.toml", "--train.run", folder], name, "--train.run")
 
     def test_without_a_name_the_run_is_named_after_its_configuration(self):
         self.ok("train", "c.toml", "--train.length", "1 steps")

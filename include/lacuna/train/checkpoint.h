@@ -58,6 +58,10 @@ class CheckpointFolder {
   /// and what killed processes left, also of those that `retention` does not keep.
   void discard_after(int64_t step, const Retention& retention) const;
 
+  /// Removes all checkpoints, whole or half, and nothing else that the folder holds. Throws
+  /// Error(kIo).
+  void clear() const;
+
   /// Steps of all checkpoints, ascending.
   std::vector<int64_t> steps() const;
   /// The newest one that verifies; empty when there is none. Says which ones it passed over. Throws
@@ -69,6 +73,7 @@ class CheckpointFolder {
 
  private:
   void prune(const Retention& retention) const;
+  void remove_halves() const;
 
   std::string path_;
 };

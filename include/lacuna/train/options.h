@@ -75,6 +75,10 @@ std::string option_text(const OptionEntry& entry, const Options& options);
 /// The options as a TOML file that read_options() reads back to the same values.
 std::string to_toml(const Options& options);
 
+/// Whether a text is the configuration that a run of any build has resolved and recorded: TOML with
+/// the options that a run fills in and a configuration by hand leaves out.
+bool is_resolved(const std::string& toml);
+
 /// The table as Markdown: docs/config.md.
 std::string options_markdown();
 

@@ -14,15 +14,20 @@ class RunFolder {
  public:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
 
-  /// Throws Error(kUsage) when the folder holds files of a run, unless `overwrite`.
-  void check_free(bool overwrite) const;
-  /// Whether a run was started here.
+  /// Whether lacuna has begun a run here; files of a run's names alone do not say so.
   bool has_run() const;
+  /// Whether there is a config.toml, whoever wrote it.
+  bool has_config() const;
+  /// Throws Error(kUsage), naming it, when something stands where a new run would write: the
+  /// files of a run, unless `overwrite`, and whatever else has their names in any case.
+  void check_free(bool overwrite) const;
+  /// Throws Error(kUsage) when a file of a run here, which may be removed, is one of `sources`.
+  void check_holds_none_of(const std::vector<std::string>& sources) const;
   /// Whether another process is at work here: for a moment this one shares the lock, if it can.
   bool is_in_use() const;
   /// Makes the folder itself. Throws Error(kIo).
   void make() const;
-  /// Removes the files of an older run and writes config.toml. Throws Error(kIo).
+  /// Writes config.toml, and removes the files of an older run and nothing else. Throws Error(kIo).
   void begin(const Options& resolved) const;
   /// For a run that goes on after `step`: removes final weights and later samples, empties event
   /// files, cuts the metrics, the starts and the log back and writes config.toml. Throws Error(kIo)
@@ -39,6 +44,9 @@ class RunFolder {
   std::string weights() const { return path_ + "/weights.safetensors"; }
   std::string checkpoints() const { return path_ + "/checkpoints"; }
   std::string average() const { return path_ + "/average.safetensors"; }
+  /// What a run has made here or would: files, and folders that are a run's alone.
+  std::vector<std::string> files() const;
+  std::string lock() const { return path_ + "/lock"; }
   /// A name that TensorBoard and we recognise, later in the alphabet than all before it.
   std::string new_event_file() const;
 
@@ -48,11 +56,12 @@ class RunFolder {
  private:
   /// Event files that lacuna has written here.
   std::vector<std::string> event_files() const;
+  /// Samples that lacuna has written after `step`.
+  std::vector<std::string> samples_after(int64_t step) const;
   /// A TensorBoard that watches the folder goes on to a newer file from an empty one, but not from
   /// one that is gone. Those that are empty already have been left by now and are removed.
   void empty_event_files() const;
   void cut_log(int64_t step) const;
-  void cut_samples(int64_t step) const;
   void remove(const std::string& file) const;
 
   std::string path_;

@@ -175,7 +175,7 @@ void inspect_checkpoint(const Parsed& parsed, const Stop&) {
     return print_checkpoint(folder);
   }
   const train::RunFolder run(folder);
-  if (!run.has_run()) {
+  if (!run.has_config()) {
     throw Error(ErrorKind::kData, folder, "is neither the folder of a run nor that of a checkpoint",
                 "A run has config.toml, a checkpoint manifest.json besides");
   }

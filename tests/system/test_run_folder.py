@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""The folder of a run: whose files are removed and whose stay, and when. Needs LACUNA_BINARY."""
+import shutil
+import unittest
+
+import small_run
+from small_run import SmallRun
+
+
+class FoldersOfOthers(SmallRun):
+    """Folders that hold a run's names but no run."""
+
+    def put(self, name, text="precious\n"):
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def refused_here(self, name, *options):
+        for flags in ([], *AGAIN):
+            with self.subTest(name=name, flags=flags):
+                self.refused(name, "train", "c.toml", *flags, *options)
+
+    def test_a_project_with_files_of_a_runs_names_is_left_alone(self):
+        self.put("config.toml", "title = 'of another program'\n")
+        self.put("samples/one.txt")
+        self.put("log.txt")
+        self.refused_here("./config.toml", "--train.run=.")
+        # A configuration that a run has resolved may be a copy of it.
+        self.train("--train.length=1 steps")
+        shutil.copy(self.path / "run/config.toml", self.path / "config.toml")
+        self.refused_here("./config.toml", "--train.run=.")
+        shutil.rmtree(self.path / "samples")
+        (self.path / "log.txt").unlink()
+        self.refused_here("./config.toml", "--train.run=.")
+
+    def test_each_name_alone_is_left_alone(self):
+        for name in ("config.toml", "weights.safetensors", "metrics.jsonl", "starts.jsonl", "log.txt",
+                     "samples/step-5.txt", "checkpoints/step-5/weights.safetensors",
+                     "checkpoints/step-5/manifest.json", "events.out.tfevents.1.2.lacuna"):
+            self.put(f"own/{name}")
+            self.refused_here("own/" + name.split("/")[0], "--train.run=own")
+            shutil.rmtree(self.path / "own")
+
+    def test_a_configuration_by_hand_in_the_folder_of_checkpoints_stays(self):
+        self.train()
+        shutil.copy(self.path / "c.toml", self.path / "run/config.toml")
+        self.refused_here("run/config.toml")
+
+    def test_other_files_beside_a_run_stay(self):
+        self.train("--train.sample_every=5 steps", "--train.sample_length=4")
+        mine = ["notes", "samples/mine.txt", "samples/step-5.txt.old", "samples/step-007.txt",
+                "checkpoints/notes", "checkpoints/step-old/notes", "checkpoints/mine.making/notes"]
+        for name in mine:
+            self.put(f"run/{name}")
+        (self.path / "run/checkpoints/step-7.making").mkdir()
+        for flags in (["--resume=auto"], ["--overwrite", "--train.length=5 steps"]):
+            self.train(*flags)
+            for name in mine:
+                self.assertEqual((self.path / "run" / name).read_text(), "precious\n")
+            self.assertFalse((self.path / "run/checkpoints/step-7.making").exists())
+        self.assertEqual(small_run.steps(self.path / "run"), [5])
+        self.assertFalse((self.path / "run/samples/step-20.txt").exists())
+
+    def test_data_where_the_run_removes_files_is_refused(self):
+        self.train()
+        text = (self.path / "text").read_text()
+        (self.path / "link").symlink_to("run")
+        for name in ("samples/step-3.txt", "log.txt", "checkpoints/step-5/text"):
+            place = self.path / "run" / name
+            before = place.read_bytes() if place.exists() else None
+            self.put(f"run/{name}", text)
+            folder = str(place.parent)
+            for data in (f"run/{name}", f"link/{name}", folder):
+                for flags in AGAIN:
+                    with self.subTest(data=data, flags=flags):
+                        self.refused(place.name, "train", "c.toml", f"--data.paths={data}",
+                                     f"--data.suffixes={place.name}", *flags)
+            place.unlink() if before is None else place.write_bytes(before)
+
+    def test_data_beside_the_files_of_a_run_is_no_matter(self):
+        self.put("run/text", (self.path / "text").read_text())
+        for flags in ([], ["--resume=auto"], ["--overwrite"]):
+            self.train("--data.paths=run/text", "--train.length=1 steps", *flags)
+        self.train("--data.paths=.", "--data.suffixes=ext", "--train.length=1 steps", "--overwrite")
+
+
+class Recognised(SmallRun):
+    """Runs that were killed early, or written by older builds."""
+
+    def setUp(self):
+        super().setUp()
+        self.train("--train.sample_every=5 steps", "--train.sample_length=4")
+
+    def goes_on(self, *names):
+        """A folder with these files of the run alone is one that both flags may take."""
+        for flags in AGAIN:
+            with self.subTest(names=names, flags=flags):
+                shutil.rmtree(self.path / "copy", ignore_errors=True)
+                (self.path / "copy").mkdir()
+                for name in names:
+                    from_, to = self.path / "run" / name, self.path / "copy" / name
+                    (shutil.copytree if from_.is_dir() else shutil.copy)(from_, to)
+                self.train("--train.run=copy", *flags)
+                self.same_weights("run", "copy")
+
+    def test_a_run_killed_while_it_was_begun(self):
+        self.goes_on("config.toml", "lock")
+        starts = self.path / "run/starts.jsonl"
+        line = starts.read_text()
+        for text in ("", line[:30], line):
+            starts.write_text(text)
+            self.goes_on("config.toml", "starts.jsonl")
+            self.goes_on("config.toml", "starts.jsonl", "log.txt", "metrics.jsonl", "samples")
+        starts.write_text("")  # while an older run was removed
+        self.goes_on("config.toml", "starts.jsonl", "checkpoints", "samples")
+
+    def test_a_run_of_an_older_build(self):
+        self.goes_on("config.toml", "metrics.jsonl", "log.txt", "checkpoints", "samples")
+        self.goes_on("config.toml", "metrics.jsonl", "log.txt")
+        self.goes_on("config.toml", "log.txt", "lock")
+        config = self.path / "run/config.toml"
+        lines = config.read_text().splitlines()
+        config.write_text("\n".join(line for line in lines if not line.startswith(
+            ("echo_", "patience", "sample_", "device", "launches", "keep_"))) + "\n")
+        self.goes_on("config.toml", "metrics.jsonl", "checkpoints", "log.txt")
+
+    def test_checkpoints_that_were_copied_alone(self):
+        self.goes_on("checkpoints")
+
+
+if __name__ == "__main__":
+    unittest.main()
