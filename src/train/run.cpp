@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "gpu_fault.h"
 #include "lacuna/base/error.h"
@@ -77,31 +78,55 @@ class Run {
     CheckpointFolder(folder_.checkpoints()).discard_after(trainer_.steps_done(), retention_);
   }
 
+  // The log will have these lines too.
+  void say_opening(const std::string& first) {
+    if (!first.empty()) opening_.push_back(first);
+    const auto summary = run_summary(data_, trainer_, folder_.path());
+    opening_.insert(opening_.end(), summary.begin(), summary.end());
+    for (const std::string& line : opening_) display_.say(line);
+  }
+
+  // Does the first step, if one comes next, before anything in the folder is touched: a run that
+  // cannot do it, for want of memory or otherwise, replaces none.
+  void try_first_step() {
+    if (at_end() || evaluation_due_) return;
+    const Clock::time_point begin = Clock::now();
+    with_gpu_faults([this] {
+      trainer_.begin_step();
+      trainer_.queue().wait();
+    });
+    first_step_ = Clock::now() - begin;
+  }
+
   // The folder exists by now, and config.toml in it.
   void train() {
+    with_gpu_faults([this] { train_to_the_end(); });
+  }
+
+ private:
+  template <class Work>
+  void with_gpu_faults(const Work& work) {
     try {
-      train_to_the_end();
+      work();
     } catch (const DeviceError& fault) {
       throw gpu_fault(fault, trainer_);
     }
   }
 
- private:
   void train_to_the_end() {
-    for (const std::string& line : run_summary(data_, trainer_, folder_.path())) {
-      display_.say(line);
-    }
+    for (const std::string& line : opening_) log_quiet(line);
     memory_ = trainer_.memory().total();
     record_start(folder_, data_, data_identity_, trainer_);
-    metrics_.emplace(folder_, display_);
+    metrics_.emplace(folder_, display_, Clock::now() - first_step_);
     if (evaluation_due_) {
       const bool best = evaluate();
       checkpoint(best);  // in any case, so that it is not made up for twice
     }
     if (out_of_patience()) display_.say("the run has ended early: train.patience is used up");
-    last_finish_ = Clock::now();
-    while (!at_end() && !stop_()) {
-      trainer_.begin_step();
+    last_finish_ = Clock::now() - first_step_;
+    bool begun_already = trainer_.unfinished() > 0;
+    while (begun_already || (!at_end() && !stop_())) {
+      if (!std::exchange(begun_already, false)) trainer_.begin_step();
       // What looks at the weights wants the step finished; otherwise the next one is begun first.
       const int64_t begun = trainer_.steps_done() + trainer_.unfinished();
       const bool pause = stop_() || is_due(evaluate_every_, begun) ||
@@ -277,6 +302,8 @@ class Run {
   int64_t since_best_ = 0;           // evaluations after that
   int64_t patience_;                 // evaluations; 0: endless
   RunDisplay display_;
+  std::vector<std::string> opening_;  // what was said before the log was opened
+  Clock::duration first_step_{0};     // what it took, when it is done before the rest
   std::optional<RunMetrics> metrics_;
   size_t memory_ = 0;              // bytes that training and evaluation hold
   Clock::time_point last_finish_;  // of a step, or of what was done between two
@@ -311,10 +338,18 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   if (!request.init_from.empty()) {
     run.trainer().start_from(weights_in(request.init_from, false));
   }
+  const bool replaces = lock && !own;
   folder.make();
   if (!lock) {
     lock.emplace(folder.path());
     folder.check_free(false);  // another process may have been here meanwhile
+  }
+  run.say_opening(checkpoint.empty() ? "" : "resumed from " + checkpoint);
+  const bool stopped = stop();
+  if (!stopped) run.try_first_step();
+  if (!own && (stopped || (replaces && stop()))) {
+    log_info("stopped after 0 steps; nothing was written to " + folder.path());
+    return;
   }
   if (own) {
     folder.continue_after(run.trainer().steps_done(), options);
@@ -323,7 +358,6 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     folder.begin(options);
   }
   open_log_file(folder.log());
-  if (!checkpoint.empty()) log_info("resumed from " + checkpoint);
   run.train();
 }
 

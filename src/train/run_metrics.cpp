@@ -43,8 +43,12 @@ void show(EventFile& events, const Json& line) {
 
 }  // namespace
 
-RunMetrics::RunMetrics(const RunFolder& folder, RunDisplay& display)
-    : display_(display), lines_(folder.metrics()), events_(folder.new_event_file(), unix_time()) {
+RunMetrics::RunMetrics(const RunFolder& folder, RunDisplay& display,
+                       std::chrono::steady_clock::time_point start)
+    : display_(display),
+      start_(start),
+      lines_(folder.metrics()),
+      events_(folder.new_event_file(), unix_time()) {
   events_.add_text(0, unix_time(), "config", "```\n" + read_text(folder.config()) + "```\n");
   std::istringstream before(read_text(folder.metrics()));
   for (std::string line; std::getline(before, line);) {

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """The folder of a run: whose files are removed and whose stay, and when. Needs LACUNA_BINARY."""
+import resource
 import shutil
+import signal
+import subprocess
+import time
 import unittest
 
 import small_run
-from small_run import SmallRun
+from small_run import BINARY, ECHO, SmallRun
 
 
 class FoldersOfOthers(SmallRun):
@@ -126,6 +130,58 @@ class Recognised(SmallRun):
 
     def test_checkpoints_that_were_copied_alone(self):
         self.goes_on("checkpoints")
+
+
+class Replaced(SmallRun):
+    """A start that fails leaves the run that it would have replaced."""
+
+    def setUp(self):
+        super().setUp()
+        self.train()
+        self.before = self.snapshot()
+
+    def unchanged(self):
+        self.assertEqual(self.before, self.snapshot())
+        result = self.lacuna("eval", "run")
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_a_first_step_without_memory(self):
+        memory = 1 << 30
+        result = subprocess.run(
+            [BINARY, "train", "c.toml", "--overwrite", "--train.batch=65536", "--model.layers=8"],
+            cwd=self.path, capture_output=True, text=True, check=False, timeout=60,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory)))
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("8 layers", result.stderr)  # the start itself was fine
+        self.assertIn("out of memory", result.stderr)
+        self.unchanged()
+
+    def test_a_signal_before_the_first_step(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = subprocess.Popen(
+                [BINARY, "train", "c.toml", "--overwrite", *ECHO, "--data.echo_size=20000000"],
+                cwd=self.path, stderr=subprocess.PIPE, text=True)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            while not self.catches(process, number):
+                time.sleep(0.001)
+            process.send_signal(number)
+            text = process.communicate(timeout=60)[1]
+            self.assertEqual(process.returncode, 0, text)
+            self.assertIn("stopped after 0 steps; nothing was written to run", text)
+            self.unchanged()
+
+    def catches(self, process, number):
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+            caught = [line.split()[1] for line in status if line.startswith("SigCgt")]
+        return bool(caught) and bool(int(caught[0], 16) >> (number - 1) & 1)
+
+    def test_weights_that_do_not_fit_and_data_that_is_missing(self):
+        self.train("--train.run=wide", "--model.width=48")
+        self.before = self.snapshot()
+        self.refused("embedding", "train", "c.toml", "--overwrite", "--init-from=wide")
+        self.refused("missing", "train", "c.toml", "--overwrite", "--data.paths=missing")
+        self.unchanged()
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ namespace lacuna::train {
 class RunMetrics {
  public:
   /// Continues the folder's metrics.jsonl and starts a new event file with what is in it and with
-  /// config.toml. `progress` must outlive this object. The run's clock starts here. Throws
+  /// config.toml. `progress` must outlive this object. The run's clock has begun at `start`. Throws
   /// Error(kIo) and Error(kData).
-  RunMetrics(const RunFolder& folder, RunDisplay& display);
+  RunMetrics(const RunFolder& folder, RunDisplay& display,
+             std::chrono::steady_clock::time_point start);
 
   // A line that cannot be written must not end a run: it is a warning once, and failure() has it.
 
@@ -30,7 +31,7 @@ class RunMetrics {
   /// The run ends because `evaluations` in a row were not better than `best_bits`.
   void add_early_stop(int64_t step, int64_t evaluations, double best_bits);
 
-  /// Since construction.
+  /// Since the start.
   double seconds() const;
   /// Says why the last line was lost; empty: none was.
   const std::string& failure() const { return failure_; }
@@ -39,7 +40,7 @@ class RunMetrics {
   void record(JsonLine& line);
 
   RunDisplay& display_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point start_;
   JsonlFile lines_;
   EventFile events_;
   std::string failure_;
