@@ -10,10 +10,12 @@ Command make_train_command() {
       .name = "train",
       .summary = "Train a model as a configuration file says",
       .positionals = {{"CONFIG", "", "", "TOML file with the options of the run"}},
-      .flags = {{"--overwrite", "", "", "Replace the run that is in the folder"},
-                {"--resume", "auto|DIR", "",
-                 "Go on from the newest complete checkpoint of the run, or from the one named"},
-                {"--init-from", "DIR", "", "Start from the weights of another run or checkpoint"}},
+      .flags =
+          {{"--overwrite", "", "",
+            "Replace the run that is in the folder, or what it made after the checkpoint named"},
+           {"--resume", "auto|DIR", "",
+            "Go on from the newest complete checkpoint of the run, or from the one named"},
+           {"--init-from", "DIR", "", "Start from the weights of another run or checkpoint"}},
       .takes_options = true,
       .run = [](const Parsed& parsed, const Stop& stop) {
         const std::string& config = parsed.text("CONFIG");

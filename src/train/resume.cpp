@@ -3,8 +3,10 @@
 #include <filesystem>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
 #include "lacuna/data/source_files.h"
 #include "lacuna/train/checkpoint.h"
+#include "lacuna/train/saved_run.h"
 
 namespace lacuna::train {
 namespace {
@@ -21,12 +23,39 @@ RunStart newest_of(const RunFolder& folder) {
   return {newest, !newest.empty()};
 }
 
+// What a run has made after the step of a checkpoint and loses when it goes on from there.
+std::vector<std::string> made_after(const std::string& checkpoint, const RunFolder& folder) {
+  const int64_t step = read_state(checkpoint).step;
+  std::vector<std::string> lost;
+  for (const int64_t later : CheckpointFolder(folder.checkpoints()).steps()) {
+    if (later > step) lost.push_back(str("step-", later));
+  }
+  std::error_code ignored;
+  if (fs::exists(folder.weights(), ignored) && step_of_weights(folder.weights()) != step) {
+    lost.emplace_back("the final weights");
+  }
+  return lost;
+}
+
+void check_nothing_is_lost(const std::string& checkpoint, const RunFolder& folder) {
+  const std::vector<std::string> lost = made_after(checkpoint, folder);
+  if (lost.empty()) return;
+  throw Error(
+      ErrorKind::kUsage, "--resume",
+      "going on from " + checkpoint + " removes what the run made after it: " + join(lost, ", "),
+      "Add --overwrite if that may go, or go on in another folder with --train.run");
+}
+
 }  // namespace
 
 RunStart choose_start(const RunRequest& request, const RunFolder& folder) {
-  if (!request.resume.empty() && (request.overwrite || !request.init_from.empty())) {
+  if (!request.resume.empty() && !request.init_from.empty()) {
     throw Error(ErrorKind::kUsage, "--resume",
-                "contradicts --overwrite and --init-from: a resumed run goes on as it was");
+                "contradicts --init-from: a resumed run goes on as it was");
+  }
+  if (request.resume == "auto" && request.overwrite) {
+    throw Error(ErrorKind::kUsage, "--resume auto",
+                "contradicts --overwrite: nothing of the run is replaced");
   }
   if (request.resume == "auto" && folder.has_run()) return newest_of(folder);
   RunStart start;
@@ -35,7 +64,11 @@ RunStart choose_start(const RunRequest& request, const RunFolder& folder) {
     std::error_code ignored;
     start = {request.resume, fs::equivalent(request.resume + "/..", folder.checkpoints(), ignored)};
   }
-  if (!start.own || !folder.has_run()) folder.check_free(request.overwrite);
+  if (!start.own || !folder.has_run()) {
+    folder.check_free(request.overwrite);
+  } else if (!request.overwrite) {
+    check_nothing_is_lost(start.checkpoint, folder);
+  }
   return start;
 }
 

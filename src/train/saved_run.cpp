@@ -27,6 +27,10 @@ std::optional<int64_t> step_of(const SafetensorsFile& file) {
 
 }  // namespace
 
+std::optional<int64_t> step_of_weights(const std::string& file) {
+  return step_of(SafetensorsFile(file));
+}
+
 bool has_average(const std::string& folder) {
   std::error_code ignored;
   return std::filesystem::exists(RunFolder(folder).average(), ignored);

@@ -33,14 +33,14 @@ class Resume(SmallRun):
         log = self.path / "run/log.txt"
         before = log.read_text()
         mark = "step 10  checkpoint\n"
-        self.train("--resume=run/checkpoints/step-10", "--train.length=12 steps")
+        self.train("--resume=run/checkpoints/step-10", "--train.length=12 steps", "--overwrite")
         kept = before[:before.index(mark) + len(mark)]
         self.assertTrue(log.read_text().startswith(kept))
         self.assertRegex(log.read_text()[len(kept):].splitlines()[0],
                          "info resumed from run/checkpoints/step-10$")
         self.assertEqual(small_run.log(self.path / "run")[-1], "done after 12 steps")
         log.write_text("somebody else's\n")
-        self.train("--resume=run/checkpoints/step-10", "--train.length=12 steps")
+        self.train("--resume=run/checkpoints/step-10", "--train.length=12 steps", "--overwrite")
         self.assertTrue(log.read_text().startswith("somebody else's\n"))
 
     def test_a_run_out_of_patience_ends_and_a_resumed_one_ends_at_the_same_step(self):
@@ -58,7 +58,8 @@ class Resume(SmallRun):
             with self.subTest(step=step):
                 shutil.rmtree(self.path / "again", ignore_errors=True)
                 shutil.copytree(self.path / "run", self.path / "again")
-                self.train("--train.run=again", f"--resume=again/checkpoints/step-{step}", *options)
+                self.train("--train.run=again", f"--resume=again/checkpoints/step-{step}",
+                           "--overwrite", *options)
                 self.same_results("run", "again")
         self.assertIn("has ended early", self.train("--resume=auto", *options))
         self.assertEqual(small_run.metrics(self.path / "run"), lines)
@@ -92,14 +93,14 @@ class Resume(SmallRun):
         self.train("--train.run=other", "--train.seed=7")
         self.refused("--overwrite", "train", "c.toml", "--train.run=other",
                      "--resume=run/checkpoints/step-10/")
-        self.train("--resume=run/checkpoints/step-10/")
+        self.train("--resume=run/checkpoints/step-10/", "--overwrite")
 
     def test_going_back_discards_the_checkpoints_of_the_abandoned_way(self):
         self.train()
         (self.path / "run/checkpoints/step-7.making").mkdir()
         with (self.path / "c.toml").open("a") as config:
             config.write("keep_last = 1\n")
-        self.train("--resume=run/checkpoints/step-5", "--train.length=9 steps",
+        self.train("--resume=run/checkpoints/step-5", "--train.length=9 steps", "--overwrite",
                    "--checkpoint.keep_every=0 steps", "--train.evaluate_every=0 steps")
         names = {file.name for file in (self.path / "run/checkpoints").iterdir()}
         self.assertEqual(names - {"step-5"}, {"step-9", "best"})  # step-5 may be the best
@@ -158,8 +159,30 @@ class Resume(SmallRun):
     def test_resume_contradicts_overwrite_and_needs_a_checkpoint(self):
         self.train()
         self.refused("contradicts", "train", "c.toml", "--resume=auto", "--overwrite")
+        self.refused("contradicts", "train", "c.toml", "--resume=run/checkpoints/step-5",
+                     "--init-from=run")
         self.refused("nowhere", "train", "c.toml", "--resume=nowhere")
 
+    def test_going_back_in_place_is_asked_for(self):
+        self.train()
+        earlier = ("train", "c.toml", "--resume=run/checkpoints/step-10")
+        self.refused("step-15, step-20, the final weights", *earlier)
+        for step in (15, 20):
+            shutil.rmtree(self.path / f"run/checkpoints/step-{step}")
+        self.refused("after it: the final weights", *earlier)
+        shutil.copytree(self.path / "run", self.path / "whole")
+        self.train("--resume=run/checkpoints/step-10", "--train.run=other")
+        self.train("--resume=run/checkpoints/step-10", "--overwrite")
+        self.same_weights("run", "other")
+        self.train("--resume=run/checkpoints/step-20", "--train.length=22 steps")  # nothing goes
+        self.refused("step-22", "train", "c.toml", "--resume=run/checkpoints/step-20")
+
+    def test_a_run_can_be_replaced_by_one_that_goes_on_from_anothers_checkpoint(self):
+        self.train()
+        self.train("--train.run=other", "--train.seed=7")
+        self.train("--train.run=other", "--resume=run/checkpoints/step-15", "--overwrite")
+        self.same_weights("run", "other")
+        self.assertEqual(small_run.steps(self.path / "other"), [20])
 
     def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(self):
         seed = time.time_ns()

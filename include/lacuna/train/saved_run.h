@@ -18,6 +18,9 @@ bool has_average(const std::string& folder);
 /// and `raw` is false. A checkpoint is verified first. Throws Error(kData).
 std::string weights_in(const std::string& folder, bool raw);
 
+/// After which step the weights in a file were taken, where it says so. Throws Error(kData).
+std::optional<int64_t> step_of_weights(const std::string& file);
+
 class SavedRun {
  public:
   /// Reads the averaged weights where the run has them and `raw` is false. Throws Error(kData) and
