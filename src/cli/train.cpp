@@ -1,9 +1,38 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "lacuna/cli/command.h"
 #include "lacuna/train/run.h"
+#include "lacuna/train/run_folder.h"
 
 namespace lacuna::cli {
+
+namespace {
+
+// The folder of the run whose recorded configuration this is, or that of one of its checkpoints,
+// wherever it has been moved to and whatever name the configuration tells; empty for any other.
+std::string run_around(const std::filesystem::path& config) {
+  if (config.filename() != "config.toml") return "";
+  const std::filesystem::path place = config.parent_path();
+  for (const auto& folder : {place, place / "../.."}) {
+    std::string name = folder.lexically_normal().string();
+    if (name.size() > 1 && name.ends_with('/')) name.pop_back();
+    if (name.empty()) name = ".";
+    if (train::RunFolder(name).has_run()) return name;
+  }
+  return "";
+}
+
+// Unless the command line names a folder.
+std::string run_of(const std::string& recorded, const std::string& config) {
+  const std::string around = run_around(config);
+  std::error_code ignored;
+  if (!around.empty() && !std::filesystem::equivalent(recorded, around, ignored)) return around;
+  if (!recorded.empty()) return recorded;
+  return "runs/" + std::filesystem::path(config).stem().string();
+}
+
+}  // namespace
 
 Command make_train_command() {
   return {
@@ -20,8 +49,11 @@ Command make_train_command() {
       .run = [](const Parsed& parsed, const Stop& stop) {
         const std::string& config = parsed.text("CONFIG");
         train::Options options = train::read_options(config, parsed.overrides);
-        if (options.train.run.empty()) {
-          options.train.run = "runs/" + std::filesystem::path(config).stem().string();
+        const bool named =
+            std::any_of(parsed.overrides.begin(), parsed.overrides.end(),
+                        [](const auto& option) { return option.first == "train.run"; });
+        if (!named || options.train.run.empty()) {
+          options.train.run = run_of(options.train.run, config);
         }
         train::run_training({.options = options,
                              .overwrite = parsed.is_set("overwrite"),

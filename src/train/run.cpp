@@ -344,7 +344,13 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     lock.emplace(folder.path());
     folder.check_free(false);  // another process may have been here meanwhile
   }
-  run.say_opening(checkpoint.empty() ? "" : "resumed from " + checkpoint);
+  if (!checkpoint.empty()) {
+    run.say_opening("resumed from " + checkpoint);
+  } else {
+    run.say_opening(request.resume.empty()
+                        ? ""
+                        : "nothing to resume in " + folder.path() + ": a new run begins");
+  }
   const bool stopped = stop();
   if (!stopped) run.try_first_step();
   if (!own && (stopped || (replaces && stop()))) {

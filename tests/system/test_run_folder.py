@@ -184,5 +184,39 @@ class Replaced(SmallRun):
         self.unchanged()
 
 
+class Renamed(SmallRun):
+    def setUp(self):
+        super().setUp()
+        self.train()
+        (self.path / "run").rename(self.path / "renamed")
+
+    def test_the_configuration_in_a_renamed_run_means_that_run(self):
+        shutil.rmtree(self.path / "renamed/checkpoints/step-20")
+        for config in ("renamed/config.toml", "renamed/checkpoints/step-5/config.toml"):
+            result = self.lacuna("train", config, "--resume=auto")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("resumed from renamed/checkpoints/", result.stderr)
+        inside = small_run.lacuna(self.path / "renamed", "train", "config.toml", "--resume=auto",
+                                  "--data.paths=../text")
+        self.assertIn("resumed from ./checkpoints/step-20", inside.stderr)
+        self.refused("renamed: the folder holds a run already", "train", "renamed/config.toml")
+        self.assertFalse((self.path / "run").exists())
+
+    def test_a_folder_that_is_named_or_a_copied_configuration_means_what_it_says(self):
+        result = self.lacuna("train", "renamed/config.toml", "--train.run=new", "--train.length=1 steps")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        (self.path / "elsewhere").mkdir()
+        shutil.copy(self.path / "renamed/config.toml", self.path / "elsewhere")
+        result = self.lacuna("train", "elsewhere/config.toml", "--train.length=1 steps")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue((self.path / "run/config.toml").exists())
+
+    def test_nothing_to_resume_is_said(self):
+        said = "nothing to resume in run: a new run begins"
+        self.assertIn(said, self.train("--resume=auto"))
+        self.assertIn(said, (self.path / "run/log.txt").read_text())
+        self.assertNotIn("nothing to resume", self.train("--resume=auto"))
+
+
 if __name__ == "__main__":
     unittest.main()
