@@ -136,10 +136,51 @@ toml::table parse_word(const std::string& text) {
   }
 }
 
+bool reads_back(const std::string& toml, const std::string& text) {
+  try {
+    return toml::parse("value = " + toml)["value"].value<std::string>() == text;
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
+// Between double quotes, with everything escaped that may not stand there as it is.
+std::string escaped(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (const auto code = static_cast<unsigned char>(c); code < 0x20 || code == 0x7f) {
+      const char* digits = "0123456789abcdef";
+      out += std::string("\\u00") + digits[code / 16] + digits[code % 16];
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+// As toml++ writes it where that reads back as the same string: it leaves some characters as they
+// are that it does not read.
 std::string quoted(const std::string& text) {
   std::ostringstream out;
   out << toml::value<std::string>(text);
-  return out.str();
+  return reads_back(out.str(), text) ? out.str() : escaped(text);
+}
+
+// TOML is UTF-8: a string of other bytes, such as a path in Latin-1, cannot be written.
+void check_writable(const OptionEntry& entry, const OptionPointer& value) {
+  const auto check = [&](const std::string& text) {
+    if (reads_back(quoted(text), text)) return;
+    throw Error(ErrorKind::kConfig, entry.name,
+                "holds bytes that are not UTF-8, and config.toml could not record them",
+                "Rename the file or folder, or name it by a link");
+  };
+  std::visit(Overloaded{[&](const std::string* v) { check(*v); },
+                        [&](const std::vector<std::string>* v) {
+                          for (const std::string& text : *v) check(text);
+                        },
+                        [](const auto*) {}},
+             value);
 }
 
 template <class T>
@@ -243,6 +284,7 @@ std::string to_toml(const Options& options) {
       text += (section.empty() ? "[" : "\n[") + name[0] + "]\n";
       section = name[0];
     }
+    check_writable(entry, entry.at(copy));
     text += name[1] + " = " + value_text(entry.at(copy)) + "\n";
   }
   return text;

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Options in files and on the command line: mistakes are named, with what was meant. Needs LACUNA_BINARY."""
+import os
+import subprocess
+import tomllib
 import unittest
 
-from trained_run import TrainedRun, lacuna
+from trained_run import BINARY, ENVIRONMENT, TrainedRun, lacuna
 
 
 class Options(TrainedRun):
@@ -45,6 +48,34 @@ class Options(TrainedRun):
         self.refused(["train", "nothing.toml"], "nothing.toml: ", "No such file")
         self.refused(["train", "folder"], "folder: ", "expected a file")
         self.refused(["train", "c.toml/c.toml"], "c.toml/c.toml: ", "Not a directory")
+
+    def test_a_run_records_every_string_as_it_is(self):
+        odd = "\x01 tab\t line\nquote \" ' back\\slash \x7f\x1b \u00e9 \u2028 \U0001f600 " + 3 * "'"
+        (self.path / odd).write_bytes((self.path / "text").read_bytes())
+        self.train("odd", "--data.paths=" + odd, "--train.length=1 steps")
+        with (self.path / "odd/config.toml").open("rb") as recorded:
+            self.assertEqual(tomllib.load(recorded)["data"]["paths"], [odd])
+        self.ok("train", "odd/config.toml", "--resume", "auto")
+        self.ok("eval", "odd")
+
+    def test_strings_that_toml_cannot_hold_are_refused_before_training(self):
+        latin = b"caf\xe9"
+        os.link(self.path / "text", os.fsencode(self.path) + b"/" + latin)
+        os.link(self.path / "c.toml", os.fsencode(self.path) + b"/" + latin + b".toml")
+        for name, arguments in (("data.paths", [b"c.toml", b"--data.paths", latin]),
+                                ("data.paths", [b"c.toml", b"--data.paths=" + latin]),
+                                ("data.suffixes", [b"c.toml", b"--data.suffixes=" + latin]),
+                                ("train.run", [b"c.toml", b"--train.run=run-" + latin]),
+                                ("train.run", [latin + b".toml"])):
+            before = sorted(os.listdir(self.path))
+            result = subprocess.run([BINARY, b"train", *arguments], cwd=self.path, check=False,
+                                    capture_output=True, env=ENVIRONMENT)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn(f"lacuna: {name}: holds bytes that are not UTF-8".encode(), result.stderr)
+            self.assertEqual(sorted(os.listdir(self.path)), before)
+        evaluated = subprocess.run([BINARY, b"eval", b"run", b"--data.paths", latin], cwd=self.path,
+                                   check=False, capture_output=True, env=ENVIRONMENT)
+        self.assertEqual(evaluated.returncode, 0, evaluated.stderr)  # eval records nothing
 
     def test_options_that_mean_nothing_are_refused(self):
         for option, value, *fragments in (

@@ -72,7 +72,8 @@ void check_resumable(const Options& before, const Options& now);
 /// The value of one option as it would be written in a configuration.
 std::string option_text(const OptionEntry& entry, const Options& options);
 
-/// The options as a TOML file that read_options() reads back to the same values.
+/// The options as a TOML file that read_options() reads back to the same values. Throws
+/// Error(kConfig) for a string that is not UTF-8.
 std::string to_toml(const Options& options);
 
 /// Whether a text is the configuration that a run of any build has resolved and recorded: TOML with
