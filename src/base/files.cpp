@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -78,6 +80,43 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+// The descriptor of this process that a path names, as /dev/fd/3 does; -1 for any other path.
+int descriptor_named(const std::filesystem::path& path) {
+  std::error_code failure;
+  const auto own = std::filesystem::canonical("/proc/self/fd", failure);
+  if (failure || std::filesystem::canonical(path.parent_path(), failure) != own) return -1;
+  try {
+    return static_cast<int>(parse_count(path.filename().string()));
+  } catch (const std::invalid_argument&) {
+    return -1;
+  }
+}
+
+// Where a path leads, also to what does not exist yet. A ring of links ends at one of them.
+std::string end_of_links(const std::string& path) {
+  std::filesystem::path end = path;
+  std::error_code failure;
+  for (int links = 0; links < 40 && std::filesystem::is_symlink(end, failure); ++links) {
+    if (descriptor_named(end) >= 0) break;  // what is behind it may have no name
+    const std::filesystem::path next = std::filesystem::read_symlink(end, failure);
+    if (failure) break;
+    end = end.parent_path() / next;  // an absolute one stands for itself
+  }
+  return end.string();
+}
+
+// Opens what takes bytes but cannot be replaced, a device, a pipe or a descriptor of this process;
+// -1 for any other path.
+int open_stream(const std::string& path, bool is_device) {
+  const int named = descriptor_named(path);
+  if (named < 0 && !is_device) return -1;
+  std::fflush(stdout);  // which it may be
+  const int stream = named >= 0 ? fcntl(named, F_DUPFD_CLOEXEC, 0)
+                                : open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  if (stream < 0) throw unwritable(path, "open the file");
+  return stream;
+}
+
 }  // namespace
 
 void in_pieces(const void* bytes, size_t size, const BetweenPieces& between_pieces,
@@ -134,13 +173,22 @@ std::string read_text(const std::string& path) {
 }
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  path_ = end_of_links(path_);
+  struct stat there {};
+  const bool exists = stat(path_.c_str(), &there) == 0;
+  if (!exists && errno == ELOOP) throw unwritable(path_, "follow the links");
+  descriptor_ = open_stream(path_, exists && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode));
+  if (descriptor_ >= 0) return;
   // Not mkstemp: it would leave the file readable by its owner only, whatever the umask says.
+  const mode_t mode = exists ? 0600 : 0666;
   for (int attempt = 0;; ++attempt) {
     temporary_ = str(path_, ".tmp-", getpid(), '-', attempt);
-    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (descriptor_ >= 0) return;
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (descriptor_ >= 0) break;
     if (errno != EEXIST) throw unwritable(path_, "create a file in this folder");
   }
+  // Where this is refused, the owner alone may read it: never more than before.
+  if (exists) fchmod(descriptor_, there.st_mode & 0777);
 }
 
 AtomicFile::~AtomicFile() {
@@ -154,8 +202,12 @@ void AtomicFile::write(const void* bytes, size_t size) {
 
 void AtomicFile::commit() {
   require(descriptor_ >= 0, "AtomicFile", "a file is committed once");
-  if (fsync(descriptor_) != 0 && errno != EINVAL) throw unwritable(path_, "flush the file");
+  // Pipes and terminals cannot be flushed.
+  if (fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP) {
+    throw unwritable(path_, "flush the file");
+  }
   if (close(std::exchange(descriptor_, -1)) != 0) throw unwritable(path_, "close the file");
+  if (temporary_.empty()) return;
   if (rename(temporary_.c_str(), path_.c_str()) != 0) throw unwritable(path_, "replace the file");
   temporary_.clear();
   sync_folder(folder_of(path_));

@@ -1,14 +1,20 @@
 #include "lacuna/base/files.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "../catch.h"
 #include "../expect_error.h"
 #include "../temp_folder.h"
+#include "lacuna/base/text.h"
 
 using namespace lacuna;
 using Names = std::vector<std::string>;
@@ -172,4 +178,56 @@ TEST_CASE("a growing file keeps what was there, and its bytes are in the system 
   const FileSizeLimit limit(20);
   expect_error(ErrorKind::kIo, "cannot write the file", [&] { file.append("longer than that"); });
   CHECK(read_text(path) == std::string("one two \0three!", 15));  // not the five bytes that fitted
+}
+
+TEST_CASE("an atomic write follows links and keeps them, and the permissions of the file") {
+  const TempFolder folder;
+  folder.put("deep/target", "old");
+  REQUIRE(chmod((folder / "deep/target").c_str(), 0604) == 0);
+  const std::string link = folder / "link", to_link = folder / "to_link", new_one = folder / "new";
+  REQUIRE(symlink("deep/target", link.c_str()) == 0);
+  REQUIRE(symlink(link.c_str(), to_link.c_str()) == 0);
+  REQUIRE(symlink("deep/new", new_one.c_str()) == 0);
+  write_atomic(to_link, "new");
+  write_atomic(new_one, "newest");
+  CHECK(read_text(folder / "deep/target") == "new");
+  CHECK(read_text(folder / "deep/new") == "newest");
+  for (const std::string& path : {link, to_link, new_one}) {
+    CHECK(std::filesystem::is_symlink(path));
+  }
+  struct stat facts {};
+  REQUIRE(stat((folder / "deep/target").c_str(), &facts) == 0);
+  CHECK((facts.st_mode & 0777) == 0604);
+  CHECK(folder.names() == Names{"deep", "link", "new", "to_link"});
+  REQUIRE(symlink("ring", (folder / "ring").c_str()) == 0);
+  expect_error(ErrorKind::kIo, "symbolic links", [&] { write_atomic(folder / "ring", "x"); });
+}
+
+TEST_CASE("an atomic write into a pipe or a device goes there and leaves it in place") {
+  const TempFolder folder;
+  const std::string pipe = folder / "pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  std::string read;
+  std::thread reader([&] { read = read_text(pipe); });
+  write_atomic(pipe, "through");
+  reader.join();
+  CHECK(read == "through");
+  const std::string device = folder / "null";
+  if (mknod(device.c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0) write_atomic(device, "x");
+  CHECK(std::filesystem::is_fifo(pipe));
+  CHECK(folder.names().size() == (std::filesystem::is_character_file(device) ? 2 : 1));
+}
+
+TEST_CASE("an atomic write to a descriptor under its name goes on where the descriptor is") {
+  const TempFolder folder;
+  const int file = open((folder / "f").c_str(), O_RDWR | O_CREAT, 0600);
+  REQUIRE(file >= 0);
+  REQUIRE(write(file, "one ", 4) == 4);
+  write_atomic(str("/dev/fd/", file), "two ");
+  write_atomic(str("/proc/self/fd/", file), "three");
+  REQUIRE(write(file, "!", 1) == 1);
+  close(file);
+  CHECK(read_text(folder / "f") == "one two three!");
+  CHECK(folder.names() == Names{"f"});
+  expect_error(ErrorKind::kIo, "Bad file descriptor", [] { write_atomic("/dev/fd/999", "x"); });
 }

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import os
 import re
 import shutil
 import signal
@@ -67,6 +68,28 @@ class Evaluation(TrainedRun):
             [name, f"{found['bits']:.6f}", f"{found['nats']:.3f}", "25", found["file"]]
             for name, found in report["weights"].items()])
         self.assertEqual(len({row.index("run/") for row in table[1:]} | {table[0].index("file")}), 1)
+
+    def test_a_report_goes_where_links_and_descriptors_lead(self):
+        expected = self.ok("eval", "run", "--json", "-").stdout
+        target, link = self.path / "target", self.path / "link"
+        target.write_text("old")
+        target.chmod(0o604)
+        link.symlink_to("target")
+        self.ok("eval", "run", "--json", "link")
+        self.assertTrue(link.is_symlink())
+        self.assertEqual((target.read_bytes(), target.stat().st_mode & 0o777), (expected, 0o604))
+        self.assertIn(expected, self.ok("eval", "run", "--json", "/dev/stdout").stdout)
+        with (self.path / "out").open("w") as out:
+            subprocess.run([BINARY, "eval", "run", "--json", "/dev/stdout"], cwd=self.path, stdout=out,
+                           check=True, env=ENVIRONMENT)
+        self.assertEqual((self.path / "out").read_bytes(),
+                         self.ok("eval", "run", "--json", "/dev/stdout").stdout)
+        os.mkfifo(self.path / "pipe")
+        with subprocess.Popen(["cat", "pipe"], cwd=self.path, stdout=subprocess.PIPE) as reader:
+            self.addCleanup(reader.kill)
+            self.ok("eval", "run", "--json", "pipe")
+            self.assertTrue((self.path / "pipe").is_fifo())
+            self.assertEqual(reader.communicate(timeout=30)[0], expected)
 
     def test_eval_of_other_parts_and_of_a_run_without_an_average(self):
         self.assertEqual(self.report("--split", "test")["positions"], 251)

@@ -40,10 +40,13 @@ class MappedFile {
 };
 
 /// A file written piece by piece under a temporary name in its final folder. Only commit() puts it
-/// in place; without it the destructor removes the temporary and an older file stays as it was.
+/// in place, with the permissions of an older file; without it the destructor removes the temporary
+/// and an older file stays as it was. Links are followed: what they lead to is replaced. What
+/// cannot be replaced is written to straight away: a device, a pipe, a descriptor such as
+/// /dev/stdout.
 class AtomicFile {
  public:
-  /// Throws Error(kIo) when the temporary cannot be created.
+  /// Throws Error(kIo) when the temporary cannot be created, or the device not be opened.
   explicit AtomicFile(std::string path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -55,8 +58,8 @@ class AtomicFile {
   void commit();
 
  private:
-  std::string path_;
-  std::string temporary_;  // empty once renamed
+  std::string path_;       // where links lead
+  std::string temporary_;  // empty once renamed, and for what is written to straight away
   int descriptor_ = -1;
 };
 
