@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
 
 namespace lacuna {
@@ -251,10 +252,12 @@ FolderLock::FolderLock(const std::string& folder) {
   descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw unwritable(path, "open the file");
   if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-  const Error refused = unwritable(path, "lock the file");
-  const bool taken = errno == EWOULDBLOCK;
+  if (errno != EWOULDBLOCK) {
+    log_warning(str(path, ": cannot lock the file: ", system_reason(),
+                    "; see to it that no other process works in this folder"));
+    return;
+  }
   close(descriptor_);
-  if (!taken) throw refused;
   throw Error(ErrorKind::kUsage, folder, "another lacuna is at work in this folder",
               "Wait for it or stop it");
 }

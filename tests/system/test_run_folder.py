@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The folder of a run: whose files are removed and whose stay, and when. Needs LACUNA_BINARY."""
+"""The folder of a run: whose files are removed and whose stay, and when. Needs LACUNA_BINARY
+and LACUNA_NO_FLOCK."""
+import errno
+import os
 import resource
 import shutil
 import signal
@@ -9,6 +12,8 @@ import unittest
 
 import small_run
 from small_run import BINARY, ECHO, SmallRun
+
+AGAIN = (["--overwrite"], ["--resume=auto"])
 
 
 class FoldersOfOthers(SmallRun):
@@ -182,6 +187,31 @@ class Replaced(SmallRun):
         self.refused("embedding", "train", "c.toml", "--overwrite", "--init-from=wide")
         self.refused("missing", "train", "c.toml", "--overwrite", "--data.paths=missing")
         self.unchanged()
+
+
+class Locks(SmallRun):
+    """A file system without locks, as a library makes one of any: LACUNA_NO_FLOCK."""
+
+    def without_locks(self, error, *arguments):
+        environment = {**os.environ, "LD_PRELOAD": os.environ["LACUNA_NO_FLOCK"],
+                       "LACUNA_FLOCK_ERROR": str(int(error)), "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        return subprocess.run([BINARY, "train", "c.toml", *arguments], cwd=self.path, text=True,
+                              capture_output=True, check=False, env=environment)
+
+    def test_without_locks_training_warns_and_goes_on(self):
+        for error in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            for flags in ([], ["--resume=auto"], ["--overwrite"]):
+                result = self.without_locks(error, "--train.run=unlocked", *flags)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertIn("warning: unlocked/lock: cannot lock the file: " + os.strerror(error),
+                              result.stderr)
+            shutil.rmtree(self.path / "unlocked")
+
+    def test_a_lock_that_another_holds_refuses(self):
+        self.train()
+        result = self.without_locks(errno.EWOULDBLOCK, "--overwrite")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("another lacuna", result.stderr)
 
 
 class Renamed(SmallRun):

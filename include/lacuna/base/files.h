@@ -86,10 +86,11 @@ class AppendFile {
 void sync_folder(const std::string& path);
 
 /// Keeps a folder to one process, by a lock on the file `lock` in it; the system releases it when
-/// the process ends, however it ends.
+/// the process ends, however it ends. Where the file system has no locks, it warns and does not.
 class FolderLock {
  public:
-  /// Throws Error(kUsage) when another process holds the lock, Error(kIo) when there can be none.
+  /// Throws Error(kUsage) when another process holds the lock, Error(kIo) when the file cannot be
+  /// made.
   explicit FolderLock(const std::string& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
