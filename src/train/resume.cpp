@@ -72,6 +72,16 @@ RunStart choose_start(const RunRequest& request, const RunFolder& folder) {
   return start;
 }
 
+std::string rate_jump(const Options& before, const Options& now, const StepSize& step,
+                      int64_t updates) {
+  const optim::Schedule old_way = schedule(before, step), new_way = schedule(now, step);
+  const double from = old_way.rate(updates), to = new_way.rate(updates + 1);
+  if (old_way.total == new_way.total || updates >= new_way.total || from == to) return "";
+  return str("train.length is ", now.train.length, " now, it was ", before.train.length,
+             ": the learning rate jumps from ", from, " to ", to, ", ",
+             fixed(to / new_way.learning_rate, 2), " of its peak");
+}
+
 void check_data_stays(const Options& options, const RunFolder& folder) {
   if (folder.files().empty()) return;
   for (const std::string& path : options.data.paths) {

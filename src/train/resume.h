@@ -5,6 +5,7 @@
 
 #include "lacuna/train/run.h"
 #include "lacuna/train/run_folder.h"
+#include "lacuna/train/setup.h"
 
 namespace lacuna::train {
 
@@ -16,6 +17,11 @@ struct RunStart {
 /// Throws Error(kUsage) for flags that contradict each other and for a folder that is not free for
 /// what was asked, Error(kData) when there is no such checkpoint.
 RunStart choose_start(const RunRequest& request, const RunFolder& folder);
+
+/// Says how another train.length makes the learning rate jump after so many updates; empty when it
+/// does not.
+std::string rate_jump(const Options& before, const Options& now, const StepSize& step,
+                      int64_t updates);
 
 /// Throws Error(kUsage) when the run would remove or rewrite what it trains on. The data set has
 /// been opened.

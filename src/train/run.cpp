@@ -67,6 +67,8 @@ class Run {
                   "Start a new run, or take its weights alone with --init-from");
     }
     trainer_.restore(checkpoint);
+    rate_jump_ = rate_jump(read_options(checkpoint + "/config.toml", {}), options_, step_size_,
+                           state.updates);
     best_bits_ = state.best_bits;
     since_best_ = state.since_best;
     evaluation_due_ = state.evaluation_due;
@@ -115,6 +117,7 @@ class Run {
 
   void train_to_the_end() {
     for (const std::string& line : opening_) log_quiet(line);
+    if (!rate_jump_.empty()) display_.warn(rate_jump_);
     memory_ = trainer_.memory().total();
     record_start(folder_, data_, data_identity_, trainer_);
     metrics_.emplace(folder_, display_, Clock::now() - first_step_);
@@ -302,6 +305,7 @@ class Run {
   int64_t since_best_ = 0;           // evaluations after that
   int64_t patience_;                 // evaluations; 0: endless
   RunDisplay display_;
+  std::string rate_jump_;
   std::vector<std::string> opening_;  // what was said before the log was opened
   Clock::duration first_step_{0};     // what it took, when it is done before the rest
   std::optional<RunMetrics> metrics_;

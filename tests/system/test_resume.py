@@ -184,6 +184,17 @@ class Resume(SmallRun):
         self.same_weights("run", "other")
         self.assertEqual(small_run.steps(self.path / "other"), [20])
 
+    def test_a_longer_way_announces_the_jump_of_the_rate(self):
+        self.train()
+        text = self.train("--resume=auto", "--train.length=40 steps")
+        rates = {line["step"]: line["learning_rate"] for line in small_run.metrics(self.path / "run")
+                 if line["kind"] == "train"}
+        self.assertEqual(rates[20], 0)
+        self.assertIn(f"warning: train.length is 40 steps now, it was 20 steps: the learning rate jumps "
+                      f"from 0 to {rates[21]:.6g}, {rates[21] / 0.001:.2f} of its peak", text)
+        self.assertIn("the learning rate jumps", (self.path / "run/log.txt").read_text())
+        self.assertNotIn("jumps", self.train("--resume=auto", "--train.length=40 steps"))
+
     def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(self):
         seed = time.time_ns()
         with self.subTest(seed=seed):
