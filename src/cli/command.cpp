@@ -91,6 +91,11 @@ bool takes_word(const Command& command, const std::string& flag) {
   });
 }
 
+// Whether a word is --section.key or --section.key=VALUE.
+bool is_option(const std::string& word) {
+  return word.starts_with("--") && word.substr(0, word.find('=')).find('.') != std::string::npos;
+}
+
 // Moves each --section.key VALUE out of `words`, wherever it stands: to CLI11 it is an unknown
 // flag, and its value would become the next positional.
 std::vector<train::Override> take_overrides(const Command& command,
@@ -100,10 +105,17 @@ std::vector<train::Override> take_overrides(const Command& command,
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string word = words[i];
     const size_t equals = word.find('=');
+    const bool takes_next =
+        takes_word(command, word) || (is_option(word) && equals == std::string::npos);
+    if (takes_next && i + 1 < words.size() && words[i + 1].starts_with("--")) {
+      throw Error(ErrorKind::kUsage, word,
+                  "a value is missing after it: '" + words[i + 1] + "' is a flag",
+                  "A value that begins with -- is given as " + word + "=" + words[i + 1]);
+    }
     if (takes_word(command, word) && i + 1 < words.size()) {
       rest.push_back(word);
       rest.push_back(words[++i]);
-    } else if (!word.starts_with("--") || word.substr(0, equals).find('.') == std::string::npos) {
+    } else if (!is_option(word)) {
       rest.push_back(word);
     } else if (equals != std::string::npos) {
       overrides.emplace_back(bare(word.substr(0, equals)), word.substr(equals + 1));

@@ -74,6 +74,13 @@ class Refusals(TrainedRun):
         self.refused(train + ["--model.layer", "3"], "--model.layer", "'model.layers'")
         self.refused(train + ["--modle.layers=3"], "--modle.layers", "'model.layers'")
         self.refused(train + ["--model.layers"], "--model.layers", "missing")
+        self.refused(train + ["--train.run", "--overwrite"], "--train.run: a value is missing",
+                     "'--overwrite' is a flag", "--train.run=--overwrite")
+        self.refused(train + ["--resume", "--overwrite"], "--resume: a value is missing")
+        self.refused(["sample", "run", "--prompt", "--raw"], "--prompt: a value is missing",
+                     "--prompt=--raw")
+        self.ok(*train, "--train.run=--dashed", "--train.length=1 steps")
+        self.assertTrue((self.path / "--dashed/config.toml").exists())
         self.refused(train + ["--model.layers", "x"], "--model.layers", "whole number", "string")
         self.refused(train + ["--model.layers", "-3"], "--model.layers", "1", "1024", "-3")
         self.refused(train + ["--model.layers="], "--model.layers", "whole number")
