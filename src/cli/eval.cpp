@@ -100,6 +100,17 @@ bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
   return true;
 }
 
+// What is not finite has been shown by now.
+void check_finite(const std::vector<EvalResult>& results) {
+  for (const auto& [weights, run, evaluation] : results) {
+    if (std::isfinite(evaluation.bits)) continue;
+    throw Error(ErrorKind::kNumeric, run->weights_file(),
+                "the bits of these weights are not finite",
+                "They are of a training that diverged, or damaged: `lacuna inspect checkpoint` "
+                "shows which");
+  }
+}
+
 void run_eval(const Parsed& parsed, const Stop& stop) {
   EvalReport report{.folder = parsed.text("RUN"),
                     .split = split_called(parsed.text("split")),
@@ -120,6 +131,7 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
   const std::string json = file.empty() ? "" : report_json(report, *data);
   std::fputs(file == "-" ? json.c_str() : report_text(report, *data).c_str(), stdout);
   if (!file.empty() && file != "-") write_atomic(file, json);
+  check_finite(report.results);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "lacuna/base/error.h"
+
 namespace lacuna::train {
 namespace {
 
@@ -56,6 +58,12 @@ std::vector<double> relative_probabilities(const std::vector<double>& logits,
 }
 
 int32_t draw(const std::vector<double>& logits, const DrawRule& rule, double uniform) {
+  const auto bad = [](double logit) { return std::isnan(logit) || logit == HUGE_VAL; };
+  if (std::any_of(logits.begin(), logits.end(), bad)) {
+    throw Error(ErrorKind::kNumeric, "sampling", "the model's outputs are not finite",
+                "The weights are of a training that diverged, or damaged: `lacuna inspect "
+                "checkpoint` shows which");
+  }
   const std::vector<double> weights = relative_probabilities(logits, rule);
   double left = uniform * std::accumulate(weights.begin(), weights.end(), 0.0);
   int32_t last = 0;  // the last symbol with any weight: where rounding leaves a remainder

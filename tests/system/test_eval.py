@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import time
 import unittest
@@ -90,6 +91,23 @@ class Evaluation(TrainedRun):
             self.ok("eval", "run", "--json", "pipe")
             self.assertTrue((self.path / "pipe").is_fifo())
             self.assertEqual(reader.communicate(timeout=30)[0], expected)
+
+    def test_weights_that_are_not_finite_are_an_error(self):
+        for name in ("weights", "average"):
+            header, data = read_safetensors(self.run_folder / f"{name}.safetensors")
+            begin, end = header["head.weight"]["data_offsets"]
+            nothing = struct.pack("<f", math.nan) * ((end - begin) // 4)
+            write_safetensors(self.run_folder / f"{name}.safetensors", header,
+                              data[:begin] + nothing + data[end:])
+        for arguments in (["eval", "run", "--json", "-"], ["sample", "run", "--length", "5"],
+                          ["sample", "run", "--length", "5", "--temperature", "0"],
+                          ["sample", "run", "--length", "5", "--no-cache", "--count", "2"]):
+            result = lacuna(self.path, *arguments)
+            self.assertEqual(result.returncode, 1, result.stdout)
+            self.assertIn(b"not finite", result.stderr)
+            self.assertIn(b"lacuna inspect checkpoint", result.stderr)
+        self.assertIsNone(json.loads(lacuna(self.path, "eval", "run", "--json", "-").stdout)
+                          ["weights"]["raw"]["bits"])
 
     def test_eval_of_other_parts_and_of_a_run_without_an_average(self):
         self.assertEqual(self.report("--split", "test")["positions"], 251)

@@ -22,7 +22,7 @@ std::vector<double> row_of(const View& logits, int64_t row);
 std::vector<double> relative_probabilities(const std::vector<double>& logits, const DrawRule& rule);
 
 /// The symbol at which the running sum of relative_probabilities(logits, rule) passes the share
-/// `uniform` of the whole sum.
+/// `uniform` of the whole sum. Throws Error(kNumeric) when a logit is NaN or infinitely likely.
 int32_t draw(const std::vector<double>& logits, const DrawRule& rule, double uniform);
 
 }  // namespace lacuna::train
