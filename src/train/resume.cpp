@@ -23,6 +23,17 @@ RunStart newest_of(const RunFolder& folder) {
   return {newest, !newest.empty()};
 }
 
+// The folder of a run is no checkpoint, but has some.
+void check_is_checkpoint(const std::string& place) {
+  const CheckpointFolder checkpoints(RunFolder(place).checkpoints());
+  if (checkpoints.steps().empty()) return;
+  const std::string newest = checkpoints.newest_complete();
+  throw Error(ErrorKind::kUsage, "--resume", place + " is the folder of a run, not of a checkpoint",
+              newest.empty()
+                  ? "None of its checkpoints is complete"
+                  : "The newest is " + newest + "; --resume auto takes the newest of train.run");
+}
+
 // What a run has made after the step of a checkpoint and loses when it goes on from there.
 std::vector<std::string> made_after(const std::string& checkpoint, const RunFolder& folder) {
   const int64_t step = read_state(checkpoint).step;
@@ -60,6 +71,7 @@ RunStart choose_start(const RunRequest& request, const RunFolder& folder) {
   if (request.resume == "auto" && folder.has_run()) return newest_of(folder);
   RunStart start;
   if (!request.resume.empty() && request.resume != "auto") {
+    check_is_checkpoint(request.resume);
     verify_checkpoint(request.resume);
     std::error_code ignored;
     start = {request.resume, fs::equivalent(request.resume + "/..", folder.checkpoints(), ignored)};

@@ -25,6 +25,23 @@ std::optional<int64_t> step_of(const SafetensorsFile& file) {
   }
 }
 
+// A run that is at work or was killed has no weights but those of its checkpoints.
+void check_saved(const std::string& folder) {
+  const RunFolder run(folder);
+  std::error_code ignored;
+  const bool configured = run.has_config();
+  if (configured && std::filesystem::exists(run.weights(), ignored)) return;
+  const CheckpointFolder checkpoints(run.checkpoints());
+  if (checkpoints.steps().empty()) return;  // what is missing is named where it is read
+  const std::string newest = checkpoints.newest_complete();
+  throw Error(ErrorKind::kData, folder,
+              configured
+                  ? "the run has no final weights: it has not come to its end"
+                  : "there are checkpoints of a run, but neither its config.toml nor weights",
+              newest.empty() ? "None of its checkpoints is complete"
+                             : "Give a checkpoint of it; the newest is " + newest);
+}
+
 }  // namespace
 
 std::optional<int64_t> step_of_weights(const std::string& file) {
@@ -37,6 +54,7 @@ bool has_average(const std::string& folder) {
 }
 
 std::string weights_in(const std::string& folder, bool raw) {
+  check_saved(folder);
   const RunFolder run(folder);
   std::error_code ignored;
   if (std::filesystem::exists(folder + "/state.json", ignored)) verify_checkpoint(folder);
@@ -44,7 +62,8 @@ std::string weights_in(const std::string& folder, bool raw) {
 }
 
 SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides)
-    : options_(read_options(RunFolder(folder).config(), overrides)), queue_(make_queue(options_)) {
+    : options_((check_saved(folder), read_options(RunFolder(folder).config(), overrides))),
+      queue_(make_queue(options_)) {
   weights_file_ = weights_in(folder, raw);
   // The vocabulary is not an option: the token table has a row for every symbol.
   const SafetensorsFile file(weights_file_);

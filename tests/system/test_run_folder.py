@@ -135,6 +135,26 @@ class Recognised(SmallRun):
 
     def test_checkpoints_that_were_copied_alone(self):
         self.goes_on("checkpoints")
+        shutil.rmtree(self.path / "copy")
+        shutil.copytree(self.path / "run/checkpoints", self.path / "copy/checkpoints")
+        for command in ("eval", "sample"):
+            self.refused("the newest is copy/checkpoints/step-20", command, "copy")
+        self.refused("The newest is copy/checkpoints/step-20", "train", "c.toml", "--resume=copy")
+        for arguments in (["eval", "copy/checkpoints/step-20"], ["inspect", "checkpoint", "copy"],
+                          ["train", "c.toml", "--train.run=copy", "--resume=auto"]):
+            result = self.lacuna(*arguments)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.same_weights("run", "copy")
+
+    def test_a_killed_run_names_its_newest_checkpoint(self):
+        (self.path / "run/weights.safetensors").unlink()
+        (self.path / "run/average.safetensors").unlink()
+        (self.path / "run/checkpoints/step-20/manifest.json").write_text("{}")
+        place = "run/checkpoints/step-15"
+        for arguments in (["eval", "run"], ["sample", "run"], ["train", "c.toml", "--resume=run"],
+                          ["train", "c.toml", "--train.run=new", "--init-from=run"]):
+            self.refused("newest is " + place, *arguments)
+        self.train("--train.run=new", f"--init-from={place}")
 
 
 class Replaced(SmallRun):

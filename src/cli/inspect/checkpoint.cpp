@@ -175,14 +175,14 @@ void inspect_checkpoint(const Parsed& parsed, const Stop&) {
     return print_checkpoint(folder);
   }
   const train::RunFolder run(folder);
-  if (!run.has_config()) {
+  if (!run.has_config() && !run.has_run()) {
     throw Error(ErrorKind::kData, folder, "is neither the folder of a run nor that of a checkpoint",
                 "A run has config.toml, a checkpoint manifest.json besides");
   }
   std::printf("run         %s\n", folder.c_str());
   print_checkpoints(run);
   print_files(folder);
-  print_config(folder);
+  if (run.has_config()) print_config(folder);
   for (const std::string& file : {run.weights(), run.average()}) {
     if (exists(file)) print_tensors(file);
   }
