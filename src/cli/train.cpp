@@ -14,7 +14,11 @@ namespace {
 std::string run_around(const std::filesystem::path& config) {
   if (config.filename() != "config.toml") return "";
   const std::filesystem::path place = config.parent_path();
-  for (const auto& folder : {place, place / "../.."}) {
+  std::vector<std::filesystem::path> folders{place};
+  if (std::filesystem::absolute(config).parent_path().parent_path().filename() == "checkpoints") {
+    folders.push_back(place / "../..");
+  }
+  for (const std::filesystem::path& folder : folders) {
     std::string name = folder.lexically_normal().string();
     if (name.size() > 1 && name.ends_with('/')) name.pop_back();
     if (name.empty()) name = ".";

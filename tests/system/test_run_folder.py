@@ -257,9 +257,12 @@ class Renamed(SmallRun):
         self.assertEqual(result.returncode, 0, result.stderr)
         (self.path / "elsewhere").mkdir()
         shutil.copy(self.path / "renamed/config.toml", self.path / "elsewhere")
-        result = self.lacuna("train", "elsewhere/config.toml", "--train.length=1 steps")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertTrue((self.path / "run/config.toml").exists())
+        shutil.copytree(self.path / "elsewhere", self.path / "renamed/deeper/elsewhere")
+        for config in ("elsewhere/config.toml", "renamed/deeper/elsewhere/config.toml"):
+            result = self.lacuna("train", config, "--train.length=1 steps", "--overwrite")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(small_run.steps(self.path / "run"), [1])
+            shutil.rmtree(self.path / "run")
 
     def test_nothing_to_resume_is_said(self):
         said = "nothing to resume in run: a new run begins"
