@@ -159,8 +159,8 @@ std::string escaped(const std::string& text) {
   return out + '"';
 }
 
-// As toml++ writes it where that reads back as the same string: it leaves some characters as they
-// are that it does not read.
+// As toml++ writes it where that reads back as the same string: of one that begins with a line
+// break it makes a text of several lines, where the first break does not count.
 std::string quoted(const std::string& text) {
   std::ostringstream out;
   out << toml::value<std::string>(text);

@@ -51,12 +51,14 @@ class Options(TrainedRun):
 
     def test_a_run_records_every_string_as_it_is(self):
         odd = "\x01 tab\t line\nquote \" ' back\\slash \x7f\x1b \u00e9 \u2028 \U0001f600 " + 3 * "'"
-        (self.path / odd).write_bytes((self.path / "text").read_bytes())
-        self.train("odd", "--data.paths=" + odd, "--train.length=1 steps")
-        with (self.path / "odd/config.toml").open("rb") as recorded:
-            self.assertEqual(tomllib.load(recorded)["data"]["paths"], [odd])
-        self.ok("train", "odd/config.toml", "--resume", "auto")
-        self.ok("eval", "odd")
+        for name in (odd, "\n", "\nbehind a line break\n"):
+            with self.subTest(name=name):
+                (self.path / name).write_bytes((self.path / "text").read_bytes())
+                self.train("odd", "--data.paths=" + name, "--train.length=1 steps", "--overwrite")
+                with (self.path / "odd/config.toml").open("rb") as recorded:
+                    self.assertEqual(tomllib.load(recorded)["data"]["paths"], [name])
+                self.ok("train", "odd/config.toml", "--resume", "auto")
+                self.ok("eval", "odd")
 
     def test_strings_that_toml_cannot_hold_are_refused_before_training(self):
         latin = b"caf\xe9"

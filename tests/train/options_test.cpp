@@ -134,7 +134,7 @@ TEST_CASE("strings and numbers come back exactly from a written file") {
   options.optim.clip = 1e9;
   options.train.seed = int64_t{1} << 53;
   options.data.suffixes = "tab \t line \n quote \" ' backslash \\ bell \a \xC3\xBC";
-  options.data.paths = {"", " ", "it's", "\"\"\"", "'''", "C:\\x"};
+  options.data.paths = {"", " ", "\n", "\n\r\n=", "it's", "\"\"\"", "'''", "C:\\x"};
   check_same(read_options(folder.put("odd.toml", to_toml(options)), {}), options);
 }
 
