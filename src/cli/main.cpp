@@ -6,26 +6,14 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/cli/command.h"
-
-namespace {
-
-volatile std::sig_atomic_t stop_requested = 0;
-
-// The first Ctrl-C asks the command to end; a second one kills.
-void request_stop(int signal) {
-  stop_requested = 1;
-  std::signal(signal, SIG_DFL);
-}
-
-}  // namespace
+#include "signals.h"
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, request_stop);
-  std::signal(SIGTERM, request_stop);
-  std::signal(SIGUSR1, request_stop);  // how schedulers announce the end of a job
-  std::signal(SIGXFSZ, SIG_IGN);       // a limit on the size of files is a write that fails
+  lacuna::cli::watch_signals();
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is a write that fails
   try {
-    lacuna::cli::run_command_line(argc, argv, [] { return stop_requested != 0; });
+    lacuna::cli::run_command_line(argc, argv, lacuna::cli::stop_requested);
+    lacuna::cli::stop_acknowledging();
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
     std::fprintf(stderr, "lacuna: cannot write to the standard output.\n");
     return 1;

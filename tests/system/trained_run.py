@@ -13,6 +13,8 @@ from pathlib import Path
 BINARY = os.path.abspath(os.environ["LACUNA_BINARY"])
 # Threads that wait without spinning: a busy machine would make two of them crawl.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+# What a stopped command may say, unless it ends sooner than that.
+ANSWER = "stopping after the work at hand; again to quit now\n"
 FILES = ["average.safetensors", "checkpoints", "config.toml", "events", "lock", "log.txt", "metrics.jsonl",
          "starts.jsonl", "weights.safetensors"]
 CONFIG = """[data]

@@ -1,0 +1,100 @@
+#include "signals.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace lacuna::cli {
+namespace {
+
+// `timeout` and others send one request twice, to the process and to its group; nobody presses
+// Ctrl-C twice as fast.
+constexpr std::chrono::milliseconds kOneRequest(50);
+
+// The watching thread uses these until the process is gone: none has a destructor.
+std::atomic<bool> requested, over;
+bool watched = false;        // by a thread
+sigset_t mask_at_start;      // for the processes that this one may start
+sigset_t asking, insisting;  // all that are watched; those whose second one ends the process
+
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  return sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+// A line of its own also below the live line of training, which has no end.
+void acknowledge() {
+  if (over) return;
+  std::string text = isatty(STDERR_FILENO) == 1 ? "\n" : "";
+  text += "stopping after the work at hand; again to quit now\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+}
+
+// The next one meets a thread that does not block it, and does what it does by default. Before
+// anything is written, which may take as long as its reader likes.
+void let_the_next_one_through() {
+  pthread_sigmask(SIG_UNBLOCK, &insisting, nullptr);
+}
+
+// Takes one that has come already; returns 0 or less when there is none.
+int take_pending() {
+  const timespec at_once{};
+  return sigtimedwait(&asking, nullptr, &at_once);
+}
+
+[[noreturn]] void watch() {
+  int signal = 0;
+  do {
+    sigwait(&asking, &signal);
+    requested = true;
+  } while (signal == SIGHUP);
+  std::this_thread::sleep_for(kOneRequest);
+  while (take_pending() > 0) {
+  }
+  let_the_next_one_through();
+  acknowledge();
+  for (;;) pause();
+}
+
+}  // namespace
+
+void watch_signals() {
+  sigemptyset(&insisting);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
+    sigaddset(&insisting, signal);
+    std::signal(signal, SIG_DFL);  // it may have been ignored, as in the background of a script
+  }
+  asking = insisting;
+  if (!is_ignored(SIGHUP)) sigaddset(&asking, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &asking, &mask_at_start);
+  pthread_atfork(nullptr, nullptr, [] { pthread_sigmask(SIG_SETMASK, &mask_at_start, nullptr); });
+  try {
+    std::thread(watch).detach();
+    watched = true;
+  } catch (const std::system_error&) {  // no thread can be made: stop_requested() looks
+  }
+}
+
+bool stop_requested() {
+  if (watched) return requested;
+  const int signal = take_pending();
+  if (signal <= 0) return requested;
+  requested = true;
+  if (signal != SIGHUP) {
+    let_the_next_one_through();
+    acknowledge();
+  }
+  return true;
+}
+
+void stop_acknowledging() {
+  over = true;
+}
+
+}  // namespace lacuna::cli

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Signals: the first one is answered and never harms a computation, the second one quits, a hang-up
+saves. Needs LACUNA_BINARY."""
+import fcntl
+import os
+import pty
+import random
+import shutil
+import signal
+import subprocess
+import termios
+import time
+import unittest
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import small_run
+import trained_run
+from small_run import BINARY, ECHO
+from test_interrupts import ENDLESS, Interrupts, wait_until
+
+ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+ANSWER = trained_run.ANSWER.rstrip()
+# Two threads, and products that fill most of the time.
+LARGE = ["--model.width=128", "--model.context=240", "--train.threads=2", "--train.batch=4"]
+# A step of minutes.
+LONG = ["--train.accumulation=65536", *ENDLESS]
+
+
+def watches(process):
+    """Whether SIGINT no longer does what it does by default."""
+    status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    masks = [int(line.split()[1], 16) for line in status if line.startswith(("SigBlk:", "SigCgt:"))]
+    return any(mask >> (signal.SIGINT - 1) & 1 for mask in masks)
+
+
+class Storm(Interrupts):
+    def interrupted(self, arguments, delay, number):
+        with subprocess.Popen([BINARY, *arguments], cwd=self.path, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as process:
+            try:
+                wait_until(lambda: watches(process))
+                time.sleep(delay)
+                process.send_signal(number)
+                error = process.communicate(timeout=60)[1]
+            finally:
+                process.kill()
+        return process.returncode, error
+
+    def test_no_signal_harms_a_computation(self):
+        self.train("--train.run=trained", "--train.length=1 steps", "--train.evaluate_every=0 steps",
+                   *ECHO, *LARGE)
+        random_source = random.Random(1)
+
+        def job(k):
+            kinds = [["train", "c.toml", f"--train.run=run-{k}", *ENDLESS, *LARGE],
+                     ["eval", "trained", "--data.echo_size=10000000", "--data.split=0 / 1"],
+                     ["sample", "trained", "--length=1000000", "--no-cache"]]
+            return kinds[min(k % 4, 2)], random_source.uniform(0, 0.15), random_source.choice(ASKING)
+
+        jobs = [job(k) for k in range(240)]
+        with ThreadPool(2) as pool:
+            for arguments, (code, error) in zip(jobs, pool.starmap(self.interrupted, jobs)):
+                self.assertEqual(code, 0, f"{arguments}: {error}")
+        for run in random_source.sample(sorted(self.path.glob("run-*")), 8):
+            self.assertEqual(self.lacuna("inspect", "checkpoint", run.name).returncode, 0)
+
+
+class Insisting(Interrupts):
+    def training(self, begun, *arguments):
+        """A new run that has come to writing the file."""
+        shutil.rmtree(self.path / "run", ignore_errors=True)
+        process = self.start("train", "c.toml", *arguments)
+        wait_until(lambda: (self.path / "run" / begun).exists())
+        return process
+
+    def test_the_first_is_answered_and_the_second_quits_at_once(self):
+        for first, second in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGUSR1),
+                              (signal.SIGUSR1, signal.SIGTERM)):
+            with self.subTest(first=first, second=second):
+                process = self.training("log.txt", *LONG)
+                process.send_signal(first)
+                self.read_until(process, ANSWER)
+                process.send_signal(second)
+                self.assertEqual(process.wait(10), -second)
+
+    def test_one_request_may_come_twice(self):
+        # As `timeout` sends it: to the process, then to its group.
+        for _ in range(5):
+            process = self.training("metrics.jsonl", *ENDLESS)
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGHUP)
+            process.send_signal(signal.SIGTERM)
+            text = process.communicate(timeout=30)[1]
+            self.assertEqual(process.returncode, 0, text)
+            self.assertIn("stopped after", text)
+
+    def test_the_answer_has_a_line_of_its_own_below_the_live_line(self):
+        try:
+            master, slave = pty.openpty()
+        except OSError as failure:
+            self.skipTest(f"no pseudo-terminal: {failure}")
+        self.addCleanup(os.close, master)
+        with subprocess.Popen([BINARY, "train", "c.toml", *ENDLESS, *LARGE, "--train.accumulation=50"],
+                              cwd=self.path, stderr=slave) as process:
+            os.close(slave)
+            output = b""
+            while b"step 1/" not in output:
+                output += os.read(master, 4096)
+            process.send_signal(signal.SIGINT)
+            try:
+                while chunk := os.read(master, 4096):
+                    output += chunk
+            except OSError:  # the other end is closed
+                pass
+            self.assertEqual(process.wait(30), 0)
+        self.assertRegex(output, rb"\n" + ANSWER.encode() + rb"[^\r\n]*\r\n")
+
+
+class HangUps(Interrupts):
+    def test_a_terminal_that_goes_away_stops_the_run_and_all_is_saved(self):
+        try:
+            master, slave = pty.openpty()
+        except OSError as failure:  # a bare chroot has none
+            self.skipTest(f"no pseudo-terminal: {failure}")
+        # The leader of a session whose terminal this is, as a shell's last command over ssh is.
+        process = subprocess.Popen(
+            [BINARY, "train", "c.toml", *ENDLESS], cwd=self.path, stdin=slave, stdout=slave,
+            stderr=slave, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        os.close(slave)
+        while b"step 9/" not in os.read(master, 4096):
+            pass
+        os.close(master)
+        self.assertEqual(process.wait(30), 0)
+        last = small_run.steps(self.path / "run")[-1]
+        self.assertIn(f"stopped after {last} steps", (self.path / "run/log.txt").read_text())
+        self.assertEqual(self.lacuna("eval", f"run/checkpoints/step-{last}").returncode, 0)
+
+    def test_a_hang_up_that_comes_twice_does_not_cut_the_saving_short(self):
+        process = self.start("train", "c.toml", *ENDLESS, *LARGE, "--train.accumulation=60")
+        wait_until(lambda: self.metrics_text())
+        for _ in range(3):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        text = process.communicate(timeout=30)[1]
+        self.assertEqual(process.returncode, 0, text)
+        self.assertIn("stopped after", text)
+
+    def test_nohup_goes_on(self):
+        process = self.start("train", "c.toml", *ENDLESS,
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        wait_until(lambda: self.metrics_text())
+        process.send_signal(signal.SIGHUP)
+        lines = self.metrics_text().count("\n")
+        wait_until(lambda: self.metrics_text().count("\n") > lines + 20)
+        process.send_signal(signal.SIGTERM)
+        text = process.communicate(timeout=30)[1]
+        self.assertEqual(process.returncode, 0, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
