@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
+#include <utility>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -194,7 +196,7 @@ Snapshot& CheckpointWriter::next() {
 void CheckpointWriter::start() {
   wait();
   pacer_.emplace();
-  under_way_ = std::async(std::launch::async, [this]() -> std::string {
+  const auto write = [this]() -> std::string {
     pacer_->begin();
     try {
       folder_.write(snapshot_, retention_, [this] { pacer_->rest(); });
@@ -202,7 +204,18 @@ void CheckpointWriter::start() {
     } catch (const std::exception& failure) {
       return failure.what();
     }
-  });
+  };
+  try {
+    under_way_ = std::async(std::launch::async, write);
+  } catch (const std::system_error& failure) {
+    if (!std::exchange(in_foreground_, true)) {
+      log_warning(str("no thread could be made to write a checkpoint (", failure.code().message(),
+                      "): training waits while checkpoints are written"));
+    }
+    pacer_->hurry();
+    under_way_ = std::async(std::launch::deferred, write);
+    under_way_.wait();
+  }
 }
 
 void CheckpointWriter::wait() {

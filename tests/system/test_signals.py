@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Signals: the first one is answered and never harms a computation, the second one quits, a hang-up
-saves. Needs LACUNA_BINARY."""
+"""Signals: the first one is answered and never harms a computation, the second one quits, a hang-up saves,
+and none of this needs a thread that cannot be made. Needs LACUNA_BINARY."""
 import fcntl
 import os
 import pty
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 import small_run
 import trained_run
 from small_run import BINARY, ECHO
-from test_interrupts import ENDLESS, Interrupts, wait_until
+from test_interrupts import ENDLESS, NOBODY, Interrupts, wait_until
 
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 ANSWER = trained_run.ANSWER.rstrip()
@@ -159,6 +160,45 @@ class HangUps(Interrupts):
         process.send_signal(signal.SIGTERM)
         text = process.communicate(timeout=30)[1]
         self.assertEqual(process.returncode, 0, text)
+
+
+class NoThreads(Interrupts):
+    def start(self, *arguments, **popen):
+        """As a user who may have this one thread; root may always have more."""
+        binary = shutil.copy(BINARY, self.path / "lacuna")
+        for place in (self.path, *self.path.iterdir()):
+            place.chmod(0o755)
+            if os.getuid() == 0:
+                os.chown(place, NOBODY, NOBODY)
+        process = subprocess.Popen(
+            [binary, *arguments], cwd=self.path, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (1, 1)), **popen,
+            **({"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def threads(self, process):
+        return len(os.listdir(f"/proc/{process.pid}/task"))
+
+    def test_a_signal_stops_the_run(self):
+        process = self.start("train", "c.toml", *ENDLESS)
+        wait_until(lambda: self.metrics_text())
+        self.assertEqual(self.threads(process), 1)
+        process.send_signal(signal.SIGTERM)
+        text = process.communicate(timeout=30)[1]
+        self.assertEqual(process.returncode, 0, text)
+        self.assertIn("stopped after", text)
+        self.assertIn(ANSWER, text)
+
+    def test_checkpoints_are_written_in_the_foreground(self):
+        process = self.start("train", "c.toml")
+        text = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 0, text)
+        self.assertEqual(text.count("no thread could be made"), 1, text)
+        self.assertEqual(small_run.steps(self.path / "run"), [5, 10, 15, 20])
+        self.train("--train.run=usual")
+        self.same_results("run", "usual")
 
 
 if __name__ == "__main__":

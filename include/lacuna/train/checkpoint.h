@@ -85,7 +85,7 @@ void verify_checkpoint(const std::string& path, const BetweenPieces& between_pie
 TrainingState read_state(const std::string& path);
 
 /// Writes checkpoints in the background, one at a time, at the pace of a Pacer; quickly once it is
-/// waited for.
+/// waited for. Where no thread can be made, in the foreground.
 class CheckpointWriter {
  public:
   CheckpointWriter(CheckpointFolder folder, Retention retention)
@@ -109,6 +109,7 @@ class CheckpointWriter {
   Snapshot snapshot_;  // the writing thread's as long as one is under way
   std::future<std::string> under_way_;
   std::string failure_;
+  bool in_foreground_ = false;  // it has been said that no thread could be made
 };
 
 }  // namespace lacuna::train
