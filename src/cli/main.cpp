@@ -1,5 +1,9 @@
 // The entry of the binary, and the only catch of errors: one paragraph on stderr, exit code 2 for
-// usage, configuration and data, 1 otherwise.
+// usage, configuration and data, 1 otherwise. When the reader of the standard output has gone, the
+// process ends as by SIGPIPE, without a word.
+#include <poll.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -8,13 +12,34 @@
 #include "lacuna/cli/command.h"
 #include "signals.h"
 
+namespace {
+
+// Whether the standard output is a pipe that nobody reads any more.
+bool reader_is_gone() {
+  pollfd output{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+// A command also ends when what it prints is lost, as when `head` has seen enough: for nothing.
+bool should_stop() {
+  return lacuna::cli::stop_requested() || std::ferror(stdout) != 0;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   lacuna::cli::watch_signals();
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is a write that fails
+  // And so is a pipe without a reader: messages that nobody reads must not end a training run.
+  const bool pipes_kill = std::signal(SIGPIPE, SIG_IGN) != SIG_IGN;
   try {
-    lacuna::cli::run_command_line(argc, argv, lacuna::cli::stop_requested);
+    lacuna::cli::run_command_line(argc, argv, should_stop);
     lacuna::cli::stop_acknowledging();
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    if (pipes_kill && reader_is_gone()) {
+      std::signal(SIGPIPE, SIG_DFL);
+      std::raise(SIGPIPE);
+    }
     std::fprintf(stderr, "lacuna: cannot write to the standard output.\n");
     return 1;
   } catch (const lacuna::Error& error) {
