@@ -1,6 +1,7 @@
 // The entry of the binary, and the only catch of errors: one paragraph on stderr, exit code 2 for
 // usage, configuration and data, 1 otherwise. When the reader of the standard output has gone, the
 // process ends as by SIGPIPE, without a word.
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -13,6 +14,16 @@
 #include "signals.h"
 
 namespace {
+
+// A standard stream that is closed would be replaced by the next file that is opened, and messages
+// would land in it. Where such a stream was to be written to, it still cannot be.
+void keep_standard_streams() {
+  int descriptor = 0;
+  do {
+    descriptor = open("/dev/null", O_RDONLY);
+  } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor > STDERR_FILENO) close(descriptor);
+}
 
 // Whether the standard output is a pipe that nobody reads any more.
 bool reader_is_gone() {
@@ -28,6 +39,7 @@ bool should_stop() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_streams();
   lacuna::cli::watch_signals();
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is a write that fails
   // And so is a pipe without a reader: messages that nobody reads must not end a training run.

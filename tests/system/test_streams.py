@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The standard streams: a reader that goes away, a device that is full. Needs LACUNA_BINARY."""
+"""The standard streams: a reader that goes away, a device that is full, streams that are closed from the
+start. Needs LACUNA_BINARY."""
 import os
 import signal
 import subprocess
@@ -51,6 +52,26 @@ class Readers(Interrupts):
                                        stdout=full, stderr=subprocess.PIPE, text=True)
             self.addCleanup(process.kill)
             error = process.communicate(timeout=30)[1]
+        self.assertEqual((process.returncode, error), (1, CANNOT))
+
+
+class Closed(Interrupts):
+    def test_a_closed_stream_changes_nothing_in_the_run(self):
+        self.train("--train.run=usual")
+        for closed in ((0,), (1,), (2,), (0, 1, 2)):
+            with self.subTest(closed=closed):
+                run = f"run-{''.join(map(str, closed))}"
+                with open(os.devnull, "r+b") as null:
+                    code = subprocess.run(
+                        [BINARY, "train", "c.toml", f"--train.run={run}"], cwd=self.path, stdin=null,
+                        stdout=null, stderr=null, check=False,
+                        preexec_fn=lambda which=closed: [os.close(stream) for stream in which]).returncode
+                self.assertEqual(code, 0)
+                self.same_results(run, "usual")
+
+    def test_what_is_printed_to_a_closed_stream_is_lost(self):
+        process = self.start("list", "options", preexec_fn=lambda: os.close(1))
+        error = process.communicate(timeout=30)[1]
         self.assertEqual((process.returncode, error), (1, CANNOT))
 
 
