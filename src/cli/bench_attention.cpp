@@ -201,7 +201,7 @@ struct Rates {
 
 }  // namespace
 
-void bench_attention(const Parsed& parsed, const Stop&) {
+void bench_attention(const Parsed& parsed, const Stop& stop) {
   const std::vector<Case> cases = wanted_cases(parsed.text("case"));
   const DType dtype = wanted_dtype(parsed.text("dtype"));
   const Rates rates(parsed.text("rates"));
@@ -213,6 +213,7 @@ void bench_attention(const Parsed& parsed, const Stop&) {
               "floor", "floor f+b");
   std::string json;
   for (const Case& c : cases) {
+    leave_if(stop);
     const Times times = time_case(queue, c, dtype, repeats);
     const Work work(c, dtype);
     const double forward_rate = work.forward_flops / times.forward * 1e-9;

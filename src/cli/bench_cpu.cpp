@@ -28,16 +28,16 @@ Tensor random_tensor(const Shape& shape, uint64_t seed) {
 }
 
 // FLOP/s of a large f32 matrix product: what the training step is held against.
-double measure_matrix_rate(Queue& queue, int64_t repeats) {
+double measure_matrix_rate(Queue& queue, int64_t repeats, const Stop& stop) {
   constexpr int64_t kSize = 4096;
   const Tensor x = random_tensor({kSize, kSize}, 1), weight = random_tensor({kSize, kSize}, 2);
   const Tensor y = Tensor::zeros({kSize, kSize}, DType::kF32);
   const double seconds = median_seconds(
-      repeats, [&] { launch(queue, LinearForward{.x = x, .weight = weight, .y = y}); });
+      repeats, stop, [&] { launch(queue, LinearForward{.x = x, .weight = weight, .y = y}); });
   return 2 * std::pow(static_cast<double>(kSize), 3) / seconds;
 }
 
-void bench_cpu_step(Queue& queue, int64_t repeats, double matrix_rate) {
+void bench_cpu_step(Queue& queue, int64_t repeats, const Stop& stop, double matrix_rate) {
   train::Options options;
   options.model.layers = 4;
   options.model.heads = 4;
@@ -50,7 +50,7 @@ void bench_cpu_step(Queue& queue, int64_t repeats, double matrix_rate) {
   options.train.device = "cpu";
   const RandomBytes data;
   train::Trainer trainer(options, data);
-  const double seconds = median_seconds(repeats, [&] { trainer.step(); });
+  const double seconds = median_seconds(repeats, stop, [&] { trainer.step(); });
   const double flops = trainer.model().training_flops();
   std::printf("training step, 4 layers, 4 heads, C=256, T=4096, fixed(128, 32), f32, batch 1\n");
   std::printf("  %.0f tokens/s (%.1f ms a step)\n", 4096 / seconds, 1e3 * seconds);
@@ -63,7 +63,7 @@ struct AttentionTimes {
 };
 
 AttentionTimes time_attention(Queue& queue, const std::string& pattern, int64_t length,
-                              int64_t repeats) {
+                              int64_t repeats, const Stop& stop) {
   constexpr int64_t kHeads = 2, kWidth = 64;
   const sparse::PatternPtr parsed = sparse::parse_pattern(pattern);
   const HeadPasses passes = sparse::head_passes(*parsed, kHeads, length);
@@ -77,11 +77,11 @@ AttentionTimes time_attention(Queue& queue, const std::string& pattern, int64_t 
   const AttentionBackward backward{q, k, v, y, lse, dy, dq, dk, dv, delta, 0.125, &passes};
   return {
       static_cast<double>(sparse::attended_pairs(*parsed, 0, length)) / static_cast<double>(length),
-      median_seconds(repeats, [&] { launch(queue, forward); }),
-      median_seconds(repeats, [&] { launch(queue, backward); })};
+      median_seconds(repeats, stop, [&] { launch(queue, forward); }),
+      median_seconds(repeats, stop, [&] { launch(queue, backward); })};
 }
 
-void bench_cpu_attention(Queue& queue, int64_t repeats) {
+void bench_cpu_attention(Queue& queue, int64_t repeats, const Stop& stop) {
   std::printf("attention, 2 heads of 64, f32, l = sqrt(T) rounded to a power of two\n");
   std::printf("  %-16s %6s %6s %9s %11s %12s %20s\n", "pattern", "T", "l", "keys", "forward ms",
               "backward ms", "ns / (T * sqrt(T))");
@@ -91,7 +91,7 @@ void bench_cpu_attention(Queue& queue, int64_t repeats) {
       const int64_t stride = int64_t{1} << std::lround(std::log2(side));
       const std::string pattern = name == std::string("fixed") ? str("fixed(", stride, ", 8)")
                                                                : str("strided(", stride, ")");
-      const AttentionTimes times = time_attention(queue, pattern, length, repeats);
+      const AttentionTimes times = time_attention(queue, pattern, length, repeats, stop);
       std::printf("  %-16s %6lld %6lld %9.1f %11.2f %12.2f %20.2f\n", pattern.c_str(),
                   static_cast<long long>(length), static_cast<long long>(stride), times.keys,
                   1e3 * times.forward, 1e3 * times.backward,
@@ -102,14 +102,14 @@ void bench_cpu_attention(Queue& queue, int64_t repeats) {
 
 }  // namespace
 
-void bench_cpu(const Parsed& parsed, const Stop&) {
+void bench_cpu(const Parsed& parsed, const Stop& stop) {
   Queue queue = cpu_queue(parsed);
   const int64_t repeats = parsed.whole("repeats", 1);
-  const double rate = measure_matrix_rate(queue, repeats);
+  const double rate = measure_matrix_rate(queue, repeats, stop);
   std::printf("%d threads, matrix product f32 4096^3: %.1f GFLOP/s\n", queue.threads(),
               rate * 1e-9);
-  bench_cpu_step(queue, repeats, rate);
-  bench_cpu_attention(queue, repeats);
+  bench_cpu_step(queue, repeats, stop, rate);
+  bench_cpu_attention(queue, repeats, stop);
 }
 
 }  // namespace lacuna::cli

@@ -54,7 +54,7 @@ DType activation_type(const std::string& name) {
 
 }  // namespace
 
-void bench_layers(const Parsed& parsed, const Stop&) {
+void bench_layers(const Parsed& parsed, const Stop& stop) {
   const DType dtype = activation_type(parsed.text("dtype"));
   const auto repeats = static_cast<int>(parsed.whole("repeats", 1));
   Queue queue = cuda::make_queue({});
@@ -65,6 +65,7 @@ void bench_layers(const Parsed& parsed, const Stop&) {
   Operands operands(queue);
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const BenchCase& of : layer_cases(operands, dtype)) {
+    leave_if(stop);
     const double ms = median_ms(queue, of, repeats), rate = of.bytes / (1e-3 * ms);
     std::printf("%-32s %-12s %9.4f %9.1f %8.0f %6.1f %%\n", of.kernel.c_str(), of.size.c_str(), ms,
                 of.bytes * 1e-6, rate * 1e-9, 100 * rate / copy);

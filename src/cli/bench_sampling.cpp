@@ -22,9 +22,10 @@ struct SamplingTimes {
 };
 
 // One step for every position, from the first to the last.
-double mean_step(train::DecodeProgram& program) {
+double mean_step(train::DecodeProgram& program, const Stop& stop) {
   const double seconds = seconds_of([&] {
     for (int64_t t = 0; t < kContext; ++t) {
+      leave_if(stop);
       program.tokens()[0] = static_cast<int32_t>(t % 256);
       program.run(t);
     }
@@ -32,7 +33,8 @@ double mean_step(train::DecodeProgram& program) {
   return seconds / static_cast<double>(kContext);
 }
 
-SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int64_t repeats) {
+SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int64_t repeats,
+                            const Stop& stop) {
   nn::ModelConfig wanted{.layers = 4, .heads = 4, .width = 256, .context = kContext};
   wanted.attention = {pattern};
   const nn::ModelConfig config = wanted.resolved();
@@ -43,15 +45,15 @@ SamplingTimes time_sampling(const Queue& queue, const std::string& pattern, int6
   train::DecodeProgram decoder(queue, model, 1);
   train::Program whole = train::Program::evaluation(queue, model, 1);
   SamplingTimes times{};
-  times.whole_pass = median_seconds(repeats, [&] { whole.run(model); });
-  times.mean_step = mean_step(decoder);
-  times.step_at = seconds_at(sampling_places(kContext), kStride, repeats,
+  times.whole_pass = median_seconds(repeats, stop, [&] { whole.run(model); });
+  times.mean_step = mean_step(decoder, stop);
+  times.step_at = seconds_at(sampling_places(kContext), kStride, repeats, stop,
                              [&](int64_t position) { decoder.run(position); });
   times.cache = decoder.memory()[MemoryTag::kCache];
   return times;
 }
 
-void bench_small_model(const Parsed& parsed) {
+void bench_small_model(const Parsed& parsed, const Stop& stop) {
   const Queue queue = cpu_queue(parsed);
   const int64_t repeats = parsed.whole("repeats", 1);
   std::printf("sampling on %d threads, 4 layers, 4 heads, C=256, T=4096, f32, one sample\n",
@@ -59,7 +61,7 @@ void bench_small_model(const Parsed& parsed) {
   std::printf("  %-14s %9s %11s %11s %8s | %9s %9s %9s %7s\n", "pattern", "cache MiB", "cached t/s",
               "whole t/s", "times", "ms at T/8", "at T/2", "at T", "spread");
   for (const char* pattern : {"local(64)", "column(64)", "strided(64)", "fixed(64, 16)"}) {
-    const SamplingTimes times = time_sampling(queue, pattern, repeats);
+    const SamplingTimes times = time_sampling(queue, pattern, repeats, stop);
     const auto [low, high] = std::minmax_element(times.step_at.begin(), times.step_at.end());
     std::printf("  %-14s %9.1f %11.1f %11.2f %8.1f | %9.3f %9.3f %9.3f %7.2f\n", pattern,
                 static_cast<double>(times.cache) / (1 << 20), 1 / times.mean_step,
@@ -91,7 +93,7 @@ void refuse_unread(const Parsed& parsed) {
 void bench_sampling(const Parsed& parsed, const Stop& stop) {
   refuse_unread(parsed);
   if (parsed.is_set("config")) return bench_configured_sampling(parsed, stop);
-  bench_small_model(parsed);
+  bench_small_model(parsed, stop);
 }
 
 }  // namespace lacuna::cli

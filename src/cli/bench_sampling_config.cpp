@@ -42,25 +42,26 @@ void draw_token(train::DecodeProgram& program, int64_t position) {
 // On a queue that captures, the first run launches, the second records and the others replay: both
 // functions run two untimed.
 Times time_steps(const Queue& queue, const nn::Transformer& model, int64_t batch, int64_t stretch,
-                 int64_t repeats) {
+                 int64_t repeats, const Stop& stop) {
   train::DecodeProgram program(queue, model, batch);
   const auto step = [&](int64_t position) { draw_token(program, position); };
   step(0);
   step(0);
-  return {.step_at = seconds_at(sampling_places(model.config().context), stretch, repeats, step),
-          .cache = program.memory()[MemoryTag::kCache]};
+  return {
+      .step_at = seconds_at(sampling_places(model.config().context), stretch, repeats, stop, step),
+      .cache = program.memory()[MemoryTag::kCache]};
 }
 
 // Waits for the losses, which are fewer than the logits.
 double time_whole_pass(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                       int64_t repeats) {
+                       int64_t repeats, const Stop& stop) {
   train::Program program = train::Program::evaluation(queue, model, batch);
   const auto whole_pass = [&] {
     program.run(model);
     program.losses();
   };
   if (queue.uses_graphs()) whole_pass();
-  return median_seconds(repeats, whole_pass);
+  return median_seconds(repeats, stop, whole_pass);
 }
 
 // The largest stride of the patterns, 64 without one; it fits before the first place.
@@ -74,7 +75,7 @@ int64_t stretch_of(const nn::ModelConfig& config) {
 
 }  // namespace
 
-void bench_configured_sampling(const Parsed& parsed, const Stop&) {
+void bench_configured_sampling(const Parsed& parsed, const Stop& stop) {
   const std::string& file = parsed.text("config");
   const int64_t batch = parsed.whole("batch", 1), repeats = parsed.whole("repeats", 1);
   const train::Options options = train::read_options(file, parsed.overrides);
@@ -86,8 +87,8 @@ void bench_configured_sampling(const Parsed& parsed, const Stop&) {
   parameters.initialise(specs, 1);
   const nn::Transformer model(config, parameters);
   const int64_t stretch = stretch_of(config);
-  Times times = time_steps(queue, model, batch, stretch, repeats);
-  times.whole_pass = time_whole_pass(queue, model, batch, repeats);
+  Times times = time_steps(queue, model, batch, stretch, repeats, stop);
+  times.whole_pass = time_whole_pass(queue, model, batch, repeats, stop);
 
   const auto per_second = [&](double seconds) { return static_cast<double>(batch) / seconds; };
   const std::string device = train::device_text(queue);

@@ -24,7 +24,8 @@ struct StepTimes {
 };
 
 // Steps in a row as training makes them: the next one begins before the last one's result is read.
-StepTimes time_steps(train::Trainer& trainer, int64_t repeats, Clock::time_point constructed) {
+StepTimes time_steps(train::Trainer& trainer, int64_t repeats, Clock::time_point constructed,
+                     const Stop& stop) {
   const auto ms = [](Clock::duration time) {
     return std::chrono::duration<double, std::milli>(time).count();
   };
@@ -33,6 +34,7 @@ StepTimes time_steps(train::Trainer& trainer, int64_t repeats, Clock::time_point
   std::vector<double> all;
   Clock::time_point last = Clock::now();
   for (int64_t i = 0; i < repeats + kWarm; ++i) {
+    leave_if(stop);
     trainer.begin_step();
     while (trainer.unfinished() > (i == 0 ? 0 : trainer.steps_ahead())) trainer.finish_step();
     const Clock::time_point now = Clock::now();
@@ -81,7 +83,7 @@ void print_profile(const train::Options& options, const Dataset& data) {
 
 }  // namespace
 
-void bench_step(const Parsed& parsed, const Stop&) {
+void bench_step(const Parsed& parsed, const Stop& stop) {
   const std::string& file = parsed.text("config");
   if (file.empty()) {
     throw Error(ErrorKind::kUsage, "bench step", "which model?", "Give --config FILE");
@@ -93,7 +95,7 @@ void bench_step(const Parsed& parsed, const Stop&) {
   JsonLine json;
   {
     train::Trainer trainer(options, data);
-    const StepTimes times = time_steps(trainer, parsed.whole("repeats", 1), start);
+    const StepTimes times = time_steps(trainer, parsed.whole("repeats", 1), start, stop);
     const nn::Transformer& model = trainer.model();
     const int64_t context = options.model.context;
     const auto samples = static_cast<double>(trainer.step_size().samples);
@@ -133,6 +135,7 @@ void bench_step(const Parsed& parsed, const Stop&) {
       }
     }
   }
+  leave_if(stop);
   if constexpr (kWithCuda) {
     if (train::on_gpu(options)) print_profile(options, data);
   }

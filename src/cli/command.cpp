@@ -169,6 +169,16 @@ bool begins_with(const std::vector<std::string>& line, const std::string& comman
   return line.size() >= words.size() && std::equal(words.begin(), words.end(), line.begin());
 }
 
+// Where the output is what stopped it, there is no more to say.
+void run(const Binding& binding, const Stop& stop) {
+  try {
+    binding.command->run(binding.parsed, stop);
+  } catch (const Stopped&) {
+    std::fflush(stdout);
+    if (std::ferror(stdout) == 0) std::fprintf(stderr, "stopped before the end\n");
+  }
+}
+
 [[noreturn]] void fail_word(const std::string& name, const std::string& text,
                             const std::string& expected) {
   throw Error(ErrorKind::kUsage, "--" + name, "expected " + expected + ", got '" + text + "'");
@@ -224,7 +234,7 @@ void run_command_line(int argc, const char* const* argv, const Stop& stop) {
     for (const auto& [name, set] : binding->switches) {
       binding->parsed.words[name] = set ? "yes" : "";
     }
-    binding->command->run(binding->parsed, stop);
+    run(*binding, stop);
   }
 }
 

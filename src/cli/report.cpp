@@ -15,12 +15,12 @@ namespace {
 
 // The runs that can be read: `runs/*` may name some that have not begun. The others are told on
 // stderr. Throws the fault of the only one, or that there is none to show.
-std::vector<train::RunRecord> read_runs(const std::vector<std::string>& folders) {
+std::vector<train::RunRecord> read_runs(const std::vector<std::string>& folders, const Stop& stop) {
   std::vector<train::RunRecord> runs;
   std::vector<std::string> faults;
   for (const std::string& folder : folders) {
     try {
-      runs.push_back(train::read_run(folder));
+      runs.push_back(train::read_run(folder, [&] { leave_if(stop); }));
     } catch (const Error& error) {
       if (folders.size() == 1) throw;
       faults.emplace_back(error.fault());
@@ -36,7 +36,7 @@ std::vector<train::RunRecord> read_runs(const std::vector<std::string>& folders)
   return runs;
 }
 
-void run_report(const Parsed& parsed, const Stop&) {
+void run_report(const Parsed& parsed, const Stop& stop) {
   const std::string& output = parsed.text("output");
   std::string png = parsed.text("png");
   if (png.empty()) png = std::filesystem::path(output).replace_extension(".png").string();
@@ -44,9 +44,11 @@ void run_report(const Parsed& parsed, const Stop&) {
     throw Error(ErrorKind::kUsage, "--output", "'" + output + "' is also the name of the picture",
                 "The page is HTML: give it a name that ends in .html");
   }
-  const std::vector<train::RunRecord> runs = read_runs(parsed.several);
+  const std::vector<train::RunRecord> runs = read_runs(parsed.several, stop);
   const StepAxis axis = parsed.is_set("log") ? StepAxis::kLogarithmic : StepAxis::kLinear;
-  write_atomic(output, report_page(runs));
+  const std::string page = report_page(runs);
+  leave_if(stop);
+  write_atomic(output, page);
   write_png(png, draw_chart(runs, axis), 2);
   std::printf("%s and %s: %zu %s\n", output.c_str(), png.c_str(), runs.size(),
               runs.size() == 1 ? "run" : "runs");

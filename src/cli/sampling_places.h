@@ -17,12 +17,13 @@ inline std::array<int64_t, 3> sampling_places(int64_t context) {
 
 /// Medians over the `stretch` positions before each place; step(position) is one token. The three
 /// places are timed by turns, so that other work on the machine disturbs all of them alike; with a
-/// stretch of l positions columns are met as cold as in a real sequence.
+/// stretch of l positions columns are met as cold as in a real sequence. Throws Stopped.
 template <class Step>
 std::array<double, 3> seconds_at(const std::array<int64_t, 3>& places, int64_t stretch,
-                                 int64_t repeats, const Step& step) {
+                                 int64_t repeats, const Stop& stop, const Step& step) {
   std::array<std::vector<double>, 3> seconds;
   for (int64_t round = 0; round < repeats * stretch; ++round) {
+    leave_if(stop);
     for (size_t place = 0; place < places.size(); ++place) {
       const int64_t position = places[place] - stretch + round % stretch;
       seconds[place].push_back(seconds_of([&] { step(position); }));

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "lacuna/cli/command.h"
+
 namespace lacuna::cli {
 
 template <class Work>
@@ -22,12 +24,16 @@ inline double median(std::vector<double> values) {
   return *middle;
 }
 
-/// The median time of `repeats` runs after one that warms up.
+/// The median time of `repeats` runs after one that warms up. Throws Stopped between two.
 template <class Work>
-double median_seconds(int64_t repeats, const Work& work) {
+double median_seconds(int64_t repeats, const Stop& stop, const Work& work) {
+  leave_if(stop);
   work();
   std::vector<double> seconds;
-  for (int64_t i = 0; i < repeats; ++i) seconds.push_back(seconds_of(work));
+  for (int64_t i = 0; i < repeats; ++i) {
+    leave_if(stop);
+    seconds.push_back(seconds_of(work));
+  }
   return median(std::move(seconds));
 }
 

@@ -6,13 +6,17 @@
 namespace lacuna::sparse {
 namespace {
 
+constexpr int64_t kPieceQueries = 256;  // each may take a step for every key
+
 // Calls visit(query position, lane, interval of dense keys) for every query of a pass that sees
 // any key.
 template <class Visit>
-void for_each_query(const Pass& pass, const Visit& visit) {
+void for_each_query(const Pass& pass, const BetweenPieces& between_pieces, const Visit& visit) {
+  int64_t visited = 0;
   for (int64_t lane = 0; lane < pass.lanes; ++lane) {
     const int64_t queries = pass.query_count(lane);
     for (int64_t i = 0; i < queries; ++i) {
+      if (++visited % kPieceQueries == 0 && between_pieces) between_pieces();
       const Interval keys = pass.interval(lane, i);
       if (keys.begin < keys.end) visit(pass.queries.position(lane, i), lane, keys);
     }
@@ -27,8 +31,10 @@ int64_t allowed_pairs(int64_t row, int64_t column, int64_t cell, int64_t length)
 }
 
 // Adds the keys that the reached queries of a pass read.
-void expand(const Pass& pass, const std::vector<char>& reached, std::vector<char>& next) {
+void expand(const Pass& pass, const std::vector<char>& reached, std::vector<char>& next,
+            const BetweenPieces& between_pieces) {
   for (int64_t lane = 0; lane < pass.lanes; ++lane) {
+    if (between_pieces) between_pieces();
     // How many intervals begin and end at each dense key: a running sum says which are covered.
     const int64_t keys = pass.key_count(lane);
     std::vector<int64_t> changes(static_cast<size_t>(keys) + 1);
@@ -65,10 +71,10 @@ std::vector<HeadGroup> head_groups(const Pattern& pattern, int64_t heads, int64_
   return groups;
 }
 
-KeyCounts key_counts(const Passes& passes, int64_t length) {
+KeyCounts key_counts(const Passes& passes, int64_t length, const BetweenPieces& between_pieces) {
   std::vector<int64_t> keys(static_cast<size_t>(length));
   for (const Pass& pass : passes) {
-    for_each_query(pass, [&](int64_t query, int64_t, const Interval& interval) {
+    for_each_query(pass, between_pieces, [&](int64_t query, int64_t, const Interval& interval) {
       keys[static_cast<size_t>(query)] += interval.end - interval.begin;
     });
   }
@@ -78,7 +84,8 @@ KeyCounts key_counts(const Passes& passes, int64_t length) {
   return {*least, *most, pairs / all, pairs / (all * (all + 1) / 2)};
 }
 
-DensityMap density_map(const Passes& passes, int64_t length, int64_t most_cells) {
+DensityMap density_map(const Passes& passes, int64_t length, int64_t most_cells,
+                       const BetweenPieces& between_pieces) {
   DensityMap map{.cell = (length + most_cells - 1) / most_cells};
   map.side = (length + map.cell - 1) / map.cell;
   map.shares.resize(static_cast<size_t>(map.side * map.side));
@@ -87,7 +94,7 @@ DensityMap density_map(const Passes& passes, int64_t length, int64_t most_cells)
     const Order& order = pass.keys;
     const bool whole = order.run == 1 && order.outer == 1;
     const int64_t run = whole ? pass.length : order.inner == 1 ? order.run : 1;
-    for_each_query(pass, [&](int64_t query, int64_t lane, const Interval& keys) {
+    for_each_query(pass, between_pieces, [&](int64_t query, int64_t lane, const Interval& keys) {
       double* row = &map.shares[static_cast<size_t>(query / map.cell * map.side)];
       for (int64_t k = keys.begin; k < keys.end;) {
         const int64_t position = order.position(lane, k);
@@ -108,14 +115,15 @@ DensityMap density_map(const Passes& passes, int64_t length, int64_t most_cells)
   return map;
 }
 
-std::vector<Reach> reach_back(const std::vector<std::vector<Passes>>& layers, int64_t length) {
+std::vector<Reach> reach_back(const std::vector<std::vector<Passes>>& layers, int64_t length,
+                              const BetweenPieces& between_pieces) {
   std::vector<char> reached(static_cast<size_t>(length));
   reached.back() = 1;
   std::vector<Reach> steps;
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
     std::vector<char> next = reached;
     for (const Passes& head : *layer) {
-      for (const Pass& pass : head) expand(pass, reached, next);
+      for (const Pass& pass : head) expand(pass, reached, next, between_pieces);
     }
     reached = std::move(next);
     const auto first = std::find(reached.begin(), reached.end(), 1);

@@ -16,6 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+constexpr int64_t kPieceLines = 1024;
+
 double number(const Json& value) {
   return value.is_null() ? std::nan("") : value.get<double>();
 }
@@ -23,13 +25,13 @@ double number(const Json& value) {
 // Calls take(line) for every line; `what` says what the lines are for a message. The last one may
 // lack its end, while a run is at work or after a crash: then it does not count.
 template <class Take>
-void read_lines(const std::string& path, const Take& take) {
+void read_lines(const std::string& path, const BetweenPieces& between_pieces, const Take& take) {
   const std::string text = read_text(path);
   int64_t line_number = 0;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = text.find('\n', begin);
     if (end == std::string::npos) return;
-    ++line_number;
+    if (++line_number % kPieceLines == 0 && between_pieces) between_pieces();
     try {
       take(Json::parse(text.begin() + static_cast<int64_t>(begin),
                        text.begin() + static_cast<int64_t>(end)));
@@ -66,9 +68,10 @@ void take_metrics(const Json& line, RunRecord& run, bool& early) {
 }
 
 // The clock of `seconds` begins anew with each process.
-void read_metrics(const RunFolder& folder, RunRecord& run, bool& early) {
+void read_metrics(const RunFolder& folder, RunRecord& run, bool& early,
+                  const BetweenPieces& between_pieces) {
   double before = 0, last = 0;
-  read_lines(folder.metrics(), [&](const Json& line) {
+  read_lines(folder.metrics(), between_pieces, [&](const Json& line) {
     take_metrics(line, run, early);
     const double seconds = number(line.at("seconds"));
     if (seconds < last) before += last;
@@ -154,7 +157,7 @@ std::optional<double> RunRecord::floor_bits() const {
   return starts.empty() ? std::nullopt : starts.back().floor_bits;
 }
 
-RunRecord read_run(const std::string& path) {
+RunRecord read_run(const std::string& path, const BetweenPieces& between_pieces) {
   const RunFolder folder(path);
   if (!folder.has_config()) {
     throw Error(ErrorKind::kData, path, "is no folder of a run: it has no config.toml",
@@ -162,13 +165,14 @@ RunRecord read_run(const std::string& path) {
   }
   RunRecord run{.folder = path, .options = read_options(folder.config(), {})};
   bool early = false;
-  if (exists(folder.metrics())) read_metrics(folder, run, early);
+  if (exists(folder.metrics())) read_metrics(folder, run, early, between_pieces);
   if (run.steps.empty() && run.evaluations.empty()) {
     throw Error(ErrorKind::kData, folder.metrics(), "the run has not recorded a step",
                 "Wait for its first one, or leave the run out");
   }
   if (exists(folder.starts())) {
-    read_lines(folder.starts(), [&](const Json& line) { run.starts.push_back(start_of(line)); });
+    read_lines(folder.starts(), between_pieces,
+               [&](const Json& line) { run.starts.push_back(start_of(line)); });
   }
   run.samples = read_samples_of(folder.samples());
   const bool complete = !run.starts.empty() && run.last_step() >= run.starts.back().steps_total;

@@ -57,6 +57,10 @@ class Interrupts(SmallRun):
         file = self.path / "run/metrics.jsonl"
         return file.read_text() if file.exists() else ""
 
+    def processor_seconds(self, process):
+        with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
+            return int(stat.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK")
+
     def read_until(self, process, fragment):
         for line in process.stderr:
             if fragment in line:
@@ -72,7 +76,7 @@ class Signals(Interrupts):
         self.train("--train.run=whole", *options)
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             process = self.start("train", "c.toml", "--resume=auto", *options)
-            process.stderr.readline()  # the handlers are in place
+            process.stderr.readline()  # signals are watched by now
             wait_until(lambda: '"train"' in self.metrics_text())
             time.sleep(random.uniform(0, 0.05))
             process.send_signal(number)
@@ -114,10 +118,6 @@ class Signals(Interrupts):
                 text = process.communicate(timeout=30)[1]
                 self.assertEqual(process.returncode, 0, text)
                 self.assertRegex(text, r"stopped after [1-9][0-9,]* of [0-9,]* positions")
-
-    def processor_seconds(self, process):
-        with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
-            return int(stat.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK")
 
 
 class Writes(Interrupts):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Signals: the first one is answered and never harms a computation, the second one quits, a hang-up saves,
-and none of this needs a thread that cannot be made. Needs LACUNA_BINARY."""
+"""Signals: the first one is answered, stops every command and never harms a computation, the second one
+quits, a hang-up saves, and none of this needs a thread that cannot be made. Needs LACUNA_BINARY."""
 import fcntl
 import os
 import pty
@@ -160,6 +160,52 @@ class HangUps(Interrupts):
         process.send_signal(signal.SIGTERM)
         text = process.communicate(timeout=30)[1]
         self.assertEqual(process.returncode, 0, text)
+
+
+class EveryCommand(Interrupts):
+    def stops(self, *arguments, busy=0.8):
+        """In the midst of its work, and says so."""
+        with self.subTest(" ".join(arguments)):
+            process = self.start(*arguments)
+            wait_until(lambda: self.processor_seconds(process) > busy, 120)
+            process.send_signal(signal.SIGINT)
+            error = process.communicate(timeout=30)[1]
+            self.assertEqual(process.returncode, 0, error)
+            self.assertEqual(error.replace(trained_run.ANSWER, ""), "stopped before the end\n")
+
+    def test_bench_stops(self):
+        endless = "--repeats=1000000"
+        self.stops("bench", "cpu", endless)
+        self.stops("bench", "sampling", endless)
+        self.stops("bench", "sampling", "--config=c.toml", endless, "--json=n.json")
+        self.stops("bench", "step", "--config=c.toml", endless, "--json=n.json")
+        self.assertFalse((self.path / "n.json").exists())
+
+    def test_inspect_stops(self):
+        self.stops("inspect", "pattern", "strided(1024)", "--context=1048576", "--png=p.png")
+        self.stops("inspect", "data", "c.toml", *ECHO, "--data.echo_size=500000000")
+        self.assertFalse((self.path / "p.png").exists())
+
+    def test_inspect_stops_between_the_pieces_of_a_checkpoint(self):
+        self.train("--model.width=512", "--train.length=1 steps", "--train.evaluate_every=0 steps")
+
+        def interrupted_already():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            os.kill(os.getpid(), signal.SIGINT)
+
+        for what in ("run", "run/checkpoints/step-1"):
+            process = self.start("inspect", "checkpoint", what, preexec_fn=interrupted_already)
+            output, error = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, error), (0, "stopped before the end\n"))
+            self.assertNotIn("tensors", output)
+
+    def test_report_stops(self):
+        self.train()
+        metrics = self.path / "run/metrics.jsonl"
+        step = next(line for line in metrics.read_text().splitlines() if '"train"' in line)
+        metrics.write_text(f"{step}\n" * 400_000)
+        self.stops("report", "run", busy=0.2)
+        self.assertFalse((self.path / "report.html").exists())
 
 
 class NoThreads(Interrupts):

@@ -36,6 +36,13 @@ struct Parsed {
 /// Asked by long commands between two pieces of work: has the user pressed Ctrl-C?
 using Stop = std::function<bool()>;
 
+/// How a command ends that has nothing to save when it is asked to stop.
+struct Stopped {};
+/// Throws Stopped, for run_command_line() to catch, once stop() is true.
+inline void leave_if(const Stop& stop) {
+  if (stop()) throw Stopped{};
+}
+
 struct Command {
   std::string name;
   std::string summary;
@@ -50,8 +57,8 @@ struct Command {
 /// All commands, in the order of commands.def.
 std::vector<Command> commands();
 
-/// Reads a command line and runs its command. Throws Error(kUsage) for one that cannot be
-/// understood.
+/// Reads a command line and runs its command; says on stderr that it was stopped when the command
+/// has thrown Stopped. Throws Error(kUsage) for one that cannot be understood.
 void run_command_line(int argc, const char* const* argv, const Stop& stop);
 
 }  // namespace lacuna::cli

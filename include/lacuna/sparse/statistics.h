@@ -1,11 +1,13 @@
 // What a pattern amounts to over T positions: how many keys a query reads, where the pairs lie, how
-// far a position reaches back through several layers. Everything is counted from passes.
+// far a position reaches back through several layers. Everything is counted from passes, a few
+// hundred queries at a time: what is called between these pieces may throw.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "lacuna/base/files.h"
 #include "lacuna/sparse/pattern.h"
 
 namespace lacuna::sparse {
@@ -29,7 +31,8 @@ struct KeyCounts {
   double mean = 0;
   double density = 0;  // share of the T (T + 1) / 2 pairs that causality allows
 };
-KeyCounts key_counts(const Passes& passes, int64_t length);
+KeyCounts key_counts(const Passes& passes, int64_t length,
+                     const BetweenPieces& between_pieces = {});
 
 /// Shares of pairs, in square cells of `cell` positions a side: at(row, column) is the share of the
 /// pairs that causality allows in the cell which the head attends to, -1 where it allows none.
@@ -43,7 +46,8 @@ struct DensityMap {
   }
 };
 /// With at most `most_cells` cells a side.
-DensityMap density_map(const Passes& passes, int64_t length, int64_t most_cells);
+DensityMap density_map(const Passes& passes, int64_t length, int64_t most_cells,
+                       const BetweenPieces& between_pieces = {});
 
 /// From which positions something can have come to the last one.
 struct Reach {
@@ -53,7 +57,8 @@ struct Reach {
 /// Entry n: through the n + 1 layers nearest to the output. `layers` holds the passes of each
 /// layer's (distinct) heads, from the input on; a position also keeps what it has, by the residual
 /// stream. Ends early with the layer through which every position is reached.
-std::vector<Reach> reach_back(const std::vector<std::vector<Passes>>& layers, int64_t length);
+std::vector<Reach> reach_back(const std::vector<std::vector<Passes>>& layers, int64_t length,
+                              const BetweenPieces& between_pieces = {});
 
 /// A pass in words, two lines or more: its lanes and their order, what each query sees.
 std::vector<std::string> describe(const Pass& pass);

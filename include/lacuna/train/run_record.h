@@ -65,8 +65,8 @@ struct RunRecord {
 
 /// Throws Error(kData) for a folder without a run, without a line of metrics and with a damaged
 /// one (a last line that is still being written is left out), and Error(kConfig) when its
-/// config.toml cannot be understood.
-RunRecord read_run(const std::string& folder);
+/// config.toml cannot be understood; and what `between_pieces` throws, between some of the lines.
+RunRecord read_run(const std::string& folder, const BetweenPieces& between_pieces = {});
 
 /// Appends to starts.jsonl what this process has found and is going to do, `step` steps into the
 /// run. `data_identity` is data.identity(). Throws Error(kIo).

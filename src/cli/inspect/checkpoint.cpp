@@ -33,12 +33,13 @@ struct Norms {
 
 // The record's data may be less aligned than T.
 template <class T, class Number>
-Norms norms_of(const TensorRecord& record, const Number& number) {
+Norms norms_of(const TensorRecord& record, const Stop& stop, const Number& number) {
   const int64_t count = byte_size(record) / static_cast<int64_t>(sizeof(T));
   const auto* bytes = static_cast<const std::byte*>(record.data);
   Norms norms;
   double squares = 0;
   for (int64_t i = 0; i < count; ++i) {
+    if (i % kPiece == 0) leave_if(stop);
     T stored;
     std::memcpy(&stored, bytes + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
     const double value = number(stored);
@@ -54,15 +55,15 @@ Norms norms_of(const TensorRecord& record, const Number& number) {
   return norms;
 }
 
-Norms norms_of(const TensorRecord& record) {
+Norms norms_of(const TensorRecord& record, const Stop& stop) {
   const auto plain = [](auto value) { return static_cast<double>(value); };
   const auto half = [](auto value) { return static_cast<double>(to_f32(value)); };
-  if (record.dtype == "F64") return norms_of<double>(record, plain);
-  if (record.dtype == "F32") return norms_of<float>(record, plain);
-  if (record.dtype == "BF16") return norms_of<BFloat16>(record, half);
-  if (record.dtype == "F16") return norms_of<Float16>(record, half);
-  if (record.dtype == "I32") return norms_of<int32_t>(record, plain);
-  return norms_of<uint8_t>(record, plain);
+  if (record.dtype == "F64") return norms_of<double>(record, stop, plain);
+  if (record.dtype == "F32") return norms_of<float>(record, stop, plain);
+  if (record.dtype == "BF16") return norms_of<BFloat16>(record, stop, half);
+  if (record.dtype == "F16") return norms_of<Float16>(record, stop, half);
+  if (record.dtype == "I32") return norms_of<int32_t>(record, stop, plain);
+  return norms_of<uint8_t>(record, stop, plain);
 }
 
 std::string shape_text(const TensorRecord& record) {
@@ -71,7 +72,7 @@ std::string shape_text(const TensorRecord& record) {
   return "[" + join(sizes, ", ") + "]";
 }
 
-void print_tensors(const std::string& path) {
+void print_tensors(const std::string& path, const Stop& stop) {
   const SafetensorsFile file(path);
   size_t width = 6;
   int64_t elements = 0;
@@ -88,7 +89,7 @@ void print_tensors(const std::string& path) {
   std::printf("  %-*s  %-5s  %-16s  %12s  %12s  %12s\n", name_width, "tensor", "type", "shape",
               "norm", "rms", "largest");
   for (const TensorRecord& record : file.records()) {
-    const Norms norms = norms_of(record);
+    const Norms norms = norms_of(record, stop);
     std::printf("  %-*s  %-5s  %-16s  %12.6g  %12.6g  %12.6g", name_width, record.name.c_str(),
                 record.dtype.c_str(), shape_text(record).c_str(), norms.root_sum, norms.root_mean,
                 norms.largest);
@@ -125,8 +126,8 @@ void print_config(const std::string& folder) {
   }
 }
 
-void print_checkpoint(const std::string& folder) {
-  train::verify_checkpoint(folder);
+void print_checkpoint(const std::string& folder, const Stop& stop) {
+  train::verify_checkpoint(folder, [&] { leave_if(stop); });
   const train::TrainingState state = train::read_state(folder);
   std::printf(
       "checkpoint  %s\nverified    every file is as its manifest says\nstep        %s, %s "
@@ -145,19 +146,19 @@ void print_checkpoint(const std::string& folder) {
   const train::RunFolder files(folder);
   for (const std::string& file :
        {files.weights(), files.average(), folder + "/optimizer.safetensors"}) {
-    if (exists(file)) print_tensors(file);
+    if (exists(file)) print_tensors(file, stop);
   }
 }
 
 // A line for each checkpoint of a run; a damaged one is told with its reason.
-void print_checkpoints(const train::RunFolder& run) {
+void print_checkpoints(const train::RunFolder& run, const Stop& stop) {
   const train::CheckpointFolder checkpoints(run.checkpoints());
   const std::optional<int64_t> best = checkpoints.best_step();
   std::printf("\ncheckpoints\n");
   for (const int64_t step : checkpoints.steps()) {
     std::string finding = "verified";
     try {
-      train::verify_checkpoint(checkpoints.at(step));
+      train::verify_checkpoint(checkpoints.at(step), [&] { leave_if(stop); });
     } catch (const Error& damage) {
       finding = str("DAMAGED: ", damage.what());
     }
@@ -169,10 +170,10 @@ void print_checkpoints(const train::RunFolder& run) {
 
 }  // namespace
 
-void inspect_checkpoint(const Parsed& parsed, const Stop&) {
+void inspect_checkpoint(const Parsed& parsed, const Stop& stop) {
   const std::string& folder = parsed.text("RUN");
   if (exists(folder + "/manifest.json") || exists(folder + "/state.json")) {
-    return print_checkpoint(folder);
+    return print_checkpoint(folder, stop);
   }
   const train::RunFolder run(folder);
   if (!run.has_config() && !run.has_run()) {
@@ -180,11 +181,11 @@ void inspect_checkpoint(const Parsed& parsed, const Stop&) {
                 "A run has config.toml, a checkpoint manifest.json besides");
   }
   std::printf("run         %s\n", folder.c_str());
-  print_checkpoints(run);
+  print_checkpoints(run, stop);
   print_files(folder);
   if (run.has_config()) print_config(folder);
   for (const std::string& file : {run.weights(), run.average()}) {
-    if (exists(file)) print_tensors(file);
+    if (exists(file)) print_tensors(file, stop);
   }
 }
 

@@ -18,7 +18,8 @@ Histogram histogram(const Dataset& data, Split split, const Stop& stop) {
   constexpr int64_t kPiece = 1 << 20;
   Histogram counts(static_cast<size_t>(data.vocabulary()));
   std::vector<int32_t> symbols(static_cast<size_t>(kPiece));
-  for (int64_t begin = 0; begin < data.size(split) && !stop(); begin += kPiece) {
+  for (int64_t begin = 0; begin < data.size(split); begin += kPiece) {
+    leave_if(stop);
     const int64_t count = std::min(kPiece, data.size(split) - begin);
     data.read(split, begin, count, symbols.data());
     for (int64_t i = 0; i < count; ++i) ++counts[static_cast<size_t>(symbols[size_t(i)])];
@@ -48,7 +49,6 @@ void print_parts(const Dataset& data, int64_t context, const Stop& stop) {
   for (const Split split : kSplits) {
     const int64_t size = data.size(split);
     const Histogram counts = histogram(data, split, stop);
-    if (stop()) return;
     const std::optional<double> floor = data.floor_bits(split);
     std::printf(
         "%-6s %16s %14s %14s %16s %12s\n", split_name(split), grouped(size).c_str(),
@@ -101,7 +101,6 @@ void inspect_data(const Parsed& parsed, const Stop& stop) {
       fixed(static_cast<double>(order.windows()) / static_cast<double>(step.samples), 1).c_str(),
       grouped(step.samples).c_str());
   print_parts(*data, context, stop);
-  if (stop()) return;
   const int64_t shown = std::min(context, kShown), begin = order.begin(0);
   std::printf("\nthe first %s symbols of the first window of training (from symbol %s on)\n\n",
               grouped(shown).c_str(), grouped(begin).c_str());

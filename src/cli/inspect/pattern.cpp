@@ -82,8 +82,9 @@ std::string layers_text(const Subject& subject, size_t entry) {
   return (names.size() == 1 ? "layer " : "layers ") + join(names, ", ");
 }
 
-void print_group(const sparse::HeadGroup& group, const Subject& subject) {
-  const sparse::KeyCounts counts = sparse::key_counts(group.passes, subject.length);
+void print_group(const sparse::HeadGroup& group, const Subject& subject,
+                 const BetweenPieces& between_pieces) {
+  const sparse::KeyCounts counts = sparse::key_counts(group.passes, subject.length, between_pieces);
   std::printf("\n%s: keys a query %s to %s, %.1f on average; density %.4g %%\n",
               heads_text(group.heads, subject.heads).c_str(), grouped(counts.least).c_str(),
               grouped(counts.most).c_str(), counts.mean, 100 * counts.density);
@@ -95,8 +96,10 @@ void print_group(const sparse::HeadGroup& group, const Subject& subject) {
       mark = "          ";
     }
   }
-  std::fputs(pattern_art(sparse::density_map(group.passes, subject.length, kArtSide)).c_str(),
-             stdout);
+  std::fputs(
+      pattern_art(sparse::density_map(group.passes, subject.length, kArtSide, between_pieces))
+          .c_str(),
+      stdout);
 }
 
 void print_reach(const std::vector<sparse::Reach>& steps, const Subject& subject) {
@@ -115,13 +118,14 @@ void print_reach(const std::vector<sparse::Reach>& steps, const Subject& subject
 }  // namespace
 
 void inspect_pattern(const Parsed& parsed, const Stop& stop) {
+  const BetweenPieces between_pieces = [&] { leave_if(stop); };
   const Subject shown = subject(parsed);
   std::printf("%s positions, %s %s, %s %s\n", grouped(shown.length).c_str(),
               grouped(shown.heads).c_str(), shown.heads == 1 ? "head" : "heads",
               grouped(shown.layers).c_str(), shown.layers == 1 ? "layer" : "layers");
   std::vector<std::vector<sparse::Passes>> of_entry;
   std::vector<PatternPanel> panels;
-  for (size_t entry = 0; entry < shown.attention.size() && !stop(); ++entry) {
+  for (size_t entry = 0; entry < shown.attention.size(); ++entry) {
     const sparse::PatternPtr pattern = sparse::parse_pattern(shown.attention[entry]);
     of_entry.emplace_back();
     if (static_cast<int64_t>(entry) >= shown.layers) break;
@@ -130,20 +134,20 @@ void inspect_pattern(const Parsed& parsed, const Stop& stop) {
                                 shown.attention[entry]) != shown.attention.begin() + entry;
     std::printf("\n%s%s%s\n", where.c_str(), pattern->text().c_str(), seen ? ", as above" : "");
     for (sparse::HeadGroup& group : head_groups(*pattern, shown.heads, shown.length)) {
-      if (!seen) print_group(group, shown);
+      if (!seen) print_group(group, shown, between_pieces);
       of_entry.back().push_back(group.passes);
       if (seen || panels.size() == kMostPanels) continue;
       panels.push_back({where + pattern->text(), heads_text(group.heads, shown.heads), pattern,
                         group.heads.front(), std::move(group.passes)});
     }
   }
-  if (stop()) return;
   std::vector<std::vector<sparse::Passes>> layers;
   for (int64_t layer = 0; layer < shown.layers; ++layer) {
     layers.push_back(of_entry[static_cast<size_t>(layer) % shown.attention.size()]);
   }
-  print_reach(sparse::reach_back(layers, shown.length), shown);
-  if (parsed.is_set("png")) write_pattern_png(parsed.text("png"), panels, shown.length);
+  print_reach(sparse::reach_back(layers, shown.length, between_pieces), shown);
+  if (parsed.is_set("png"))
+    write_pattern_png(parsed.text("png"), panels, shown.length, between_pieces);
 }
 
 }  // namespace lacuna::cli

@@ -93,11 +93,12 @@ Tile corner(const PatternPanel& panel, int64_t length) {
 }
 
 // Each panel as a whole, and what of it can only be seen larger.
-std::vector<Tile> tiles_of(const std::vector<PatternPanel>& panels, int64_t length) {
+std::vector<Tile> tiles_of(const std::vector<PatternPanel>& panels, int64_t length,
+                           const BetweenPieces& between_pieces) {
   std::vector<Tile> tiles;
   for (const PatternPanel& panel : panels) {
-    tiles.push_back(
-        tile(panel.title, panel.heads, sparse::density_map(panel.passes, length, kPictureCells)));
+    tiles.push_back(tile(panel.title, panel.heads,
+                         sparse::density_map(panel.passes, length, kPictureCells, between_pieces)));
     Tile& whole = tiles.back();
     const bool coarse = whole.unit() * kScale < static_cast<double>(whole.map.cell);
     if (!coarse) continue;
@@ -144,8 +145,8 @@ std::string pattern_art(const sparse::DensityMap& map) {
 }
 
 void write_pattern_png(const std::string& path, const std::vector<PatternPanel>& panels,
-                       int64_t length) {
-  const std::vector<Tile> tiles = tiles_of(panels, length);
+                       int64_t length, const BetweenPieces& between_pieces) {
+  const std::vector<Tile> tiles = tiles_of(panels, length, between_pieces);
   const size_t columns = std::min(tiles.size(), kTilesInRow);
   const size_t rows = (tiles.size() + columns - 1) / columns;
   double widest = kPanelSide;
