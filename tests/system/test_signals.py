@@ -80,6 +80,7 @@ class Insisting(Interrupts):
                               (signal.SIGUSR1, signal.SIGTERM)):
             with self.subTest(first=first, second=second):
                 process = self.training("log.txt", *LONG)
+                wait_until(lambda: self.processor_seconds(process) > 0.4)  # far into the step
                 process.send_signal(first)
                 self.read_until(process, ANSWER)
                 process.send_signal(second)
@@ -219,6 +220,7 @@ class NoThreads(Interrupts):
         process = subprocess.Popen(
             [binary, *arguments], cwd=self.path, stderr=subprocess.PIPE, text=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (1, 1)), **popen,
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"},  # which would take a thread
             **({"user": NOBODY, "group": NOBODY} if os.getuid() == 0 else {}))
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)

@@ -146,8 +146,8 @@ void inspect_pattern(const Parsed& parsed, const Stop& stop) {
     layers.push_back(of_entry[static_cast<size_t>(layer) % shown.attention.size()]);
   }
   print_reach(sparse::reach_back(layers, shown.length, between_pieces), shown);
-  if (parsed.is_set("png"))
-    write_pattern_png(parsed.text("png"), panels, shown.length, between_pieces);
+  if (!parsed.is_set("png")) return;
+  write_pattern_png(parsed.text("png"), panels, shown.length, between_pieces);
 }
 
 }  // namespace lacuna::cli
