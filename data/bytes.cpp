@@ -1,6 +1,7 @@
 // Format "bytes": files one after the other, each byte a symbol; a boundary between two files is
 // just the next byte.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <utility>
 
@@ -15,16 +16,19 @@
 namespace lacuna {
 namespace {
 
-/// Smaller files are copied: a process has only some 65,000 maps, and folders have more files.
-constexpr size_t kSmallestMap = 1 << 16;
+/// Smaller files are copied: folders have many of them, and a descriptor each would be too many.
+constexpr size_t kSmallestRead = 1 << 16;
 
 struct Piece {
   int64_t begin;  // where the file starts in the whole sequence
-  MappedFile map;
-  std::vector<std::byte> copy;  // instead of the map
+  FileReader file;
+  std::vector<std::byte> copy;  // of the whole file, or empty
 
-  const std::byte* data() const { return copy.empty() ? map.data() : copy.data(); }
-  size_t size() const { return copy.empty() ? map.size() : copy.size(); }
+  size_t size() const { return file.size(); }
+  void read(size_t from, size_t count, std::byte* out) const {
+    if (copy.empty()) return file.read(from, count, out);
+    std::copy_n(copy.begin() + static_cast<int64_t>(from), count, out);
+  }
 };
 
 class Bytes : public Dataset {
@@ -43,7 +47,14 @@ class Bytes : public Dataset {
 
   std::string identity() const override {
     Checksum checksum;
-    for (const Piece& piece : pieces_) checksum.add(piece.data(), piece.size());
+    std::vector<std::byte> bytes(kPiece);
+    for (const Piece& piece : pieces_) {
+      for (size_t done = 0; done < piece.size(); done += kPiece) {
+        const size_t count = std::min(kPiece, piece.size() - done);
+        piece.read(done, count, bytes.data());
+        checksum.add(bytes.data(), count);
+      }
+    }
     return str(checksum.text(), ':', size_);
   }
 
@@ -59,12 +70,18 @@ class Bytes : public Dataset {
 
  private:
   void append(const std::string& path) {
-    Piece piece{size_, MappedFile(path), {}};
-    const size_t size = piece.map.size();
+    Piece piece{size_, FileReader(path), {}};
+    const size_t size = piece.size();
     if (size == 0) return;
-    if (size < kSmallestMap) {
-      piece.copy.assign(piece.map.data(), piece.map.data() + size);
-      piece.map = MappedFile();
+    const bool copied = size < kSmallestRead;
+    if (copied) {
+      piece.copy.resize(size);
+      piece.file.read(0, size, piece.copy.data());
+    }
+    if (copied || held_ == most_held_) {
+      piece.file.release();
+    } else {
+      ++held_;
     }
     pieces_.push_back(std::move(piece));
     size_ += static_cast<int64_t>(size);
@@ -78,10 +95,17 @@ class Bytes : public Dataset {
                                     return position < candidate.begin;
                                   }) -
                  1;
-    for (; count > 0; ++piece) {
-      const int64_t skipped = at - piece->begin;
-      const int64_t taken = std::min(count, static_cast<int64_t>(piece->size()) - skipped);
-      out = std::transform(piece->data() + skipped, piece->data() + skipped + taken, out,
+    std::array<std::byte, 1 << 14> bytes;
+    while (count > 0) {
+      const int64_t skipped = at - piece->begin,
+                    left = static_cast<int64_t>(piece->size()) - skipped;
+      if (left == 0) {
+        ++piece;
+        continue;
+      }
+      const int64_t taken = std::min({count, left, static_cast<int64_t>(bytes.size())});
+      piece->read(static_cast<size_t>(skipped), static_cast<size_t>(taken), bytes.data());
+      out = std::transform(bytes.begin(), bytes.begin() + taken, out,
                            [](std::byte symbol) { return std::to_integer<int32_t>(symbol); });
       at += taken;
       count -= taken;
@@ -89,6 +113,8 @@ class Bytes : public Dataset {
   }
 
   std::vector<Piece> pieces_;  // none empty
+  size_t most_held_ = descriptors_to_hold();
+  size_t held_ = 0;  // descriptors; files beyond the most are opened for each read
   int64_t size_ = 0;
   SplitBounds split_;
 };

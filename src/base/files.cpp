@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,9 +26,9 @@ std::string system_reason() {
   return std::generic_category().message(errno);
 }
 
-Error unreadable(const std::string& path) {
+Error unreadable(const std::string& path, ErrorKind kind = ErrorKind::kData) {
   const bool missing = errno == ENOENT || errno == ENOTDIR;
-  return Error(ErrorKind::kData, path, "cannot read the file: " + system_reason(),
+  return Error(kind, path, "cannot read the file: " + system_reason(),
                missing ? "Check the path; relative paths start at the current folder" : "");
 }
 
@@ -37,20 +38,22 @@ Error unwritable(const std::string& path, const char* action) {
                full ? "Free some space on this disk" : "");
 }
 
+}  // namespace
+
 /// A file descriptor opened for reading and its facts; closed at the end of the scope.
 class OpenFile {
  public:
-  explicit OpenFile(const std::string& path, int flags = 0)
+  explicit OpenFile(const std::string& path, int flags = 0, ErrorKind kind = ErrorKind::kData)
       : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | flags)) {
-    if (descriptor_ < 0) throw unreadable(path);
+    if (descriptor_ < 0) throw unreadable(path, kind);
     if (fstat(descriptor_, &facts_) != 0) {
-      const Error failure = unreadable(path);
+      const Error failure = unreadable(path, kind);
       close(descriptor_);
       throw failure;
     }
     if (S_ISDIR(facts_.st_mode)) {
       close(descriptor_);
-      throw Error(ErrorKind::kData, path, "expected a file, found a folder");
+      throw Error(kind, path, "expected a file, found a folder");
     }
   }
   ~OpenFile() { close(descriptor_); }
@@ -64,6 +67,18 @@ class OpenFile {
   int descriptor_;
   struct stat facts_ {};
 };
+
+namespace {
+
+// Without blocking, so that opening a pipe reaches the complaint below instead of waiting for a
+// writer.
+std::shared_ptr<const OpenFile> open_regular(const std::string& path) {
+  auto file = std::make_shared<const OpenFile>(path, O_NONBLOCK);
+  if (!S_ISREG(file->facts().st_mode)) {
+    throw Error(ErrorKind::kData, path, "expected a regular file, found a device or a pipe");
+  }
+  return file;
+}
 
 void write_all(int descriptor, const std::string& path, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -130,15 +145,10 @@ void in_pieces(const void* bytes, size_t size, const BetweenPieces& between_piec
 }
 
 MappedFile::MappedFile(const std::string& path) {
-  // Non-blocking, so that opening a pipe reaches the complaint below instead of waiting for a
-  // writer.
-  const OpenFile file(path, O_NONBLOCK);
-  if (!S_ISREG(file.facts().st_mode)) {
-    throw Error(ErrorKind::kData, path, "expected a regular file, found a device or a pipe");
-  }
-  const auto size = static_cast<size_t>(file.facts().st_size);
+  const auto file = open_regular(path);
+  const auto size = static_cast<size_t>(file->facts().st_size);
   if (size == 0) return;
-  void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
+  void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file->descriptor(), 0);
   if (address == MAP_FAILED) throw unreadable(path);
   data_ = static_cast<const std::byte*>(address);
   size_ = size;
@@ -156,6 +166,48 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, taken.data_);
   std::swap(size_, taken.size_);
   return *this;
+}
+
+FileReader::FileReader(std::string path)
+    : path_(std::move(path)),
+      held_(open_regular(path_)),
+      size_(static_cast<size_t>(held_->facts().st_size)),
+      device_(held_->facts().st_dev),
+      inode_(held_->facts().st_ino) {}
+
+void FileReader::read(size_t begin, size_t count, std::byte* out) const {
+  require(begin <= size_ && count <= size_ - begin, "FileReader", "no such bytes at the start");
+  const char* restore = "Put back the file as it was";
+  const auto file =
+      held_ ? held_ : std::make_shared<const OpenFile>(path_, O_NONBLOCK, ErrorKind::kIo);
+  struct stat now {};
+  if (fstat(file->descriptor(), &now) != 0) throw unreadable(path_, ErrorKind::kIo);
+  if (now.st_dev != device_ || now.st_ino != inode_) {
+    throw Error(ErrorKind::kIo, path_, "is another file than before: it was replaced", restore);
+  }
+  size_t done = 0;
+  while (done < count && static_cast<size_t>(now.st_size) >= size_) {
+    const ssize_t got =
+        pread(file->descriptor(), out + done, count - done, static_cast<off_t>(begin + done));
+    if (got > 0) {
+      done += static_cast<size_t>(got);
+    } else if (got == 0) {
+      now.st_size = static_cast<off_t>(begin + done);  // it ends here by now
+    } else if (errno != EINTR) {
+      throw unreadable(path_, ErrorKind::kIo);
+    }
+  }
+  if (done == count) return;
+  throw Error(ErrorKind::kIo, path_,
+              str("was cut short: it had ", grouped(static_cast<int64_t>(size_)),
+                  " bytes when it was opened and has ", grouped(now.st_size), " now"),
+              restore);
+}
+
+size_t descriptors_to_hold() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  return static_cast<size_t>(limit.rlim_cur / 4);
 }
 
 std::string read_text(const std::string& path) {

@@ -121,6 +121,16 @@ class Run {
     memory_ = trainer_.memory().total();
     record_start(folder_, data_, data_identity_, trainer_);
     metrics_.emplace(folder_, display_, Clock::now() - first_step_);
+    try {
+      train_steps();
+    } catch (const Error& failure) {
+      if (failure.kind() == ErrorKind::kIo) finish();  // the data cannot be read any more
+      throw;
+    }
+    finish();
+  }
+
+  void train_steps() {
     if (evaluation_due_) {
       const bool best = evaluate();
       checkpoint(best);  // in any case, so that it is not made up for twice
@@ -142,8 +152,6 @@ class Run {
       if (is_due(sample_every_, begun)) draw_sample();
       last_finish_ = Clock::now();
     }
-    while (trainer_.unfinished() > 0) finish_step();
-    finish();
   }
 
   std::string floor_text(Split split) const {
@@ -196,17 +204,19 @@ class Run {
                 "The weights before them are saved; lower optim.learning_rate or optim.clip");
   }
 
-  // Whether the weights are the best so far. An evaluation that is stopped leaves no trace but that
-  // it is due.
+  // Whether the weights are the best so far. An evaluation that is not made to its end leaves no
+  // trace but that it is due.
   bool evaluate() {
-    evaluation_due_ = false;
-    if (data_.size(Split::kValid) == 0) return false;
+    evaluation_due_ = data_.size(Split::kValid) > 0;  // also when the data cannot be read
+    if (!evaluation_due_) return false;
     std::vector<std::pair<Weights, Evaluation>> results;
+    bool complete = true;
     for (const Weights weights : {Weights::kRaw, Weights::kAverage}) {
       if (weights == Weights::kAverage && !trainer_.has_average()) continue;
       results.emplace_back(weights, trainer_.evaluate(Split::kValid, weights, stop_));
-      evaluation_due_ = evaluation_due_ || !results.back().second.complete;
+      complete = complete && results.back().second.complete;
     }
+    evaluation_due_ = !complete;
     if (evaluation_due_) return false;
     for (const auto& [weights, result] : results) report(weights, result);
     return judge(results.back().second.bits);
@@ -261,6 +271,7 @@ class Run {
   }
 
   void finish() {
+    while (trainer_.unfinished() > 0) finish_step();
     writer_.wait();
     const bool saved = saved_step_ == trainer_.steps_done() && writer_.failure().empty();
     if (!saved) checkpoint(false);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -23,6 +24,12 @@ namespace {
 
 std::string text_of(const MappedFile& file) {
   return {reinterpret_cast<const char*>(file.data()), file.size()};
+}
+
+std::string part_of(const FileReader& reader, size_t begin, size_t count) {
+  std::string text(count, '\0');
+  reader.read(begin, count, reinterpret_cast<std::byte*>(text.data()));
+  return text;
 }
 
 /// Writes beyond this many bytes of any file fail with EFBIG in this scope.
@@ -77,6 +84,7 @@ TEST_CASE("mapping or reading what is no readable file is a data error with the 
   const TempFolder folder;
   const std::string missing = folder / "missing";
   expect_error(ErrorKind::kData, missing, [&] { MappedFile{missing}; });
+  expect_error(ErrorKind::kData, missing, [&] { FileReader{missing}; });
   expect_error(ErrorKind::kData, "No such file", [&] { read_text(missing); });
   expect_error(ErrorKind::kData, "folder", [&] { MappedFile{folder.path()}; });
   expect_error(ErrorKind::kData, "folder", [&] { read_text(folder.path()); });
@@ -84,6 +92,55 @@ TEST_CASE("mapping or reading what is no readable file is a data error with the 
   const std::string pipe = folder / "pipe";
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
   expect_error(ErrorKind::kData, "regular file", [&] { MappedFile{pipe}; });
+  expect_error(ErrorKind::kData, "regular file", [&] { FileReader{pipe}; });
+}
+
+TEST_CASE("a file reader reads any part, also of a file that was renamed, removed or appended to") {
+  const TempFolder folder;
+  const std::string path = folder.put("f", "0123456789");
+  const FileReader reader(path);
+  CHECK(reader.size() == 10);
+  CHECK(part_of(reader, 0, 10) == "0123456789");
+  CHECK(part_of(reader, 4, 3) == "456");
+  CHECK(part_of(reader, 10, 0).empty());
+  expect_error(ErrorKind::kInternal, "FileReader", [&] { part_of(reader, 8, 3); });
+  std::ofstream(path, std::ios::app) << "more";
+  CHECK(part_of(reader, 8, 2) == "89");
+  std::filesystem::remove(path);
+  CHECK(part_of(reader, 4, 3) == "456");
+}
+
+TEST_CASE("a file that is cut short under its reader is named, with both sizes") {
+  const TempFolder folder;
+  const std::string path = folder.put("f", std::string(2000, 'x'));
+  FileReader reader(path);
+  for (const bool held : {true, false}) {
+    if (!held) reader.release();
+    std::filesystem::resize_file(path, 1999);
+    // Also where the bytes that are asked for are there: they may be new ones.
+    for (const size_t begin : {1990, 0}) {
+      expect_error(ErrorKind::kIo, "had 2,000 bytes when it was opened and has 1,999 now",
+                   [&] { part_of(reader, begin, 10); });
+      expect_error(ErrorKind::kIo, path, [&] { part_of(reader, begin, 10); });
+    }
+    std::filesystem::resize_file(path, 2000);
+    CHECK_NOTHROW(part_of(reader, 0, 10));
+  }
+}
+
+TEST_CASE("a file reader without a descriptor notices that its file is gone or another one") {
+  const TempFolder folder;
+  const std::string path = folder.put("f", "0123456789");
+  FileReader reader(path);
+  reader.release();
+  CHECK(part_of(reader, 4, 3) == "456");
+  std::filesystem::rename(path, folder / "old");
+  expect_error(ErrorKind::kIo, path + ": cannot read the file: No such",
+               [&] { part_of(reader, 4, 3); });
+  folder.put("f", "0123456789");
+  expect_error(ErrorKind::kIo, path + ": is another file", [&] { part_of(reader, 4, 3); });
+  std::filesystem::rename(folder / "old", path);
+  CHECK(part_of(reader, 4, 3) == "456");
 }
 
 TEST_CASE("read_text returns a file longer than its buffer unchanged") {

@@ -1,8 +1,11 @@
+#include <sys/resource.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "../catch.h"
 #include "../expect_error.h"
@@ -78,7 +81,7 @@ TEST_CASE("any range of any part reads the same as the concatenated files") {
   std::mt19937 random(1);
   std::string all;
   std::vector<std::string> paths;
-  // On both sides of the size from which files are mapped instead of copied.
+  // On both sides of the size from which files are read when asked for instead of copied.
   for (const size_t size : {size_t{3}, size_t{70'000}, size_t{1}, size_t{65'536}, size_t{65'535}}) {
     std::string piece(size, '\0');
     for (char& c : piece) c = static_cast<char>(random());
@@ -99,6 +102,31 @@ TEST_CASE("any range of any part reads the same as the concatenated files") {
         all.substr(static_cast<size_t>(starts[part] + begin), static_cast<size_t>(count));
     REQUIRE(read(*data, kSplits[part], begin, count) == expected);
   }
+}
+
+TEST_CASE("more files than the process may hold open or map read the same, by several threads") {
+  const TempFolder folder;
+  std::string all;
+  for (int i = 0; i < 60; ++i) {
+    const std::string piece(65'536 + i, static_cast<char>('0' + i));
+    folder.put("f" + std::to_string(100 + i), piece);
+    all += piece;
+  }
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit few{40, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+  const auto data = open_dataset(bytes({folder.path()}));
+  const int64_t size = data->size(Split::kTrain);
+  std::vector<std::vector<int32_t>> found(4, std::vector<int32_t>(static_cast<size_t>(size)));
+  std::vector<std::thread> threads;
+  for (auto& symbols : found) {
+    threads.emplace_back([&] { data->read(Split::kTrain, 0, size, symbols.data()); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  setrlimit(RLIMIT_NOFILE, &before);
+  REQUIRE(size == static_cast<int64_t>(all.size()));
+  for (const auto& symbols : found) CHECK(std::equal(all.begin(), all.end(), symbols.begin()));
 }
 
 TEST_CASE("reading outside a part is an internal error, even where the next part has symbols") {

@@ -1,9 +1,11 @@
 // Whole files: mapped for reading, and written so that a reader sees the old file or the new one,
-// never a part of it.
+// never a part of it. And files that are read in parts.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -38,6 +40,33 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
 };
+
+class OpenFile;
+
+/// A regular file of which any part can be read at any time, by several threads at once. Its size
+/// is what it was at first; what others append to it meanwhile does not count.
+class FileReader {
+ public:
+  /// Holds a descriptor, so that others may rename or remove the file. Throws Error(kData) when
+  /// `path` is missing, unreadable or no regular file.
+  explicit FileReader(std::string path);
+  /// Gives the descriptor back: from now on the file is opened for each read.
+  void release() { held_.reset(); }
+
+  size_t size() const { return size_; }
+  /// Copies bytes [begin, begin + count) to out, which must be within size(). Throws Error(kIo),
+  /// naming the file, when they cannot be read or the file is shorter or another one by now.
+  void read(size_t begin, size_t count, std::byte* out) const;
+
+ private:
+  std::string path_;
+  std::shared_ptr<const OpenFile> held_;  // null once released
+  size_t size_;
+  uint64_t device_, inode_;
+};
+
+/// How many descriptors one part of the program may hold: a quarter of what the system allows.
+size_t descriptors_to_hold();
 
 /// A file written piece by piece under a temporary name in its final folder. Only commit() puts it
 /// in place, with the permissions of an older file; without it the destructor removes the temporary

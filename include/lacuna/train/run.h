@@ -18,9 +18,10 @@ struct RunRequest {
 
 /// Trains, evaluates the validation part at intervals and at the end, writes checkpoints and, at
 /// the end, the weights. Once `stop()` is true the step at hand is finished, a checkpoint and the
-/// weights are saved and the function returns. Nothing is written before everything that can be
-/// wrong with options and data has been checked. A checkpoint that cannot be written is a warning;
-/// when the last one could not be, Error(kIo) at the end. Throws Error.
+/// weights are saved and the function returns; when the data cannot be read any more, they are
+/// saved and Error(kIo) says so. Nothing is written before everything that can be wrong with
+/// options and data has been checked. A checkpoint that cannot be written is a warning; when the
+/// last one could not be, Error(kIo) at the end. Throws Error.
 void run_training(const RunRequest& request, const std::function<bool()>& stop);
 
 }  // namespace lacuna::train
