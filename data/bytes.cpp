@@ -34,7 +34,9 @@ struct Piece {
 class Bytes : public Dataset {
  public:
   explicit Bytes(const DatasetConfig& config) {
-    for (const std::string& path : source_files(config.paths, config.suffixes)) append(path);
+    const SourceFiles sources = source_files(config.paths, config.suffixes, config.run);
+    for (const std::string& path : sources.files) append(path);
+    runs_ = sources.runs;
     if (size_ == 0) {
       throw Error(ErrorKind::kData, join(config.paths, ", "), "the data is empty",
                   "Check data.paths and data.suffixes");
@@ -65,10 +67,22 @@ class Bytes : public Dataset {
       text +=
           str(split == Split::kTrain ? ": " : ", ", split_name(split), ' ', grouped(size(split)));
     }
-    return text;
+    return text + passed_over();
   }
 
  private:
+  // Names the first few runs.
+  std::string passed_over() const {
+    constexpr size_t kMost = 3;
+    if (runs_.empty()) return "";
+    const size_t named = std::min(kMost, runs_.size());
+    const std::vector<std::string> names(runs_.begin(),
+                                         runs_.begin() + static_cast<int64_t>(named));
+    const size_t more = runs_.size() - named;
+    return str("; passed over the files of runs in ", join(names, ", "),
+               more > 0 ? str(" and ", more, " more") : "");
+  }
+
   void append(const std::string& path) {
     Piece piece{size_, FileReader(path), {}};
     const size_t size = piece.size();
@@ -112,7 +126,8 @@ class Bytes : public Dataset {
     }
   }
 
-  std::vector<Piece> pieces_;  // none empty
+  std::vector<Piece> pieces_;      // none empty
+  std::vector<std::string> runs_;  // folders that were passed over
   size_t most_held_ = descriptors_to_hold();
   size_t held_ = 0;  // descriptors; files beyond the most are opened for each read
   int64_t size_ = 0;

@@ -19,7 +19,8 @@ DatasetConfig dataset_config(const Options& options) {
                    .block = data.echo_block,
                    .redraw = data.echo_redraw,
                    .size = data.echo_size,
-                   .seed = static_cast<uint64_t>(data.echo_seed)}};
+                   .seed = static_cast<uint64_t>(data.echo_seed)},
+          .run = options.train.run};
 }
 
 nn::ModelConfig model_config(const Options& options, int64_t vocabulary) {

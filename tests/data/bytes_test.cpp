@@ -65,7 +65,6 @@ TEST_CASE("a folder gives its files with one of the suffixes, sorted bytewise by
   std::filesystem::create_directory(folder / "src/folder.cpp");
   std::filesystem::create_symlink("../other/o.md", folder / "src/link.cpp");
   std::filesystem::create_symlink("nowhere", folder / "src/dangling.cpp");
-  std::filesystem::create_directory_symlink("../other", folder / "src/linked");
 
   const std::string root = folder / "src";
   CHECK(whole(bytes({root}, ".cpp")) == "[B][deep][x][o][z][e]");
@@ -74,6 +73,23 @@ TEST_CASE("a folder gives its files with one of the suffixes, sorted bytewise by
   CHECK(whole(bytes({folder / "other", root}, ".md")) == "[o][md]");
   // A file given by name needs no suffix.
   CHECK(whole(bytes({root, folder / "other/o.md"}, ".h")) == "[a][o]");
+}
+
+TEST_CASE("links to folders are followed, and change the place of nothing that is found without") {
+  const TempFolder folder;
+  folder.put("src/m/x", "[x]");
+  folder.put("other/f", "[f]");
+  folder.put("other/sub/g", "[g]");
+  const std::string root = folder / "src";
+  std::filesystem::create_directory_symlink("m", folder / "src/a");  // m stays itself
+  std::filesystem::create_symlink("../other/f", folder / "src/z");   // the file before its folder
+  std::filesystem::create_directory_symlink("../other", folder / "src/k");
+  std::filesystem::create_directory_symlink("../other/sub", folder / "src/b");  // before k in it
+  std::filesystem::create_directory_symlink("../../src", folder / "other/sub/loop");
+  std::filesystem::create_hard_link(folder / "src/m/x", folder / "src/hard");  // a file of its own
+  CHECK(whole(bytes({root})) == "[g][x][x][f]");
+  folder.put("other/h", "[h]");
+  CHECK(whole(bytes({root})) == "[g][x][h][x][f]");
 }
 
 TEST_CASE("any range of any part reads the same as the concatenated files") {

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Data files: which ones a run reads, what it says of those it cannot use, and files that change while it
 trains. Needs LACUNA_BINARY."""
+import json
 import os
 import random
+import shutil
 import subprocess
 import time
 import unittest
 
 import small_run
 from small_run import BINARY, SmallRun
+from trained_run import ENVIRONMENT, TrainedRun
 
+NOBODY = 65534
 ENDLESS = ["--train.length=1000000 steps", "--train.evaluate_every=0 steps"]
 
 
@@ -89,6 +93,141 @@ class ManyFiles(SmallRun):
         said = self.train("--data.paths=many", "--train.length=1 steps", "--train.evaluate_every=0 steps",
                           "--data.split=1 / 0")
         self.assertIn(f"66,000 files, {66000 * 65536:,} bytes", said)
+
+
+class DataOnDisk(TrainedRun):
+    def put(self, name, text):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def inspect(self, *paths, suffixes=""):
+        """What `inspect data` says: its line on the data and the identity."""
+        listed = "[" + ", ".join(f"'{path}'" for path in paths) + "]"
+        lines = self.ok("inspect", "data", "c.toml", "--data.paths", listed, "--data.suffixes", suffixes,
+                        "--model.context", "1", "--model.attention", "dense", "--data.split", "1 / 0",
+                        "--train.batch", "1").stdout.decode().splitlines()
+        found = dict(line.split(maxsplit=1) for line in lines[:3])
+        return found["data"], found["identity"]
+
+    def reads(self, content, *paths, **options):
+        """The files behind the paths are `content`, one after the other."""
+        whole = self.put("whole-" + str(random.random()), content)
+        self.assertEqual(self.inspect(*paths, **options)[1], self.inspect(whole.name)[1])
+        whole.unlink()
+
+
+class Runs(DataOnDisk):
+    """A search leaves out the folders of runs, whatever they hold and whenever they began."""
+
+    def setUp(self):
+        super().setUp()
+        shutil.rmtree(self.run_folder)
+        self.put("data/a", "all work and no play " * 100)
+        self.put("data/z/b", "makes jack a dull boy " * 100)
+
+    def check_resumes(self, run, *arguments):
+        options = ["--data.paths", ".", "--data.suffixes", "a b log.txt notes", "--train.run", run, *arguments]
+        self.ok("train", "c.toml", *options, "--train.length", "4 steps")
+        identity = json.loads((self.path / run / "starts.jsonl").read_text())["data"]
+        self.assertEqual(identity.split(":")[1], "4300")
+        said = self.ok("train", "c.toml", *options, "--train.length", "6 steps", "--resume", "auto")
+        self.assertIn(f"passed over the files of runs in ./{run}", said.stderr.decode())
+        evaluated = self.ok("eval", run)
+        self.assertEqual(evaluated.stderr, b"")
+        self.assertIn(identity, evaluated.stdout.decode())
+        for line in evaluated.stdout.decode().splitlines():
+            if line.startswith("part"):
+                self.assertIn(f"test 215; passed over the files of runs in ./{run}", line)
+
+    def test_a_run_whose_folder_is_within_its_data_goes_on(self):
+        self.check_resumes("data/run")
+
+    def test_so_does_one_whose_folder_held_other_files_before(self):
+        self.put("mine/notes", "not to be trained on " * 100)
+        self.check_resumes("mine")
+
+    def test_other_runs_are_left_out_at_any_stage_and_their_names_are_said(self):
+        alone = self.inspect("data")[1]
+        for number in range(3):
+            self.put(f"data/r{number}/config.toml", "x")
+            self.put(f"data/r{number}/deep/a", "x")
+        self.put("data/r0/lock", "")                     # killed before it had begun
+        self.put("data/r1/starts.jsonl", "")             # a copy without its lock
+        self.put("data/r2/manifest.json", "")            # a checkpoint that was put aside
+        self.assertEqual(self.inspect("data"), (
+            "bytes: 2 files, 4,300 bytes: train 4,300, valid 0, test 0; "
+            "passed over the files of runs in data/r0, data/r1, data/r2", alone))
+        self.put("data/z/r9/config.toml", "x")
+        self.put("data/z/r9/lock", "x")
+        self.assertIn("data/r2 and 1 more", self.inspect("data")[0])
+        self.put("data/z/other/config.toml", "of another program")
+        self.assertNotEqual(self.inspect("data")[1], alone)
+
+    def test_a_run_named_as_data_is_refused_but_not_what_lies_in_it(self):
+        self.refused(["train", "c.toml", "--data.paths", "data", "--train.run", "data"],
+                     "data: is the folder of a run")
+        self.ok("train", "c.toml", "--train.run", "run", "--train.length", "1 steps")
+        self.refused(["inspect", "data", "c.toml", "--data.paths", "run"], "run: is the folder of a run")
+        self.put("run/mine/a", "mine")
+        self.reads("mine", "run/mine")
+        (self.path / "only").mkdir()
+        self.run_folder.rename(self.path / "only/run")
+        self.refused(["inspect", "data", "c.toml", "--data.paths", "only"], "runs left out", "no files")
+
+
+class Searches(DataOnDisk):
+    def test_links_are_followed_and_every_file_is_read_once(self):
+        self.put("tree/b/1", "[b1]")
+        self.put("out/far/2", "[2]")
+        self.put("out/3", "[3]")
+        for link, target in (("tree/a", "b"), ("tree/z", "../out"), ("tree/c", "../out"),
+                             ("tree/far", "../out/far"), ("tree/b/up", ".."), ("tree/self", "self"),
+                             ("tree/nothing", "nowhere"), ("tree/again", "b/1"), ("out/back", "../tree")):
+            os.symlink(target, self.path / link)
+        # b/1 where it is; then c, which is out, as the first by name; far lies in it.
+        self.assertEqual(self.inspect("tree")[0][:16], "bytes: 3 files, ")
+        self.reads("[b1][3][2]", "tree")
+        self.reads("[b1][3][2]", "tree/b/up")
+
+    def test_a_file_that_two_paths_lead_to_is_refused(self):
+        self.put("tree/deep/a.txt", "a")
+        os.symlink("tree/deep", self.path / "link")
+        for first, second, *said in (("text", "text", "'text' is named twice"),
+                                     ("tree", "tree/deep", "'tree' and 'tree/deep'", "a.txt"),
+                                     ("link/a.txt", "tree", "'link/a.txt' and 'tree'", "a.txt"),
+                                     ("text", "./text", "'text' and './text'")):
+            self.refused(["train", "c.toml", "--data.paths", f"['{first}', '{second}']", "--train.run", "new"],
+                         "data.paths", *said)
+        self.reads("a", "tree/deep")
+
+    def test_an_unreadable_folder_is_called_by_its_own_name(self):
+        self.put("tree/fine", "a")
+        (self.path / "tree/deep/closed").mkdir(parents=True)
+        (self.path / "tree/deep/closed").chmod(0)
+        self.addCleanup((self.path / "tree/deep/closed").chmod, 0o700)
+        self.path.chmod(0o755)
+        user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        for path in ("tree", "way"):
+            result = subprocess.run([BINARY, "inspect", "data", "c.toml", "--data.paths", path], cwd=self.path,
+                                    capture_output=True, text=True, check=False, env=ENVIRONMENT, **user)
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn(f"lacuna: {path}/deep", result.stderr)
+            self.assertIn("closed: cannot ", result.stderr)
+            self.assertIn("Permission denied", result.stderr)
+            (self.path / "way/deep").mkdir(parents=True, exist_ok=True)
+            if path == "tree":
+                os.symlink("../../tree/deep/closed/in", self.path / "way/deep/closed")
+
+    def test_a_pattern_gets_a_hint(self):
+        self.put("a.txt", "a")
+        self.put("b.txt", "b")
+        for pattern in ("*.txt", "a.tx?"):
+            self.refused(["train", "c.toml", "--data.paths", pattern, "--train.run", "new"], pattern,
+                         "No such file", "expands no wildcards", "data.suffixes")
+        self.put("a*b", "a name like any other")
+        self.reads("a name like any other", "a*b")
 
 
 if __name__ == "__main__":

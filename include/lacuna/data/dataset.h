@@ -32,6 +32,7 @@ struct DatasetConfig {
   std::string suffixes;            // which files of a folder, such as ".cpp .h"; empty: all
   std::string split = "0.9 / 0.05 / 0.05";  // as parse_split in data/split.h understands it
   EchoConfig echo;
+  std::string run;  // folder of the run that reads the data, which may not exist yet; no data in it
 };
 
 /// Symbols 0 .. vocabulary() - 1 in three parts. Constant after construction: every member function

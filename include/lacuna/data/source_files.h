@@ -6,12 +6,22 @@
 
 namespace lacuna {
 
+struct SourceFiles {
+  std::vector<std::string> files;
+  std::vector<std::string> runs;  // folders of runs and checkpoints that a search passed over
+};
+
 /// `paths` in the order given, a folder replaced by the files below it whose names end with one of
 /// `suffixes` (separated by blanks; empty: any), sorted bytewise by path. Hidden files and folders
-/// are skipped; links to files are followed, links to folders are not. A path given by name is
-/// taken whatever its suffix. Throws Error(kConfig) for no paths, and Error(kData) for a path that
-/// is missing, a folder that cannot be read and a folder without a matching file.
-std::vector<std::string> source_files(const std::vector<std::string>& paths,
-                                      const std::string& suffixes);
+/// are skipped, and so are `own_run` (may be empty, or not exist) and every folder of a run or a
+/// checkpoint, whose files change while one trains. Links are followed; of several ways to a file
+/// or a folder within one path the one without links counts, otherwise a link to the file itself,
+/// then the first link by name. A path given by name is taken whatever its suffix.
+///
+/// Throws Error(kConfig) for no paths and for two that lead to one file, and Error(kData) for a
+/// path that is missing, a folder that cannot be read, the folder of a run and a folder without a
+/// matching file.
+SourceFiles source_files(const std::vector<std::string>& paths, const std::string& suffixes,
+                         const std::string& own_run);
 
 }  // namespace lacuna
