@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <span>
 
@@ -129,6 +130,15 @@ std::vector<train::Override> take_overrides(const Command& command,
   return overrides;
 }
 
+// Whether a shell has made several words of one pattern after --data.paths.
+bool is_one_of_several_paths(const std::string& word, const Binding& binding) {
+  const auto& overrides = binding.parsed.overrides;
+  std::error_code ignored;
+  return std::filesystem::exists(word, ignored) &&
+         std::any_of(overrides.begin(), overrides.end(),
+                     [](const train::Override& given) { return given.first == "data.paths"; });
+}
+
 void refuse_extras(const Binding& binding) {
   const std::vector<std::string> extras = binding.app->remaining();
   if (extras.empty()) return;
@@ -136,6 +146,11 @@ void refuse_extras(const Binding& binding) {
   for (const Argument& flag : binding.command->flags) names.push_back(flag.name);
   const std::string& word = extras.front();
   const std::string nearest = word.starts_with("-") ? nearest_name(word, names) : "";
+  if (is_one_of_several_paths(word, binding)) {
+    throw Error(ErrorKind::kUsage, binding.name, "cannot make anything of '" + word + "'",
+                "Write several paths as '[\"a\", \"b\"]', or name their folder and choose with "
+                "--data.suffixes");
+  }
   throw Error(ErrorKind::kUsage, binding.name, "cannot make anything of '" + word + "'",
               nearest.empty() ? "`lacuna " + binding.name + " --help` lists what it takes"
                               : "Did you mean '" + nearest + "'?");

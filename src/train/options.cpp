@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -72,6 +73,14 @@ bool read_value(const toml::node& node, const OptionPointer& target) {
                  [&](std::string* to) { return store(node.value_exact<std::string>(), to); },
                  [&](auto* list) { return read_list(node, list); }},
       target);
+}
+
+std::string repeated_hint(const OptionPointer& value) {
+  if (std::holds_alternative<std::vector<std::string>*>(value)) {
+    return "Write a list as '[\"a\", \"b\"]'";
+  }
+  if (std::holds_alternative<std::vector<int64_t>*>(value)) return "Write a list as '[1, 2]'";
+  return "Give it once";
 }
 
 // All digits, and whole numbers without a point.
@@ -244,10 +253,12 @@ Options parse_options(const std::string& toml, const std::string& path,
       assign(options, entry_called(str(section.str(), ".", key.str()), line), node, line);
     }
   }
+  std::set<std::string> given;
   for (const auto& [name, text] : overrides) {
     const std::string place = "--" + name;
     const OptionEntry& entry = entry_called(name, place);
     const OptionPointer target = entry.at(options);
+    if (!given.insert(name).second) fail(place, name, "is given twice", repeated_hint(target));
     const bool quoted = text.starts_with('"');
     const bool literal = (std::holds_alternative<std::string*>(target) && !quoted) ||
                          (std::holds_alternative<std::vector<std::string>*>(target) && !quoted &&

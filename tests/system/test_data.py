@@ -220,14 +220,23 @@ class Searches(DataOnDisk):
             if path == "tree":
                 os.symlink("../../tree/deep/closed/in", self.path / "way/deep/closed")
 
-    def test_a_pattern_gets_a_hint(self):
+    def test_words_that_a_shell_made_of_a_pattern_get_a_hint(self):
         self.put("a.txt", "a")
         self.put("b.txt", "b")
+        for words in (["c.toml", "--data.paths", "a.txt", "b.txt"], ["--data.paths", "a.txt", "b.txt", "c.toml"]):
+            self.refused(["train", *words, "--train.run", "new"], "cannot make anything of '", '["a", "b"]',
+                         "--data.suffixes")
         for pattern in ("*.txt", "a.tx?"):
             self.refused(["train", "c.toml", "--data.paths", pattern, "--train.run", "new"], pattern,
                          "No such file", "expands no wildcards", "data.suffixes")
         self.put("a*b", "a name like any other")
         self.reads("a name like any other", "a*b")
+
+    def test_an_option_given_twice_is_refused(self):
+        for name, value, hint in (("data.paths", "text", "'[\"a\", \"b\"]'"),
+                                  ("model.position_tables", "[8, 4]", "'[1, 2]'"), ("train.seed", "2", "once")):
+            self.refused(["train", "c.toml", f"--{name}={value}", f"--{name}", value, "--train.run", "new"],
+                         f"--{name}: is given twice", hint)
 
 
 if __name__ == "__main__":

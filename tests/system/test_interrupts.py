@@ -92,7 +92,7 @@ class Signals(Interrupts):
         for number in (signal.SIGTERM, signal.SIGUSR1):
             with self.subTest(number=number):
                 # One step, then an evaluation of millions of positions.
-                process = self.start("train", "c.toml", "--overwrite", *ECHO,
+                process = self.start("train", "c.toml", "--overwrite", *ECHO[:-1],
                                      "--data.echo_size=20000000", "--data.split=0.1 / 0.9",
                                      "--train.evaluate_every=1 steps")
                 wait_until(lambda: '"train"' in self.metrics_text())

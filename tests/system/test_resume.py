@@ -45,8 +45,8 @@ class Resume(SmallRun):
 
     def test_a_run_out_of_patience_ends_and_a_resumed_one_ends_at_the_same_step(self):
         # Nothing is learned, so that the first evaluation stays the best.
-        options = ["--optim.learning_rate=0", "--optim.average=0", "--train.length=60 steps",
-                   "--train.patience=3"]
+        patient = ["--optim.learning_rate=0", "--optim.average=0", "--train.length=60 steps"]
+        options = [*patient, "--train.patience=3"]
         text = self.train(*options)
         self.assertIn("step 20  ends early: 3 evaluations", text)
         self.assertIn("done after 20 steps", text)
@@ -63,7 +63,7 @@ class Resume(SmallRun):
                 self.same_results("run", "again")
         self.assertIn("has ended early", self.train("--resume=auto", *options))
         self.assertEqual(small_run.metrics(self.path / "run"), lines)
-        self.train("--resume=auto", *options, "--train.patience=5")
+        self.train("--resume=auto", *patient, "--train.patience=5")
         self.assertEqual([(line["step"], line["evaluations"])
                           for line in small_run.metrics(self.path / "run") if line["kind"] == "early_stop"],
                          [(20, 3), (30, 5)])

@@ -138,14 +138,16 @@ TEST_CASE("strings and numbers come back exactly from a written file") {
   check_same(read_options(folder.put("odd.toml", to_toml(options)), {}), options);
 }
 
-TEST_CASE("a flag wins over the file, and the last flag over the ones before it") {
+TEST_CASE("a flag wins over the file, and two of one name are refused") {
   const TempFolder folder;
   const std::string file = folder.put("a.toml", "[model]\nlayers = 2\nheads = 2\n");
-  const Options options =
-      read_options(file, {{"model.layers", "3"}, {"model.layers", "5"}, {"train.run", "12"}});
+  const Options options = read_options(file, {{"model.layers", "5"}, {"train.run", "12"}});
   CHECK(options.model.layers == 5);
   CHECK(options.model.heads == 2);
   CHECK(options.train.run == "12");  // a string stays one, even where it could be a number
+  expect_error(ErrorKind::kConfig, "--model.layers: is given twice", [&] {
+    read_options(file, {{"model.layers", "5"}, {"train.run", "12"}, {"model.layers", "5"}});
+  });
 }
 
 TEST_CASE("a list takes a lone value, and a string on the command line needs no quotes") {

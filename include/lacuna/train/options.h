@@ -59,8 +59,9 @@ const std::vector<OptionEntry>& option_table();
 using Override = std::pair<std::string, std::string>;
 
 /// Reads a TOML file over the defaults, then applies the overrides. Throws Error(kConfig), with
-/// file, line and the nearest known name, for a key that does not exist, and for a value of the
-/// wrong type or out of range; Error(kData) for a file that cannot be read.
+/// file, line and the nearest known name, for a key that does not exist, for a value of the wrong
+/// type or out of range, and for an option that two overrides name; Error(kData) for a file that
+/// cannot be read.
 Options read_options(const std::string& path, const std::vector<Override>& overrides);
 /// The same of a text that is in memory; messages call it `path`.
 Options parse_options(const std::string& toml, const std::string& path,
