@@ -4,6 +4,7 @@
 
 #include "eval_report.h"
 #include "lacuna/base/files.h"
+#include "lacuna/base/log.h"
 #include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
@@ -83,6 +84,17 @@ std::unique_ptr<Dataset> data_of(const train::SavedRun& run) {
   return data;
 }
 
+// Other bits than those of training are no surprise to who asked for other data; another split asks
+// for other parts of the same.
+void warn_of_other_data(const EvalReport& report, const std::vector<train::Override>& overrides) {
+  if (!report.trained_data || report.trained_data == report.data) return;
+  for (const auto& [name, value] : overrides) {
+    if (name.starts_with("data.") && name != "data.split") return;
+  }
+  log_warning(str("the data has changed since training: its identity is ", report.data, ", not ",
+                  *report.trained_data));
+}
+
 // False when it was stopped; the results that are there by then stay.
 bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
   train::SavedRun& first = *report.results.front().run;
@@ -118,6 +130,9 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
   report.results = wanted(parsed);
   train::SavedRun& preferred = *report.results.back().run;
   const std::unique_ptr<Dataset> data = data_of(preferred);
+  report.data = data->identity();
+  report.trained_data = train::trained_data(report.folder);
+  warn_of_other_data(report, parsed.overrides);
   if (parsed.is_set("logits")) {
     return write_logits(parsed.text("logits"), preferred, *data, report.split);
   }

@@ -49,15 +49,15 @@ std::string report_text(const EvalReport& report, const Dataset& data) {
   const std::optional<double> floor = data.floor_bits(report.split);
   if (floor) rows.push_back({"the source itself", fixed(*floor, 6)});
   return str("part      ", split_name(report.split), " of ", data.describe(), "\nidentity  ",
-             data.identity(), "\nscored    ", grouped(first.positions),
-             " positions, each once, in ", grouped(first.windows), " windows of ", grouped(context),
-             ", minimum context ", report.min_context, "\n\n", table(rows));
+             report.data, "\nscored    ", grouped(first.positions), " positions, each once, in ",
+             grouped(first.windows), " windows of ", grouped(context), ", minimum context ",
+             report.min_context, "\n\n", table(rows));
 }
 
 std::string report_json(const EvalReport& report, const Dataset& data) {
   const EvalResult& first = report.results.front();
   const train::Options& options = first.run->options();
-  const std::string identity = data.identity();
+  const std::string& identity = report.data;
   const size_t colon = identity.rfind(':');  // before the number of symbols
   Json weights = Json::object();
   for (const auto& [which, run, evaluation] : report.results) {
@@ -77,7 +77,8 @@ std::string report_json(const EvalReport& report, const Dataset& data) {
                    {{"format", options.data.format},
                     {"identity", identity},
                     {"hash", identity.substr(0, colon)},
-                    {"size", parse_count(identity.substr(colon + 1))}}},
+                    {"size", parse_count(identity.substr(colon + 1))},
+                    {"trained_on", json_of(report.trained_data)}}},
                   {"floor_bits", json_of(data.floor_bits(report.split))},
                   {"precision", options.train.precision},
                   {"weights", weights}};

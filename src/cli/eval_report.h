@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,9 @@ struct EvalReport {
   std::string folder;  // of the run or checkpoint
   Split split;
   int64_t min_context;
-  std::vector<EvalResult> results;  // of one model, on the same windows
+  std::vector<EvalResult> results;          // of one model, on the same windows
+  std::string data;                         // identity
+  std::optional<std::string> trained_data;  // identity, where it is known
 };
 
 /// There is at least one result.

@@ -1,9 +1,12 @@
 #include "lacuna/train/saved_run.h"
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <stdexcept>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/safetensors.h"
 #include "lacuna/train/checkpoint.h"
@@ -59,6 +62,23 @@ std::string weights_in(const std::string& folder, bool raw) {
   std::error_code ignored;
   if (std::filesystem::exists(folder + "/state.json", ignored)) verify_checkpoint(folder);
   return !raw && has_average(folder) ? run.average() : run.weights();
+}
+
+// A run that goes on does so on the same data: any line of its starts tells.
+std::optional<std::string> trained_data(const std::string& folder) {
+  std::error_code ignored;
+  if (std::filesystem::exists(folder + "/state.json", ignored)) return read_state(folder).data;
+  const std::string starts = RunFolder(folder).starts();
+  if (!std::filesystem::exists(starts, ignored)) return std::nullopt;
+  std::istringstream lines(read_text(starts));
+  std::optional<std::string> data;
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json start = nlohmann::json::parse(line, nullptr, false);
+    if (start.is_object() && start.contains("data") && start["data"].is_string()) {
+      data = start["data"].get<std::string>();
+    }
+  }
+  return data;
 }
 
 SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides)

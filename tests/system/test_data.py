@@ -239,5 +239,30 @@ class Searches(DataOnDisk):
                          f"--{name}: is given twice", hint)
 
 
+class OtherData(DataOnDisk):
+    """eval of a run whose data has changed."""
+
+    def warned(self, *arguments):
+        return self.ok("eval", *arguments).stderr.decode()
+
+    def test_eval_warns_of_data_that_changed_unless_other_data_is_asked_for(self):
+        (checkpoint,) = (self.run_folder / "checkpoints").glob("step-*25")
+        for folder in ("run", checkpoint):
+            self.assertEqual(self.warned(folder), "")
+        identity = self.inspect("text")[1]
+        changed = bytearray((self.path / "text").read_bytes())
+        changed[17] ^= 1
+        (self.path / "text").write_bytes(changed)
+        for arguments in (["run"], [checkpoint], ["run", "--data.split", "0.5 / 0.5"],
+                          ["run", "--logits", "l.safetensors"]):
+            self.assertIn("warning: the data has changed since training: its identity is "
+                          f"{self.inspect('text')[1]}, not {identity}", self.warned(*arguments))
+        self.assertEqual(self.warned("run", "--data.paths", "text"), "")
+        (self.run_folder / "starts.jsonl").write_text("no JSON\n")
+        self.assertEqual(self.warned("run"), "")
+        (self.run_folder / "starts.jsonl").unlink()
+        self.assertEqual(self.warned("run"), "")
+
+
 if __name__ == "__main__":
     unittest.main()

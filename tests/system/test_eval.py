@@ -45,7 +45,8 @@ class Evaluation(TrainedRun):
             "lacuna": version, "run": "run", "split": "valid", "min_context": 8, "context": 32,
             "positions": 750, "windows": 1 + math.ceil((750 - 32) / 24), "floor_bits": None,
             "precision": "f32"})
-        self.assertEqual(data.pop("identity"), data["hash"] + ":5003")
+        self.assertEqual(data["identity"], data["hash"] + ":5003")
+        self.assertEqual(data.pop("trained_on"), data.pop("identity"))
         self.assertRegex(data.pop("hash"), "^[0-9a-f]{16}$")
         self.assertEqual(data, {"format": "bytes", "size": 5003})
         for name, file in (("raw", "weights"), ("average", "average")):
@@ -155,7 +156,7 @@ class Evaluation(TrainedRun):
         (self.path / "text").write_bytes(text_bytes() * 400)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             output, error = self.interrupted(number, "eval", "run", "--split", "train",
-                                             "--train.batch", "1", "--json", "r.json")
+                                             "--data.paths", "text", "--train.batch", "1", "--json", "r.json")
             self.assertEqual(output, "")
             at, = re.findall(r"^stopped after ([0-9,]+) of 1,600,960 positions \(raw weights\)\n$",
                              error)

@@ -21,6 +21,9 @@ std::string weights_in(const std::string& folder, bool raw);
 /// After which step the weights in a file were taken, where it says so. Throws Error(kData).
 std::optional<int64_t> step_of_weights(const std::string& file);
 
+/// Identity of the data that the run or checkpoint in a folder was trained on, where it tells.
+std::optional<std::string> trained_data(const std::string& folder);
+
 class SavedRun {
  public:
   /// Reads the averaged weights where the run has them and `raw` is false. Throws Error(kData) and
