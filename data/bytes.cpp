@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include "lacuna/base/error.h"
@@ -30,6 +31,34 @@ struct Piece {
     std::copy_n(copy.begin() + static_cast<int64_t>(from), count, out);
   }
 };
+
+struct Packing {
+  std::string_view name, begin, unpack;  // what its files begin with; the command before their name
+};
+// No text begins so: these hold control characters or no UTF-8, and bzip2's are ten in a row.
+constexpr Packing kPackings[] = {{"gzip", "\x1f\x8b\x08", "gunzip -k"},
+                                 {"zstd", "\x28\xb5\x2f\xfd", "unzstd"},
+                                 {"xz", std::string_view("\xfd\x37zXZ\0", 6), "xz -dk"},
+                                 {"zip", "PK\x03\x04", "unzip"},
+                                 {"bzip2", "BZh?1AY&SY", "bunzip2 -k"}};  // ?: the size of blocks
+
+bool begins_with(std::string_view bytes, std::string_view begin) {
+  return bytes.size() >= begin.size() &&
+         std::equal(begin.begin(), begin.end(), bytes.begin(),
+                    [](char wanted, char got) { return wanted == got || wanted == '?'; });
+}
+
+// A compressed file looks like noise: a model can learn nothing from it.
+void refuse_compressed(const std::string& path, const FileReader& file) {
+  std::string bytes(std::min<size_t>(file.size(), 16), '\0');
+  file.read(0, bytes.size(), reinterpret_cast<std::byte*>(bytes.data()));
+  for (const Packing& packing : kPackings) {
+    if (!begins_with(bytes, packing.begin)) continue;
+    throw Error(ErrorKind::kData, path, str("is compressed (", packing.name, ")"),
+                str("Unpack it (`", packing.unpack, ' ', path,
+                    "`) and name what comes out, or leave it out with data.suffixes"));
+  }
+}
 
 class Bytes : public Dataset {
  public:
@@ -87,6 +116,7 @@ class Bytes : public Dataset {
     Piece piece{size_, FileReader(path), {}};
     const size_t size = piece.size();
     if (size == 0) return;
+    refuse_compressed(path, piece.file);
     const bool copied = size < kSmallestRead;
     if (copied) {
       piece.copy.resize(size);

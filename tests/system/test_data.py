@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Data files: which ones a run reads, what it says of those it cannot use, and files that change while it
 trains. Needs LACUNA_BINARY."""
+import bz2
+import gzip
 import json
+import lzma
 import os
 import random
 import shutil
 import subprocess
 import time
 import unittest
+import zipfile
 
 import small_run
 from small_run import BINARY, SmallRun
@@ -262,6 +266,32 @@ class OtherData(DataOnDisk):
         self.assertEqual(self.warned("run"), "")
         (self.run_folder / "starts.jsonl").unlink()
         self.assertEqual(self.warned("run"), "")
+
+
+class Compressed(DataOnDisk):
+    def test_a_compressed_file_is_refused_with_what_unpacks_it(self):
+        text = bytes(self.path.joinpath("text").read_bytes())
+        with zipfile.ZipFile(self.path / "t.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("text", text)
+        self.put("t.gz", gzip.compress(text))
+        self.put("t.xz", lzma.compress(text))
+        for level in (1, 9):
+            self.put(f"t{level}.bz2", bz2.compress(text, level))
+        self.put("t.zst", b"\x28\xb5\x2f\xfd\x24\x00\x01\x00\x00" + text)
+        for name, command in (("t.zip", "unzip t.zip"), ("t.gz", "gunzip -k t.gz"), ("t.xz", "xz -dk t.xz"),
+                              ("t1.bz2", "bunzip2 -k t1.bz2"), ("t9.bz2", "bunzip2 -k t9.bz2"),
+                              ("t.zst", "unzstd t.zst")):
+            self.refused(["train", "c.toml", "--data.paths", name, "--train.run", "new"], f"{name}: is compressed",
+                         f"`{command}`", "data.suffixes")
+        self.put("tree/text", text)
+        (self.path / "t.gz").rename(self.path / "tree/hidden-in-a-tree")
+        self.refused(["train", "c.toml", "--data.paths", "tree", "--train.run", "new"], "tree/hidden-in-a-tree: is")
+        self.reads(text, "tree", suffixes="text")
+
+    def test_text_that_begins_alike_is_read(self):
+        for text in ("BZh91AY&S is a magic number", "PK\n\x03", "PK", "\x1f\x8b", "7zXZ", "(\xb5/"):
+            self.put("alike", text)
+            self.reads(text, "alike")
 
 
 if __name__ == "__main__":
