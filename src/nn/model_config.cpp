@@ -12,10 +12,13 @@ void check(bool holds, const char* option, const std::string& message, const std
   if (!holds) throw Error(ErrorKind::kConfig, option, message, hint);
 }
 
+// Rows beyond the context would never be read.
 std::vector<int64_t> default_tables(const ModelConfig& config) {
   for (const std::string& text : config.attention) {
     const int64_t stride = sparse::parse_pattern(text)->stride();
-    if (stride > 0) return {(config.context + stride - 1) / stride, stride};
+    if (stride > 0) {
+      return {(config.context + stride - 1) / stride, std::min(stride, config.context)};
+    }
   }
   return {config.context};
 }

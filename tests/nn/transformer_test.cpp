@@ -260,4 +260,6 @@ TEST_CASE("a configuration that does not fit together is refused by the name of 
 TEST_CASE("position tables follow the stride unless they are given") {
   CHECK(small({"dense()", "strided(4)"}).resolved().position_tables == std::vector<int64_t>{4, 4});
   CHECK(small({"dense()"}).resolved().position_tables == std::vector<int64_t>{13});
+  CHECK(small({"strided(13)"}).resolved().position_tables == std::vector<int64_t>{1, 13});
+  CHECK(small({"local(100000)"}).resolved().position_tables == std::vector<int64_t>{1, 13});
 }
