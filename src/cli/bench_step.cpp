@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 
 #include "bench.h"
@@ -8,8 +7,8 @@
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
-#include "lacuna/kernels/linear.h"
 #include "lacuna/tensor/gpus.h"
+#include "lacuna/train/matrix_rate.h"
 #include "lacuna/train/trainer.h"
 #include "random_bytes.h"
 
@@ -46,23 +45,6 @@ StepTimes time_steps(train::Trainer& trainer, int64_t repeats, Clock::time_point
   std::sort(all.begin(), all.end());
   times.median = all[all.size() / 2];
   return times;
-}
-
-// FLOP/s of a large product in the type that the model computes in, on random operands.
-double matrix_rate(const Queue& queue, DType dtype) {
-  constexpr int64_t kSize = 8192;
-  nn::ParameterStore operands(queue, {{"a", {kSize, kSize}, 1}, {"b", {kSize, kSize}, 1}}, dtype,
-                              false);
-  operands.initialise({{"a", {kSize, kSize}, 1}, {"b", {kSize, kSize}, 1}}, 1);
-  const Tensor y = queue.zeros({kSize, kSize}, dtype);
-  Queue mine = queue;
-  const auto work = [&](int) {
-    launch(mine,
-           LinearForward{.x = operands.at("a").value, .weight = operands.at("b").value, .y = y});
-  };
-  work(0);
-  const std::vector<double> times = cuda::time_on_device(queue, 9, work);
-  return 2 * std::pow(static_cast<double>(kSize), 3) / (1e-3 * times[4]);
 }
 
 void print_profile(const train::Options& options, const Dataset& data) {
@@ -128,9 +110,11 @@ void bench_step(const Parsed& parsed, const Stop& stop) {
         const size_t held = memory.total - memory.free - memory.context;
         std::printf("  %s held on the GPU besides the %s of its context\n",
                     human_bytes(held).c_str(), human_bytes(memory.context).c_str());
-        const double rate = matrix_rate(trainer.queue(), model.dtype());
-        std::printf("  matrix products of 8192^3 run at %.0f TFLOP/s: %.0f %% of it\n",
-                    rate * 1e-12, 100 * flops * per_second / rate);
+        const double rate = train::matrix_rate(trainer.queue(), model.dtype());
+        if (rate > 0) {
+          std::printf("  matrix products of 8192^3 run at %.0f TFLOP/s: %.0f %% of it\n",
+                      rate * 1e-12, 100 * flops * per_second / rate);
+        }
         json.add("held_bytes", static_cast<int64_t>(held)).add("matrix_tflops", rate * 1e-12);
       }
     }
