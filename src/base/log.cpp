@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/terminal.h"
 
 namespace lacuna {
 namespace {
@@ -15,7 +16,8 @@ namespace {
 // The log is the one process-wide object of lacuna: a terminal is process-wide too.
 spdlog::logger& terminal() {
   static spdlog::logger logger = [] {
-    auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+    auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
+        terminal_has_colours() ? spdlog::color_mode::automatic : spdlog::color_mode::never);
     sink->set_pattern("%^%v%$");
     return spdlog::logger("terminal", std::move(sink));
   }();
