@@ -1,6 +1,6 @@
 // What runs between layers and at the ends of a micro-batch and of a step, on the device's own
 // state.
-//   NoteProgress     one thread; 16 bytes to host memory
+//   NoteProgress     one thread; 24 bytes to host memory
 //   AddLosses        running_nats += sum of losses [N] f64   8 N bytes: about 1 MB, so latency
 //   FinishGradients  one thread
 // AddLosses: kParts blocks sum what they stride over, one block adds the parts; the order depends
@@ -20,7 +20,7 @@ constexpr int kThreads = 256, kParts = 128;
 __global__ void note_progress_kernel(const StepState* state, StepPart part, int32_t layer) {
   follow_previous();
   if (state->inputs.progress != nullptr)
-    *state->inputs.progress = {state->inputs.step, part, layer};
+    *state->inputs.progress = {state->inputs.step, part, layer, state->inputs.micro_batch};
 }
 
 __global__ void sum_losses_kernel(const double* losses, int64_t n, double* partial) {

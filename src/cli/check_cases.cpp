@@ -188,6 +188,7 @@ void check_progress(Side& side) {
   auto* place = static_cast<StepProgress*>(shared.view().raw());
   StepState state;
   state.inputs.step = 1 + step.view().data<int32_t>()[0];
+  state.inputs.micro_batch = 1 + step.view().data<int32_t>()[0] % 100;
   state.inputs.progress = place;
   const StateOnDevice on_device(side, state);
   for (const auto& [part, layer] :
@@ -196,7 +197,7 @@ void check_progress(Side& side) {
     side.queue().wait();
     side.keep_numbers(str("place in layer ", layer),
                       {static_cast<double>(place->step), static_cast<double>(place->part),
-                       static_cast<double>(place->layer)});
+                       static_cast<double>(place->layer), static_cast<double>(place->micro_batch)});
   }
 }
 

@@ -1,5 +1,6 @@
 // Where a step is, and what is known of the loss and the gradients at the ends of a pass and of a
 // step.
+#include <atomic>
 #include <cmath>
 
 #include "lacuna/kernels/step_state.h"
@@ -8,7 +9,14 @@ namespace lacuna::cpu {
 
 void run(Backend, Queue&, const NoteProgress& op) {
   const StepInputs& inputs = op.state->inputs;
-  if (inputs.progress != nullptr) *inputs.progress = {inputs.step, op.part, op.layer};
+  if (inputs.progress == nullptr) return;
+  const auto write = [](auto& to, auto value) {
+    std::atomic_ref(to).store(value, std::memory_order_relaxed);
+  };
+  write(inputs.progress->step, inputs.step);
+  write(inputs.progress->part, op.part);
+  write(inputs.progress->layer, op.layer);
+  write(inputs.progress->micro_batch, inputs.micro_batch);
 }
 
 void run(Backend, Queue&, const AddLosses& op) {

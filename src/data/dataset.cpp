@@ -2,6 +2,7 @@
 
 #include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/split.h"
 
 namespace lacuna {
 
@@ -23,6 +24,25 @@ constexpr Entry kFormats[] = {
 #include "datasets.def"
 #undef LACUNA_DATASET
 };
+
+const Entry& format_called(const std::string& format) {
+  std::vector<std::string> names;
+  for (const Entry& entry : kFormats) {
+    if (format == entry.name) return entry;
+    names.emplace_back(entry.name);
+  }
+  if (!nearest_name(format, names).empty()) {
+    throw unknown_name(ErrorKind::kConfig, "data.format", "dataset format", format, names);
+  }
+  // Configurations may name formats that are still to come.
+  std::vector<std::string> known;
+  for (const Entry& entry : kFormats) {
+    known.push_back(str(entry.name, " (", entry.description, ")"));
+  }
+  throw Error(ErrorKind::kConfig, "data.format",
+              "this lacuna has no dataset format '" + format + "' yet",
+              "It has " + join(known, " and "));
+}
 
 }  // namespace
 
@@ -48,23 +68,13 @@ void Dataset::read(Split split, int64_t begin, int64_t count, int32_t* out) cons
   do_read(split, begin, count, out);
 }
 
+void check_dataset(const DatasetConfig& config) {
+  (void)format_called(config.format);
+  (void)parse_split(config.split, int64_t{1} << 60);  // more than any counts
+}
+
 std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config) {
-  std::vector<std::string> names;
-  for (const Entry& entry : kFormats) {
-    if (config.format == entry.name) return entry.make(config);
-    names.emplace_back(entry.name);
-  }
-  if (!nearest_name(config.format, names).empty()) {
-    throw unknown_name(ErrorKind::kConfig, "data.format", "dataset format", config.format, names);
-  }
-  // Configurations may name formats that are still to come.
-  std::vector<std::string> known;
-  for (const Entry& entry : kFormats) {
-    known.push_back(str(entry.name, " (", entry.description, ")"));
-  }
-  throw Error(ErrorKind::kConfig, "data.format",
-              "this lacuna has no dataset format '" + config.format + "' yet",
-              "It has " + join(known, " and "));
+  return format_called(config.format).make(config);
 }
 
 std::vector<DatasetFormat> dataset_formats() {

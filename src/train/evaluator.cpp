@@ -11,7 +11,8 @@
 namespace lacuna::train {
 
 Evaluation evaluate(Program& program, const nn::Transformer& model, const Dataset& data,
-                    Split split, int64_t min_context, const std::function<bool()>& stop) {
+                    Split split, int64_t min_context, const std::function<bool()>& stop,
+                    const Counted& counted) {
   const int64_t context = model.config().context, batch = program.batch();
   if (min_context % data.alignment() != 0) {
     throw Error(ErrorKind::kConfig, "minimum context",
@@ -41,6 +42,7 @@ Evaluation evaluate(Program& program, const nn::Transformer& model, const Datase
       result.positions += window.length - window.score_begin;
       ++result.windows;
     }
+    if (counted) counted(result.windows, static_cast<int64_t>(windows.size()));
   }
   if (result.positions > 0) {
     result.bits = result.nats / static_cast<double>(result.positions) / std::numbers::ln2;

@@ -10,6 +10,7 @@
 #include "lacuna/base/files.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
+#include "lacuna/train/matrix_rate.h"
 #include "lacuna/train/run_display.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/run_metrics.h"
@@ -18,6 +19,7 @@
 #include "lacuna/train/trainer.h"
 #include "lacuna/train/weights.h"
 #include "resume.h"
+#include "run_progress.h"
 #include "run_samples.h"
 #include "run_summary.h"
 
@@ -40,20 +42,13 @@ class Run {
         config_(to_toml(options)),
         trainer_(options, data),
         step_size_(trainer_.step_size()),
-        evaluate_every_(
-            parse_length(options.train.evaluate_every, step_size_, "train.evaluate_every")),
-        sample_every_(parse_length(options.train.sample_every, step_size_, "train.sample_every")),
-        checkpoint_every_(parse_length(options.checkpoint.every, step_size_, "checkpoint.every")),
+        plan_(run_plan(options, step_size_, data.size(Split::kValid))),
         retention_{options.checkpoint.keep_last, parse_length(options.checkpoint.keep_every,
                                                               step_size_, "checkpoint.keep_every")},
         writer_(CheckpointFolder(folder.checkpoints()), retention_),
         patience_(options.train.patience),
         display_(options.train.log_every) {
-    if (patience_ > 0 && (evaluate_every_ == 0 || data.size(Split::kValid) == 0)) {
-      throw Error(ErrorKind::kConfig, "train.patience",
-                  "waits for evaluations, but the run makes none on its way",
-                  "Set train.evaluate_every and give the validation part of data.split a share");
-    }
+    check_patience(options, step_size_, data.size(Split::kValid));
   }
 
   Trainer& trainer() { return trainer_; }
@@ -80,24 +75,31 @@ class Run {
     CheckpointFolder(folder_.checkpoints()).discard_after(trainer_.steps_done(), retention_);
   }
 
-  // The log will have these lines too.
-  void say_opening(const std::string& first) {
+  // Says what the run is; the log will have these lines too. From here on the display lives.
+  void open(const std::string& first) {
     if (!first.empty()) opening_.push_back(first);
     const auto summary = run_summary(data_, trainer_, folder_.path());
     opening_.insert(opening_.end(), summary.begin(), summary.end());
     for (const std::string& line : opening_) display_.say(line);
+    std::vector<std::string> warnings = run_warnings(options_, trainer_);
+    if (!rate_jump_.empty()) warnings.push_back(rate_jump_);
+    for (const std::string& line : warnings) {
+      display_.warn(line);
+      opening_.push_back("warning: " + line);
+    }
+    const double peak = matrix_rate(trainer_.queue(), trainer_.model().dtype());
+    begin_ = Clock::now();
+    progress_.emplace(trainer_, plan_, display_, peak);
   }
 
   // Does the first step, if one comes next, before anything in the folder is touched: a run that
   // cannot do it, for want of memory or otherwise, replaces none.
   void try_first_step() {
     if (at_end() || evaluation_due_) return;
-    const Clock::time_point begin = Clock::now();
     with_gpu_faults([this] {
       trainer_.begin_step();
       trainer_.queue().wait();
     });
-    first_step_ = Clock::now() - begin;
   }
 
   // The folder exists by now, and config.toml in it.
@@ -117,10 +119,8 @@ class Run {
 
   void train_to_the_end() {
     for (const std::string& line : opening_) log_quiet(line);
-    if (!rate_jump_.empty()) display_.warn(rate_jump_);
-    memory_ = trainer_.memory().total();
     record_start(folder_, data_, data_identity_, trainer_);
-    metrics_.emplace(folder_, display_, Clock::now() - first_step_);
+    metrics_.emplace(folder_, display_, begin_);
     try {
       train_steps();
     } catch (const Error& failure) {
@@ -136,40 +136,30 @@ class Run {
       checkpoint(best);  // in any case, so that it is not made up for twice
     }
     if (out_of_patience()) display_.say("the run has ended early: train.patience is used up");
-    last_finish_ = Clock::now() - first_step_;
     bool begun_already = trainer_.unfinished() > 0;
     while (begun_already || (!at_end() && !stop_())) {
       if (!std::exchange(begun_already, false)) trainer_.begin_step();
       // What looks at the weights wants the step finished; otherwise the next one is begun first.
       const int64_t begun = trainer_.steps_done() + trainer_.unfinished();
-      const bool pause = stop_() || is_due(evaluate_every_, begun) ||
-                         is_due(checkpoint_every_, begun) || is_due(sample_every_, begun) ||
-                         begun >= trainer_.steps_total();
+      const auto due = [&](Chore chore) { return plan_.is_due(chore, begun); };
+      const bool pause = stop_() || due(Chore::kEvaluation) || due(Chore::kCheckpoint) ||
+                         due(Chore::kSample) || begun >= trainer_.steps_total();
       while (trainer_.unfinished() > (pause ? 0 : trainer_.steps_ahead())) finish_step();
       if (!pause) continue;
-      const bool best = (is_due(evaluate_every_, begun) || at_end()) && evaluate();
-      if (best || is_due(checkpoint_every_, begun)) checkpoint(best);
-      if (is_due(sample_every_, begun)) draw_sample();
-      last_finish_ = Clock::now();
+      const bool best = due(Chore::kEvaluation) && evaluate();
+      if (best || due(Chore::kCheckpoint)) checkpoint(best);
+      if (due(Chore::kSample)) draw_sample();
     }
-  }
-
-  std::string floor_text(Split split) const {
-    const std::optional<double> floor = data_.floor_bits(split);
-    return floor ? ", floor " + fixed(*floor, 4) : "";
   }
 
   bool out_of_patience() const { return patience_ > 0 && since_best_ >= patience_; }
   bool at_end() const {
     return trainer_.steps_done() >= trainer_.steps_total() || out_of_patience();
   }
-  static bool is_due(int64_t every, int64_t step) { return every > 0 && step % every == 0; }
 
   void finish_step() {
     const StepResult result = trainer_.finish_step();
-    const Clock::time_point now = Clock::now();
-    report(result, std::chrono::duration<double>(now - last_finish_).count());
-    last_finish_ = now;
+    report(result, progress_->step_done());
     skipped_in_a_row_ = result.skipped ? skipped_in_a_row_ + 1 : 0;
     if (skipped_in_a_row_ == kMostSkips) {
       while (trainer_.unfinished() > 0) finish_step();
@@ -178,23 +168,15 @@ class Run {
   }
 
   void report(const StepResult& result, double seconds) {
-    const auto tokens = static_cast<double>(step_size_.tokens);
-    // The first step also touches all memory for the first time: the mean starts at the second.
-    step_seconds_ = ++reported_ <= 2 ? seconds : 0.9 * step_seconds_ + 0.1 * seconds;
-    display_.show(
-        {.step = result.step,
-         .total = trainer_.steps_total(),
-         .bits = result.bits,
-         .tokens_per_second = tokens / step_seconds_,
-         .seconds_left = step_seconds_ * static_cast<double>(trainer_.steps_total() - result.step),
-         .memory = memory_});
+    metrics_->add_step(result, result.step * step_size_.tokens,
+                       static_cast<double>(step_size_.tokens) / seconds);
+    progress_->show_step(metrics_->smoothed_bits());
     if (result.skipped) {
       display_.warn(
           str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
               trainer_.steps_skipped(), " skipped so far",
               result.loss_scale == 1 ? "" : str(", loss scale ", result.loss_scale), ")"));
     }
-    metrics_->add_step(result, result.step * step_size_.tokens, tokens / seconds);
   }
 
   [[noreturn]] void diverged(int64_t step) {
@@ -209,17 +191,25 @@ class Run {
   bool evaluate() {
     evaluation_due_ = data_.size(Split::kValid) > 0;  // also when the data cannot be read
     if (!evaluation_due_) return false;
+    std::vector<Weights> all{Weights::kRaw};
+    if (trainer_.has_average()) all.push_back(Weights::kAverage);
     std::vector<std::pair<Weights, Evaluation>> results;
     bool complete = true;
-    for (const Weights weights : {Weights::kRaw, Weights::kAverage}) {
-      if (weights == Weights::kAverage && !trainer_.has_average()) continue;
-      results.emplace_back(weights, trainer_.evaluate(Split::kValid, weights, stop_));
+    progress_->begin(Chore::kEvaluation);
+    for (const Weights weights : all) {
+      const auto counted = [&](int64_t done, int64_t windows) {
+        progress_->counted(static_cast<int64_t>(results.size()) * windows + done,
+                           static_cast<int64_t>(all.size()) * windows);
+      };
+      results.emplace_back(weights, trainer_.evaluate(Split::kValid, weights, stop_, counted));
       complete = complete && results.back().second.complete;
     }
     evaluation_due_ = !complete;
-    if (evaluation_due_) return false;
-    for (const auto& [weights, result] : results) report(weights, result);
-    return judge(results.back().second.bits);
+    for (const auto& [weights, result] : results) {
+      if (complete) report(weights, result);
+    }
+    progress_->end(complete);
+    return complete && judge(results.back().second.bits);
   }
 
   // Whether these bits are the best so far; counts how long none were.
@@ -237,26 +227,28 @@ class Run {
   }
 
   void report(Weights weights, const Evaluation& result) {
-    display_.say(str("step ", trainer_.steps_done(), "  valid ", fixed(result.bits, 4),
-                     " bits per symbol (", name_of(weights), " weights, ",
-                     grouped(result.positions), " positions, minimum context 0",
-                     floor_text(result.split), ")"));
+    display_.say(
+        evaluation_line(trainer_.steps_done(), weights, result, data_.floor_bits(result.split)));
     metrics_->add_evaluation(trainer_.steps_done(), weights, result, data_identity_);
   }
 
   // A sample that cannot be written must not end a run; the next step on a failed device would.
   void draw_sample() {
+    progress_->begin(Chore::kSample);
     try {
-      write_sample(folder_, options_, trainer_, stop_);
+      write_sample(folder_, options_, trainer_, stop_,
+                   [this](int64_t drawn, int64_t all) { progress_->counted(drawn, all); });
     } catch (const DeviceError&) {
       throw;
     } catch (const Error& failure) {
       display_.warn(str("no sample was written: ", failure.what()));
     }
+    progress_->end(!stop_());
   }
 
   // Training waits for the copy only.
   void checkpoint(bool best) {
+    progress_->begin(Chore::kCheckpoint);
     Snapshot& snapshot = writer_.next();
     saved_step_ = trainer_.steps_done();
     trainer_.copy_to(snapshot);
@@ -268,15 +260,24 @@ class Run {
     snapshot.best = best;
     log_quiet(RunFolder::log_mark(saved_step_));
     writer_.start();
+    progress_->end(true);
   }
 
   void finish() {
     while (trainer_.unfinished() > 0) finish_step();
+    progress_->begin(Chore::kSaving);
     writer_.wait();
     const bool saved = saved_step_ == trainer_.steps_done() && writer_.failure().empty();
     if (!saved) checkpoint(false);
+    progress_->begin(Chore::kSaving);
     writer_.wait();
     save_final_weights();
+    progress_.reset();
+    display_.say(last_line(folder_, {.steps = trainer_.steps_done(),
+                                     .seconds = metrics_->seconds(),
+                                     .at_end = at_end(),
+                                     .evaluation_due = evaluation_due_,
+                                     .stopped = stop_()}));
     if (!writer_.failure().empty()) {
       throw Error(ErrorKind::kIo, folder_.checkpoints(),
                   "the last checkpoint could not be written: " + writer_.failure(),
@@ -295,8 +296,6 @@ class Run {
     if (trainer_.has_average()) {
       save_weights(folder_.average(), trainer_.weights(Weights::kAverage), facts);
     }
-    display_.say(str(at_end() ? "done" : "stopped", " after ", trainer_.steps_done(), " steps and ",
-                     human_seconds(metrics_->seconds()), "; weights in ", folder_.path()));
   }
 
   const Options& options_;
@@ -307,9 +306,7 @@ class Run {
   std::string config_;
   Trainer trainer_;
   StepSize step_size_;
-  int64_t evaluate_every_;
-  int64_t sample_every_;
-  int64_t checkpoint_every_;
+  RunPlan plan_;
   Retention retention_;
   CheckpointWriter writer_;
   std::optional<double> best_bits_;  // of the weights that evaluation prefers
@@ -318,13 +315,10 @@ class Run {
   RunDisplay display_;
   std::string rate_jump_;
   std::vector<std::string> opening_;  // what was said before the log was opened
-  Clock::duration first_step_{0};     // what it took, when it is done before the rest
+  Clock::time_point begin_;           // of the first step
   std::optional<RunMetrics> metrics_;
-  size_t memory_ = 0;              // bytes that training and evaluation hold
-  Clock::time_point last_finish_;  // of a step, or of what was done between two
+  std::optional<RunProgress> progress_;
   int64_t skipped_in_a_row_ = 0;
-  double step_seconds_ = 0;
-  int64_t reported_ = 0;     // steps of this process
   int64_t saved_step_ = -1;  // of the last checkpoint that was begun
   bool evaluation_due_ = false;
 };
@@ -333,6 +327,7 @@ class Run {
 
 void run_training(const RunRequest& request, const std::function<bool()>& stop) {
   Options options = request.options;
+  check_options(options);
   const RunFolder folder(options.train.run);
   std::optional<FolderLock> lock;  // from before the checkpoint is chosen
   if (folder.has_run()) lock.emplace(folder.path());
@@ -360,11 +355,11 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     folder.check_free(false);  // another process may have been here meanwhile
   }
   if (!checkpoint.empty()) {
-    run.say_opening("resumed from " + checkpoint);
+    run.open("resumed from " + checkpoint);
   } else {
-    run.say_opening(request.resume.empty()
-                        ? ""
-                        : "nothing to resume in " + folder.path() + ": a new run begins");
+    run.open(request.resume.empty()
+                 ? ""
+                 : "nothing to resume in " + folder.path() + ": a new run begins");
   }
   const bool stopped = stop();
   if (!stopped) run.try_first_step();

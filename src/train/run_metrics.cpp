@@ -53,13 +53,18 @@ RunMetrics::RunMetrics(const RunFolder& folder, RunDisplay& display,
   std::istringstream before(read_text(folder.metrics()));
   for (std::string line; std::getline(before, line);) {
     try {
-      show(events_, Json::parse(line));
+      const Json metrics = Json::parse(line);
+      show(events_, metrics);
+      if (metrics.at("kind") == "train" && metrics.at("bits").is_number()) {
+        loss_.add(metrics.at("bits"));
+      }
     } catch (const Json::exception&) {  // written by an older lacuna or by others
     }
   }
 }
 
 void RunMetrics::add_step(const StepResult& result, int64_t tokens, double tokens_per_second) {
+  loss_.add(result.bits);
   JsonLine line;
   line.add("kind", "train")
       .add("step", result.step)

@@ -10,7 +10,7 @@
 namespace lacuna::train {
 
 void write_sample(const RunFolder& folder, const Options& options, Trainer& trainer,
-                  const std::function<bool()>& stop) {
+                  const std::function<bool()>& stop, const Counted& counted) {
   const nn::Transformer& model =
       trainer.model(trainer.has_average() ? Weights::kAverage : Weights::kRaw);
   const bool bytes = model.config().vocabulary == 256;
@@ -18,12 +18,14 @@ void write_sample(const RunFolder& folder, const Options& options, Trainer& trai
                             .seed = static_cast<uint64_t>(options.train.seed)};
   std::string text;
   bool stopped = false;
+  int64_t drawn = 0;
   const auto add = [&](int64_t, int32_t symbol) {
     if (bytes) {
       text += static_cast<char>(symbol);
     } else {
       text += str(text.empty() ? "" : " ", symbol);
     }
+    counted(++drawn, config.length);
   };
   // Its memory is held for this sample only.
   sample(trainer.queue(), model, {}, config, {add, [&] { return stopped = stop(); }});

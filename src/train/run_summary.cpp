@@ -1,5 +1,7 @@
 #include "run_summary.h"
 
+#include <set>
+
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/launch.h"
 #include "lacuna/tensor/gpus.h"
@@ -18,6 +20,44 @@ std::vector<std::string> run_summary(const Dataset& data, Trainer& trainer,
               grouped(trainer.step_size().tokens), " tokens on ", device_text(trainer.queue()),
               " in ", name_of(trainer.model().dtype())),
           "memory  " + memory_text(trainer.memory())};
+}
+
+std::vector<std::string> run_warnings(const Options& options, const Trainer& trainer) {
+  const nn::ModelConfig& model = trainer.model().config();
+  std::vector<std::string> warnings;
+  for (const std::string& pattern : std::set(model.attention.begin(), model.attention.end())) {
+    if (sparse::parse_pattern(pattern)->stride() <= model.context) continue;
+    warnings.push_back(str("model.attention: ", pattern, " reaches beyond model.context = ",
+                           model.context, ", and there is nothing to attend to"));
+  }
+  const optim::Schedule plan = schedule(options, trainer.step_size());
+  if (plan.warmup > plan.total) {
+    warnings.push_back(str(
+        "optim.warmup takes ", plan.warmup, " steps and the run ", plan.total,
+        ": the learning rate never comes to optim.learning_rate = ", options.optim.learning_rate));
+  }
+  return warnings;
+}
+
+std::string evaluation_line(int64_t step, Weights weights, const Evaluation& result,
+                            std::optional<double> floor) {
+  return str("step ", step, "  valid ", fixed(result.bits, 4), " bits per symbol (",
+             name_of(weights), " weights, ", grouped(result.positions),
+             " positions, minimum context 0", floor ? ", floor " + fixed(*floor, 4) : "", ")");
+}
+
+std::string last_line(const RunFolder& folder, const RunEnd& end) {
+  const bool done = end.at_end && !end.evaluation_due;
+  const std::string resume = "`lacuna train " + shell_quoted(folder.config()) + " --resume auto`";
+  std::string hint;
+  if (end.at_end && end.evaluation_due) {
+    hint = str("; the last evaluation was not finished: `lacuna eval ", shell_quoted(folder.path()),
+               "` or ", resume, " makes it");
+  } else if (!done && end.stopped) {
+    hint = "; " + resume + " goes on";
+  }
+  return str(done ? "done" : "stopped", " after ", end.steps, " steps and ",
+             human_seconds(end.seconds), "; weights in ", folder.path(), hint);
 }
 
 }  // namespace lacuna::train

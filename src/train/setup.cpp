@@ -6,8 +6,29 @@
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/launch.h"
 #include "lacuna/tensor/gpus.h"
+#include "lacuna/train/run_plan.h"
 
 namespace lacuna::train {
+
+void check_options(const Options& options) {
+  constexpr StepSize kAny;  // lengths are read, not used
+  (void)precision(options);
+  (void)model_config(options, 256);
+  (void)optim::find_optimizer(options.optim.name);
+  (void)schedule(options, kAny);
+  (void)run_plan(options, kAny, 0);
+  (void)parse_length(options.checkpoint.keep_every, kAny, "checkpoint.keep_every");
+  check_patience(options, kAny, 1);
+  check_dataset(dataset_config(options));
+}
+
+void check_patience(const Options& options, const StepSize& step, int64_t valid) {
+  const int64_t every = parse_length(options.train.evaluate_every, step, "train.evaluate_every");
+  if (options.train.patience == 0 || (every > 0 && valid > 0)) return;
+  throw Error(ErrorKind::kConfig, "train.patience",
+              "waits for evaluations, but the run makes none on its way",
+              "Set train.evaluate_every and give the validation part of data.split a share");
+}
 
 DatasetConfig dataset_config(const Options& options) {
   const auto& data = options.data;

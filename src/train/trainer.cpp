@@ -1,6 +1,7 @@
 #include "lacuna/train/trainer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -100,6 +101,7 @@ void Trainer::begin_step() {
   require(unfinished() <= 1, "Trainer::begin_step", "two steps are unfinished");
   StepInputs inputs = inputs_of(step);
   for (int64_t micro_batch = 0; micro_batch < options_.train.accumulation; ++micro_batch) {
+    inputs.micro_batch = static_cast<int32_t>(micro_batch) + 1;
     inputs.first_sample =
         static_cast<uint64_t>(step * step_size_.samples + micro_batch * options_.train.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
@@ -141,9 +143,11 @@ StepResult Trainer::finish_step() {
 }
 
 StepProgress Trainer::progress() const {
-  StepProgress progress;
-  std::memcpy(&progress, progress_.view().raw(), sizeof progress);
-  return progress;
+  auto& place = *static_cast<StepProgress*>(progress_.view().raw());
+  const auto read = [](auto& from) {
+    return std::atomic_ref(from).load(std::memory_order_relaxed);
+  };
+  return {read(place.step), read(place.part), read(place.layer), read(place.micro_batch)};
 }
 
 StepResult Trainer::step() {
@@ -151,8 +155,9 @@ StepResult Trainer::step() {
   return finish_step();
 }
 
-Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<bool()>& stop) {
-  return train::evaluate(evaluation_, model(weights), data_, split, 0, stop);
+Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<bool()>& stop,
+                             const Counted& counted) {
+  return train::evaluate(evaluation_, model(weights), data_, split, 0, stop, counted);
 }
 
 void Trainer::copy_to(Snapshot& snapshot) {

@@ -86,16 +86,19 @@ TEST_CASE("NoteProgress on the GPU writes where the step is, and nothing without
     CHECK(places[1].step == step);
     CHECK(places[1].part == part);
     CHECK(places[1].layer == layer);
+    CHECK(places[1].micro_batch == (step == 0 ? 0 : 4));
     for (const int neighbour : {0, 2}) {
       CHECK(places[neighbour].step == 0);
       CHECK(places[neighbour].part == StepPart::kNone);
       CHECK(places[neighbour].layer == 0);
+      CHECK(places[neighbour].micro_batch == 0);
     }
   };
   check(0, StepPart::kNone, 0);  // zeroed
   constexpr int64_t kStep = (int64_t{5} << 32) + 12;
   StepState start = some_state(0);
   start.inputs.step = kStep;
+  start.inputs.micro_batch = 4;
   start.inputs.progress = places + 1;
   const GpuState state(start);
   for (const auto& [part, layer] :

@@ -36,8 +36,8 @@ keep_every = "5 steps"
 """
 ECHO = ["--data.format=echo", "--data.echo_block=10", "--data.echo_size=20000"]
 TIMES = ("seconds", "time", "tokens_per_second")
-# Of log.txt, what a step says: its bits, an evaluation, a checkpoint, the end.
-LOGGED = re.compile(r"info (step \d+/\d+  \S+ bits|step \d+  .*|done after \d+ steps)")
+# Of log.txt, what a step says: its loss, an evaluation, a checkpoint, the end.
+LOGGED = re.compile(r"info (step \d+/\d+  loss \S+ bits|step \d+  .*|done after \d+ steps)")
 
 
 def prepare(folder):

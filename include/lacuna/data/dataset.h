@@ -62,6 +62,9 @@ class Dataset {
   virtual void do_read(Split split, int64_t begin, int64_t count, int32_t* out) const = 0;
 };
 
+/// Throws Error(kConfig) for an unknown format or a split that fits no data at all.
+void check_dataset(const DatasetConfig& config);
+
 /// Opens a dataset; throws Error(kConfig) for an unknown format or a split that does not fit, and
 /// Error(kData) for files that are missing, unreadable or empty.
 std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config);

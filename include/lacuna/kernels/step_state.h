@@ -13,11 +13,14 @@ namespace lacuna {
 /// The parts of a step in their order.
 enum class StepPart : int32_t { kNone, kForward, kBackward, kUpdate, kDone };
 
-/// How far the device has come. Lies in host memory (Queue::shared), where a fault leaves it.
+/// How far the device has come. Lies in host memory (Queue::shared), where a fault leaves it, and
+/// where others may look while the step goes on: each member is written and read as a whole
+/// (std::atomic_ref), but not all of them at once.
 struct StepProgress {
   int64_t step = 0;  // from 1
   StepPart part = StepPart::kNone;
-  int32_t layer = 0;  // from 1; 0 from the update on
+  int32_t layer = 0;        // from 1; 0 from the update on
+  int32_t micro_batch = 0;  // from 1
 };
 
 /// Written by the host before each micro-batch. The host hears of a skipped step one step late, so
@@ -30,6 +33,7 @@ struct StepInputs {
   double learning_rate[2] = {};      // bias correction folded in
   double average_decay[2] = {};      // of the weight average
   int64_t step = 0;                  // from 1
+  int32_t micro_batch = 0;           // from 1
   StepProgress* progress = nullptr;  // where NoteProgress writes
 };
 
@@ -64,8 +68,8 @@ struct Dropout {
   constexpr double scale() const { return 0x1p15 / (0x1p15 - threshold()); }
 };
 
-/// *progress = {step, part, layer}, once everything launched before has been done; nothing where
-/// the inputs have no progress to write to.
+/// *progress = {step, part, layer, micro_batch}, once everything launched before has been done;
+/// nothing where the inputs have no progress to write to.
 struct NoteProgress {
   StepPart part;
   int32_t layer = 0;

@@ -9,6 +9,7 @@
 #include "lacuna/io/json_line.h"
 #include "lacuna/train/run_display.h"
 #include "lacuna/train/run_folder.h"
+#include "lacuna/train/smoothed_loss.h"
 #include "lacuna/train/trainer.h"
 
 namespace lacuna::train {
@@ -31,6 +32,8 @@ class RunMetrics {
   /// The run ends because `evaluations` in a row were not better than `best_bits`.
   void add_early_stop(int64_t step, int64_t evaluations, double best_bits);
 
+  /// The mean of the losses so far, also of those before a resumed run's start.
+  std::optional<double> smoothed_bits() const { return loss_.value(); }
   /// Since the start.
   double seconds() const;
   /// Says why the last line was lost; empty: none was.
@@ -43,6 +46,7 @@ class RunMetrics {
   std::chrono::steady_clock::time_point start_;
   JsonlFile lines_;
   EventFile events_;
+  SmoothedLoss loss_;
   std::string failure_;
 };
 

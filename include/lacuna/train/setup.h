@@ -14,6 +14,12 @@
 
 namespace lacuna::train {
 
+/// Throws Error(kConfig) for the mistakes that need no data to be found.
+void check_options(const Options& options);
+/// Throws Error(kConfig) when train.patience waits for evaluations of `valid` symbols that are
+/// never made.
+void check_patience(const Options& options, const StepSize& step, int64_t valid);
+
 DatasetConfig dataset_config(const Options& options);
 /// Resolved; throws Error(kConfig).
 nn::ModelConfig model_config(const Options& options, int64_t vocabulary);

@@ -42,7 +42,7 @@ class Trainer {
   int64_t steps_ahead() const { return queue_.on_gpu() ? 1 : 0; }
   /// A step from beginning to end, when none is unfinished.
   StepResult step();
-  /// The last place that the device has come to, also when it has failed.
+  /// The last place that the device has come to, also when it has failed. Any thread may ask.
   StepProgress progress() const;
 
   /// Finished ones. Everything below is to be called when none is unfinished.
@@ -50,9 +50,12 @@ class Trainer {
   int64_t steps_total() const { return schedule_.total; }
   int64_t steps_skipped() const { return steps_ - updates_; }
   const StepSize& step_size() const { return step_size_; }
+  /// Of a step; these two never change.
+  int64_t micro_batches() const { return options_.train.accumulation; }
 
   bool has_average() const { return averages_.has_value(); }
-  Evaluation evaluate(Split split, Weights weights, const std::function<bool()>& stop);
+  Evaluation evaluate(Split split, Weights weights, const std::function<bool()>& stop,
+                      const Counted& counted = {});
 
   /// Copies everything that the next steps depend on, but `data` and `config`. A snapshot that this
   /// trainer has filled before is filled again in place, which takes a fraction of the time: fresh

@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+"""What a person sees of a run: the live line and its width, colours, progress within long work, the time left,
+the last line and warnings. Needs LACUNA_BINARY."""
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+import unittest
+
+from trained_run import BINARY, ENVIRONMENT, TrainedRun, read_metrics
+
+BARE = {name: value for name, value in ENVIRONMENT.items()
+        if name not in ("TERM", "COLORTERM", "COLUMNS", "NO_COLOR")}
+COLOUR = b"\033[33m"
+# An echo of so many symbols that an evaluation takes far longer than a test.
+LONG_EVALUATION = ["--data.format=echo", "--data.echo_block=16", "--data.echo_size=200000000",
+                   "--data.split=0.1 / 0.9", "--train.length=1 steps", "--optim.warmup=1 steps"]
+# One step of many micro-batches.
+LONG_STEP = ["--train.accumulation=60000", "--train.length=2 steps", "--optim.warmup=1 steps"]
+
+
+class Session:
+    """A process on a pseudo-terminal, and all that it has written there."""
+
+    def __init__(self, test, arguments, columns=200, **environment):
+        try:
+            self.master, slave = pty.openpty()
+        except OSError as failure:  # a bare chroot has none
+            test.skipTest(f"no pseudo-terminal: {failure}")
+        self.resize(columns)
+        self.output = b""
+        self.process = subprocess.Popen([BINARY, *map(str, arguments)], cwd=test.path, stdin=slave, stdout=slave,
+                                        stderr=slave, env={**BARE, "TERM": "xterm-256color", **environment})
+        os.close(slave)
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        test.addCleanup(self.close)
+
+    def read(self):
+        try:
+            while chunk := os.read(self.master, 1 << 16):
+                self.output += chunk
+        except OSError:  # how Linux says that the other end is closed
+            pass
+
+    def resize(self, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def lines(self, since=0):
+        """The live lines, in the order in which they were painted."""
+        return [line.decode() for line in re.findall(rb"\r\033\[K([^\r\n\033]+)", self.output[since:])]
+
+    def wait_for(self, pattern, seconds=60):
+        """The first match in a live line that was painted whole."""
+        limit = time.monotonic() + seconds
+        while True:
+            for line in self.lines()[:-1]:
+                if found := re.search(pattern, line):
+                    return found
+            if time.monotonic() > limit:
+                raise AssertionError(f"'{pattern}' was not seen in {self.output[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self):
+        code = self.process.wait(60)
+        self.reader.join(10)
+        return code
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        os.close(self.master)
+
+
+class Display(TrainedRun):
+    def on_terminal(self, *arguments, **kind):
+        return Session(self, ["train", "c.toml", "--train.run", "live", *arguments], **kind)
+
+    def start(self, *arguments):
+        process = subprocess.Popen([BINARY, "train", "c.toml", "--train.run", "plain", *arguments], cwd=self.path,
+                                   stderr=subprocess.PIPE, env=ENVIRONMENT, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+
+class Line(Display):
+    def test_it_fits_the_terminal_and_keeps_what_matters_most(self):
+        for columns in (30, 60, 90):
+            session = self.on_terminal("--overwrite", columns=columns)
+            self.assertEqual(session.wait(), 0, session.output)
+            lines = session.lines()
+            self.assertEqual(len([line for line in lines if line.startswith("step ")]) >= 25, True, lines)
+            self.assertLess(max(map(len, lines)), columns)
+            for line in lines:
+                self.assertIn("ETA", line)
+                self.assertEqual(columns > 30, "loss" in line, line)
+                self.assertEqual(columns > 60, "planned" in line, line)
+
+    def test_without_a_size_it_fits_the_variable_columns(self):
+        for columns, least, most in (("40", 20, 39), ("", 41, 79)):
+            session = self.on_terminal("--overwrite", columns=0, COLUMNS=columns)
+            self.assertEqual(session.wait(), 0, session.output)
+            widest = max(map(len, session.lines()))
+            self.assertTrue(least <= widest <= most, (columns, widest))
+
+    def test_it_follows_the_terminal_when_that_is_resized(self):
+        session = self.on_terminal("--train.length=1M steps", "--train.evaluate_every=0 steps", columns=100)
+        session.wait_for(r"step \d+/1000000  loss .* planned")
+        session.resize(40)
+        time.sleep(0.3)
+        before = len(session.output)
+        time.sleep(0.5)
+        self.assertEqual(session.stop(), 0)
+        lines = [line for line in session.lines(before) if "ETA" in line]
+        self.assertGreater(len(lines), 5)
+        self.assertLess(max(map(len, lines)), 40)
+
+    def test_its_loss_is_the_smoothed_one_and_has_its_unit(self):
+        text = (self.run_folder / "log.txt").read_text()
+        shown = re.findall(r"step (\d+)/25  loss (\d+\.\d{4}) bits  [\d,]+ tokens/s  ETA \S+  \S+ \S+ planned\n", text)
+        mean, expected = 0, {}
+        for line in read_metrics(self.run_folder):
+            if line["kind"] == "train":
+                mean = 0.95 * mean + 0.05 * line["bits"]
+                expected[line["step"]] = mean / (1 - 0.95 ** line["step"])
+        self.assertEqual(shown, [(str(step), f"{expected[step]:.4f}") for step in (1, 10, 20, 25)])
+
+    def test_a_resumed_run_smooths_on(self):
+        self.train("parts", "--train.length=12 steps", "--checkpoint.every=12 steps")
+        self.train("parts", "--train.length=25 steps", "--resume=auto")
+        whole, parts = (re.findall(r"step (\d+)/25  loss (\S+) bits", (self.path / run / "log.txt").read_text())
+                        for run in ("again", "parts")
+                        if run == "parts" or self.train("again", "--train.log_every=10"))
+        self.assertEqual([step for step, _ in parts], ["20", "25"])
+        # The schedule was another for the first 12 steps: the mean is that of its own metrics.
+        mean, weight = 0, 0
+        for line in read_metrics(self.path / "parts"):
+            if line["kind"] == "train":
+                mean, weight = 0.95 * mean + 0.05 * line["bits"], 0.95 * weight + 0.05
+        self.assertEqual(parts[-1][1], f"{mean / weight:.4f}")
+        self.assertEqual(len(whole), 4)
+
+
+class Colours(Display):
+    WARNING = ["--optim.warmup=1000 steps"]
+
+    def test_a_warning_has_colour_on_a_terminal(self):
+        session = self.on_terminal(*self.WARNING)
+        self.assertEqual(session.wait(), 0)
+        self.assertIn(COLOUR, session.output)
+
+    def test_no_color_takes_the_colours_away_and_nothing_else(self):
+        for no_color, colours in (("1", False), ("", True)):
+            session = self.on_terminal(*self.WARNING, "--overwrite", NO_COLOR=no_color)
+            self.assertEqual(session.wait(), 0)
+            self.assertEqual(COLOUR in session.output, colours)
+            self.assertIn(b"\r\033[Kstep 12/25", session.output)
+            if not colours:
+                self.assertNotRegex(session.output, rb"\033\[[0-9;]*m")
+
+    def test_a_dumb_terminal_gets_plain_lines(self):
+        session = self.on_terminal(*self.WARNING, TERM="dumb", COLORTERM="truecolor")
+        self.assertEqual(session.wait(), 0)
+        text = session.output.replace(b"\r\n", b"\n")
+        self.assertNotRegex(text, rb"[\r\033]")
+        self.assertEqual(re.findall(rb"\nstep (\d+)/25 ", text), [b"1", b"10", b"20", b"25"])
+
+
+class LongWork(Display):
+    def test_a_long_step_shows_how_far_it_is(self):
+        session = self.on_terminal(*LONG_STEP)
+        pattern = (r"^step 1/2  (\d+)% done  micro-batch (\d+)/60000, (?:forward|backward), layer 1/1  "
+                   r"ETA \d+:\d\d  .* planned$")
+        first = session.wait_for(pattern)
+        time.sleep(2.5)
+        places = [tuple(map(int, found.groups())) for line in session.lines()[:-1]
+                  if (found := re.search(pattern, line))]
+        self.assertGreaterEqual(len(places), 3, session.output)  # one a second
+        self.assertEqual(places, sorted(places))
+        self.assertGreater(places[-1][1], int(first[2]))
+        for share, micro_batch in places:
+            self.assertAlmostEqual(share, 100 * micro_batch / 60000, delta=1)
+
+    def test_a_long_evaluation_shows_its_windows_and_the_time_left(self):
+        session = self.on_terminal(*LONG_EVALUATION)
+        pattern = r"^step 1/1  evaluation (\d+)/(\d+)  loss \S+ bits .* ETA (\S+)  .* planned$"
+        session.wait_for(pattern)
+        time.sleep(2.5)
+        shown = [found.groups() for line in session.lines()[:-1] if (found := re.search(pattern, line))]
+        self.assertGreaterEqual(len(shown), 3, session.output)
+        windows = [int(done) for done, _, _ in shown]
+        self.assertEqual(windows, sorted(set(windows)))
+        for _, all_windows, left in shown:
+            self.assertEqual(int(all_windows), 2 * 180_000_000 // 32)  # raw and averaged weights
+            self.assertNotEqual(left, "0:00")
+
+    def test_without_a_terminal_long_work_says_so_now_and_then(self):
+        for options, pattern in (
+                (LONG_EVALUATION, r"^step 1/1  evaluation \d+/11250000  loss \S+ bits  .* ETA \S+  .* planned\n"),
+                (LONG_STEP, r"^step \d/2  \d+% done  micro-batch \d+/60000, .*ETA \S+  .* planned\n")):
+            with self.subTest(options[0]):
+                process = self.start(*options, "--overwrite")
+                began = time.monotonic()
+                for line in process.stderr:
+                    if re.search(pattern, line):
+                        break
+                else:
+                    self.fail("it ended without saying anything")
+                self.assertGreater(time.monotonic() - began, 14)
+                self.assertIn(line, (self.path / "plain/log.txt").read_text())
+                process.kill()
+                process.wait()
+
+    def test_evaluations_count_in_the_time_left(self):
+        # An evaluation takes as long as about 60 steps, and comes every 10.
+        process = self.start("--data.format=echo", "--data.echo_block=16", "--data.echo_size=60000",
+                             "--data.split=0.5 / 0.5", "--train.length=40 steps", "--train.log_every=1",
+                             "--model.width=64", "--model.layers=2", "--train.evaluate_every=10 steps")
+        _, text = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, text)
+        took = {line["step"]: line["seconds"] for line in read_metrics(self.path / "plain")
+                if line["kind"] == "train"}
+        end = max(line["seconds"] for line in read_metrics(self.path / "plain"))
+        left = {int(step): 60 * int(minutes) + int(seconds)
+                for step, minutes, seconds in re.findall(r"step (\d+)/40 .* ETA (\d+):(\d\d) ", text)}
+        steps_alone = sum(32 * 4 / line["tokens_per_second"] for line in read_metrics(self.path / "plain")
+                          if line["kind"] == "train")
+        self.assertGreater(end, 3 * steps_alone, text)  # or this test shows nothing
+        for step in (11, 15, 20, 25, 30, 39, 40):  # one evaluation has been measured
+            actual = end - took[step]
+            self.assertGreater(left[step] + 1, 0.6 * actual, (step, text))
+            self.assertLess(left[step], 1.7 * actual + 1, (step, text))
+
+
+class LastLine(Display):
+    def test_an_interrupted_last_evaluation_is_not_done(self):
+        process = self.start(*LONG_EVALUATION)
+        while '"train"' not in self.metrics_text("plain"):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        _, text = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, text)
+        last = text.splitlines()[-1]
+        self.assertRegex(last, r"^stopped after 1 steps .*; weights in plain; the last evaluation was not finished: "
+                               r"`lacuna eval plain` or `lacuna train plain/config.toml --resume auto` makes it$")
+        self.assertNotIn("done after", text)
+
+    def test_a_stopped_run_says_how_to_go_on_and_the_command_can_be_pasted(self):
+        process = subprocess.Popen(
+            [BINARY, "train", "c.toml", "--train.run", "it's mine", "--train.length=1M steps"],
+            cwd=self.path, stderr=subprocess.PIPE, env=ENVIRONMENT, text=True)
+        while self.metrics_text("it's mine").count('"train"') < 5:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, text = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, text)
+        command = re.search(r"stopped after \d+ steps .*; `(lacuna train .* --resume auto)` goes on$",
+                            text.splitlines()[-1])
+        self.assertIsNotNone(command, text)
+        path = os.path.dirname(BINARY) + ":" + os.environ["PATH"]
+        with subprocess.Popen(["sh", "-c", "exec " + command[1]], cwd=self.path, stderr=subprocess.PIPE, text=True,
+                              env={**ENVIRONMENT, "PATH": path}) as again:
+            self.assertIn("resumed from it's mine/checkpoints/step-", again.stderr.readline())
+            again.kill()
+
+    def test_a_run_that_is_done_says_nothing_of_going_on(self):
+        self.assertNotIn("--resume", TrainedRun.training.stderr.decode())
+
+    def metrics_text(self, run):
+        file = self.path / run / "metrics.jsonl"
+        return file.read_text() if file.exists() else ""
+
+
+class Warnings(Display):
+    def test_a_pattern_that_reaches_beyond_the_context_is_warned_of_and_adds_no_rows(self):
+        output = self.ok("train", "c.toml", "--train.run", "far", "--train.length=2 steps",
+                         "--model.attention", '["local(100000)", "dense()", "local(100000)"]').stderr.decode()
+        self.assertEqual(len(re.findall(r"^warning: model.attention: local\(100000\) reaches beyond model.context = 32",
+                                        output, re.MULTILINE)), 1, output)
+        self.assertIn("position_tables = [1, 32]\n", (self.path / "far/config.toml").read_text())
+        self.assertIn("warning", (self.path / "far/log.txt").read_text())
+
+    def test_a_warm_up_that_outlasts_the_run_is_warned_of(self):
+        for steps, warned in (("26 steps", True), ("25 steps", False)):
+            output = self.ok("train", "c.toml", "--train.run", "slow", "--overwrite",
+                             "--optim.warmup", steps).stderr.decode()
+            self.assertEqual("warning: optim.warmup takes 26 steps and the run 25" in output, warned, output)
+
+    def test_a_sensible_run_has_no_warnings(self):
+        self.assertNotIn("warning", TrainedRun.training.stderr.decode())
+
+
+class Mistakes(Display):
+    def test_a_mistake_in_the_configuration_comes_before_a_taken_folder(self):
+        for option, value, *fragments in (
+                ("model.attention", "fxied(8, 2)", "fxied", "fixed"),
+                ("model.width", "17", "model.width", "heads"),
+                ("model.position_tables", "[2, 2]", "model.position_tables"),
+                ("optim.name", "adamv", "adamw"),
+                ("optim.warmup", "5 stepz", "optim.warmup", "5 stepz"),
+                ("train.length", "soon", "train.length"),
+                ("train.evaluate_every", "often", "train.evaluate_every"),
+                ("checkpoint.every", "never", "checkpoint.every"),
+                ("checkpoint.keep_every", "all", "checkpoint.keep_every"),
+                ("train.precision", "bf16", "train.precision"),
+                ("data.format", "byte", "bytes"),
+                ("data.split", "0.9 / 0.9", "data.split")):
+            self.refused(["train", "c.toml", "--train.run", "run", "--train.device=cpu", "--" + option, value],
+                         *fragments)
+        self.refused(["train", "c.toml", "--train.run", "run", "--train.patience=3",
+                      "--train.evaluate_every=0 steps"], "train.patience")
+        self.refused(["train", "c.toml", "--train.run", "run"], "holds a run already")
+
+
+if __name__ == "__main__":
+    unittest.main()
