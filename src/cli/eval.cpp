@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <numbers>
@@ -10,6 +11,7 @@
 #include "lacuna/cli/command.h"
 #include "lacuna/io/safetensors.h"
 #include "lacuna/train/evaluator.h"
+#include "lacuna/train/run_display.h"
 #include "lacuna/train/saved_run.h"
 
 namespace lacuna::cli {
@@ -99,13 +101,24 @@ void warn_of_other_data(const EvalReport& report, const std::vector<train::Overr
 bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
   train::SavedRun& first = *report.results.front().run;
   train::Program program = first.program(first.options().train.batch);
+  train::RunDisplay display(1);
+  const auto begin = std::chrono::steady_clock::now();
   for (size_t i = 0; i < report.results.size(); ++i) {
     auto& [weights, run, evaluation] = report.results[i];
-    evaluation = evaluate(program, run->model(), data, report.split, report.min_context, stop);
+    const auto counted = [&](int64_t done, int64_t windows) {
+      const int64_t now = static_cast<int64_t>(i) * windows + done;
+      const int64_t all = static_cast<int64_t>(report.results.size()) * windows;
+      const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+      const double left = static_cast<double>(all - now) / static_cast<double>(now);
+      display.show_at_work(
+          {.doing = str("evaluation ", now, "/", all), .seconds_left = left * spent.count()});
+    };
+    evaluation =
+        evaluate(program, run->model(), data, report.split, report.min_context, stop, counted);
     if (evaluation.complete) continue;
-    std::fprintf(stderr, "stopped after %s of %s positions (%s weights)\n",
-                 grouped(evaluation.positions).c_str(), grouped(data.size(report.split)).c_str(),
-                 name_of(weights));
+    display.say(str("stopped after ", grouped(evaluation.positions), " of ",
+                    grouped(data.size(report.split)), " positions (", name_of(weights),
+                    " weights)"));
     report.results.resize(i);
     return false;
   }

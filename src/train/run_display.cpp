@@ -22,10 +22,11 @@ struct Field {
 
 // In the order in which they stand on the line.
 std::vector<Field> fields_of(const DisplayLine& line) {
-  std::vector<Field> fields{{str("step ", line.step, "/", line.total), 0}};
+  std::vector<Field> fields;
   const auto add = [&](bool known, int rank, const std::string& text) {
     if (known) fields.push_back({text, rank});
   };
+  add(line.total > 0, 0, str("step ", line.step, "/", line.total));
   add(!line.doing.empty(), 1, line.doing);
   add(!line.place.empty(), 5, line.place);
   add(line.bits.has_value(), 3, str("loss ", fixed(line.bits.value_or(0), 4), " bits"));

@@ -208,6 +208,14 @@ class LongWork(Display):
             self.assertEqual(int(all_windows), 2 * 180_000_000 // 32)  # raw and averaged weights
             self.assertNotEqual(left, "0:00")
 
+    def test_lacuna_eval_shows_its_windows_and_the_time_left(self):
+        session = Session(self, ["eval", "run", "--data.format=echo", "--data.echo_block=16",
+                                 "--data.echo_size=100000000", "--data.echo_symbols=256",
+                                 "--data.split=0 / 1"])
+        session.wait_for(r"^evaluation \d+/6250000  ETA \d+:\d\d:?\d*$", 120)
+        self.assertEqual(session.stop(), 0, session.output)
+        self.assertRegex(session.output, rb"\r\033\[K(\033\[[0-9;]*m)?stopped after [\d,]+ of 100,000,000 positions")
+
     def test_without_a_terminal_long_work_says_so_now_and_then(self):
         for options, pattern in (
                 (LONG_EVALUATION, r"^step 1/1  evaluation \d+/11250000  loss \S+ bits  .* ETA \S+  .* planned\n"),

@@ -30,6 +30,8 @@ TEST_CASE("a line shows all that is known, with labels") {
         "step 12/100  45% done  micro-batch 3/8, backward, layer 5/12  loss 1.2346 bits  "
         "12,345 tokens/s  ETA 1:05  46% of peak  4.5 GiB planned");
   CHECK(text_of({.step = 0, .total = 100}, kWide) == "step 0/100");
+  CHECK(text_of({.doing = "evaluation 3/8", .seconds_left = 5}, kWide) ==
+        "evaluation 3/8  ETA 0:05");
 }
 
 TEST_CASE("a line that is too wide loses its least important fields first") {

@@ -1,4 +1,4 @@
-// What a person sees of a run: one live line on a terminal, plain lines elsewhere.
+// What a person sees of long work: one live line on a terminal, plain lines elsewhere.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@
 namespace lacuna::train {
 
 struct DisplayLine {
-  int64_t step = 0, total = 0;
+  int64_t step = 0, total = 0;   // total 0: not in a run
   std::string doing;             // what is under way and how far it is; empty: a step has ended
   std::string place;             // where in it
   std::optional<double> bits;    // smoothed
