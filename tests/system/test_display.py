@@ -19,7 +19,7 @@ BARE = {name: value for name, value in ENVIRONMENT.items()
         if name not in ("TERM", "COLORTERM", "COLUMNS", "NO_COLOR")}
 COLOUR = b"\033[33m"
 # An echo of so many symbols that an evaluation takes far longer than a test.
-LONG_EVALUATION = ["--data.format=echo", "--data.echo_block=16", "--data.echo_size=200000000",
+LONG_EVALUATION = ["--data.format=echo", "--data.echo_block=16", "--data.echo_size=80000000",
                    "--data.split=0.1 / 0.9", "--train.length=1 steps", "--optim.warmup=1 steps"]
 # One step of many micro-batches.
 LONG_STEP = ["--train.accumulation=60000", "--train.length=2 steps", "--optim.warmup=1 steps"]
@@ -184,7 +184,7 @@ class LongWork(Display):
     def test_a_long_step_shows_how_far_it_is(self):
         session = self.on_terminal(*LONG_STEP)
         pattern = (r"^step 1/2  (\d+)% done  micro-batch (\d+)/60000, (?:forward|backward), layer 1/1  "
-                   r"ETA \d+:\d\d  .* planned$")
+                   r"ETA \S+  .* planned$")
         first = session.wait_for(pattern)
         time.sleep(2.5)
         places = [tuple(map(int, found.groups())) for line in session.lines()[:-1]
@@ -205,7 +205,7 @@ class LongWork(Display):
         windows = [int(done) for done, _, _ in shown]
         self.assertEqual(windows, sorted(set(windows)))
         for _, all_windows, left in shown:
-            self.assertEqual(int(all_windows), 2 * 180_000_000 // 32)  # raw and averaged weights
+            self.assertEqual(int(all_windows), 2 * 72_000_000 // 32)  # raw and averaged weights
             self.assertNotEqual(left, "0:00")
 
     def test_lacuna_eval_shows_its_windows_and_the_time_left(self):
@@ -218,7 +218,7 @@ class LongWork(Display):
 
     def test_without_a_terminal_long_work_says_so_now_and_then(self):
         for options, pattern in (
-                (LONG_EVALUATION, r"^step 1/1  evaluation \d+/11250000  loss \S+ bits  .* ETA \S+  .* planned\n"),
+                (LONG_EVALUATION, r"^step 1/1  evaluation \d+/4500000  loss \S+ bits  .* ETA \S+  .* planned\n"),
                 (LONG_STEP, r"^step \d/2  \d+% done  micro-batch \d+/60000, .*ETA \S+  .* planned\n")):
             with self.subTest(options[0]):
                 process = self.start(*options, "--overwrite")
@@ -234,8 +234,8 @@ class LongWork(Display):
                 process.wait()
 
     def test_evaluations_count_in_the_time_left(self):
-        # An evaluation takes as long as about 60 steps, and comes every 10.
-        process = self.start("--data.format=echo", "--data.echo_block=16", "--data.echo_size=60000",
+        # An evaluation takes as long as hundreds of steps, and comes every 10.
+        process = self.start("--data.format=echo", "--data.echo_block=16", "--data.echo_size=240000",
                              "--data.split=0.5 / 0.5", "--train.length=40 steps", "--train.log_every=1",
                              "--model.width=64", "--model.layers=2", "--train.evaluate_every=10 steps")
         _, text = process.communicate(timeout=120)
@@ -247,11 +247,11 @@ class LongWork(Display):
                 for step, minutes, seconds in re.findall(r"step (\d+)/40 .* ETA (\d+):(\d\d) ", text)}
         steps_alone = sum(32 * 4 / line["tokens_per_second"] for line in read_metrics(self.path / "plain")
                           if line["kind"] == "train")
-        self.assertGreater(end, 3 * steps_alone, text)  # or this test shows nothing
+        self.assertGreater(end, 5 * steps_alone + 4, text)  # or this test shows nothing
         for step in (11, 15, 20, 25, 30, 39, 40):  # one evaluation has been measured
             actual = end - took[step]
-            self.assertGreater(left[step] + 1, 0.6 * actual, (step, text))
-            self.assertLess(left[step], 1.7 * actual + 1, (step, text))
+            self.assertGreater(left[step] + 1, 0.5 * actual, (step, text))
+            self.assertLess(left[step], 2 * actual + 1, (step, text))
 
 
 class LastLine(Display):

@@ -65,9 +65,6 @@ class PrintableStream {
 /// ASCII, the others as dots. "00000010  4c 6f ...  |Lo..|"
 std::string hex_view(std::string_view bytes);
 
-/// A word as a shell takes it: in quotes where it must be.
-std::string shell_quoted(std::string_view word);
-
 /// The entry of `known` with the smallest edit distance to `name`; empty when none is close.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
 

@@ -27,8 +27,7 @@ struct ModelConfig {
   int64_t feedforward_width = 0;         // F; 0: 4 * width
   int64_t context = 0;                   // T
   int64_t vocabulary = 256;              // V
-  std::vector<int64_t> position_tables;  // empty: (ceil(T / l), l), where l is the
-                                         // stride or T if that is less; (T) without a stride
+  std::vector<int64_t> position_tables;  // empty: (ceil(T / l), min(l, T)); no stride l: (T)
   std::vector<std::string> attention;    // patterns, repeated over the layers
   double dropout = 0;
   InitScheme init = InitScheme::kReleasedCode;
