@@ -74,21 +74,20 @@ double TimeLeft::seconds_of(Chore chore, double step) const {
 }
 
 std::optional<double> TimeLeft::seconds(int64_t step, double elapsed, double share) const {
-  const std::optional<double> whole =
-      share > 0 ? std::optional(elapsed / share) : std::nullopt;  // of what is under way
+  const double whole = share > 0 ? elapsed / share : 0;  // of what is under way; 0: not known
   double of_step = step_seconds_;
   if (taken_ == 0) {
-    if (chore_ || !whole) return std::nullopt;
-    of_step = *whole;
+    if (chore_ || whole == 0) return std::nullopt;
+    of_step = whole;
   }
   double left = of_step * static_cast<double>(std::max<int64_t>(plan_.steps - step, 0));
   for (size_t i = 0; i < kChores; ++i) {
     const auto chore = static_cast<Chore>(i);
     const bool at_work = chore_ == chore;
     const double of_chore =
-        at_work && whole && !chore_seconds_[i] ? *whole : seconds_of(chore, of_step);
+        at_work && whole > 0 && !chore_seconds_[i] ? whole : seconds_of(chore, of_step);
     left += of_chore * static_cast<double>(plan_.times(chore, std::max(begun_at_[i], step - 1)));
-    if (at_work) left += std::max(0.0, whole.value_or(of_chore) - elapsed);
+    if (at_work) left += std::max(0.0, (whole > 0 ? whole : of_chore) - elapsed);
   }
   if (!chore_ && step < plan_.steps) {
     left -= share > 0 ? share * of_step : std::min(elapsed, of_step);
