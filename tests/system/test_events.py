@@ -171,7 +171,8 @@ class OwnReader(Case):
         others = self.path / "run/events.out.tfevents.1.other"
         others.write_text("of another program")
         for last in (12, 11, 13):
-            self.train("--resume=run/checkpoints/step-10", f"--train.length={last} steps")
+            self.train("--resume=run/checkpoints/step-10", "--overwrite",
+                       f"--train.length={last} steps")
             scalars, _ = self.events()
             self.assertEqual(scalars, self.points())
             steps = [step for step, _, _ in scalars["train/bits"]]
@@ -240,7 +241,7 @@ class TensorBoard(Case):
                          f"```\n{(self.path / 'run/config.toml').read_text()}```\n")
         self.assertEqual(accumulator.SummaryMetadata("config").plugin_data.plugin_name, "text")
         before = self.shown(accumulator)
-        self.train("--resume=run/checkpoints/step-10")
+        self.train("--resume=run/checkpoints/step-10", "--overwrite")
         accumulator.Reload()
         self.assertEqual(self.shown(accumulator), self.points())
         self.assertNotEqual(self.shown(accumulator), before)  # the times are others

@@ -546,7 +546,7 @@ class Samples(Case):
         (self.path / "four/samples/step-30.txt").write_text("other")
         with open(self.path / "four/starts.jsonl", "a", encoding="utf-8") as starts:
             starts.write('{"step": 25}\n')
-        self.ok_train("four", "--resume", "four/checkpoints/step-20")
+        self.ok_train("four", "--resume", "four/checkpoints/step-20", "--overwrite")
         self.assertEqual((self.path / "four/samples/step-30.txt").read_bytes(), before)
         self.assertEqual((self.path / "four/samples/mine.txt").read_text(), "kept")
         lines = (self.path / "four/starts.jsonl").read_text().splitlines()
