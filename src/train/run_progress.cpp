@@ -1,6 +1,7 @@
 #include "run_progress.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "lacuna/base/text.h"
 
@@ -58,8 +59,12 @@ RunProgress::RunProgress(const Trainer& trainer, const RunPlan& plan, RunDisplay
       steps_total_(plan.steps),
       steps_(trainer.steps_done()),
       time_left_(plan, steps_),
-      since_(Clock::now()),
-      watcher_([this] { watch(); }) {}
+      since_(Clock::now()) {
+  try {
+    watcher_ = std::thread([this] { watch(); });
+  } catch (const std::system_error&) {  // no thread can be made: steps show when they end
+  }
+}
 
 RunProgress::~RunProgress() {
   {
@@ -67,7 +72,7 @@ RunProgress::~RunProgress() {
     over_ = true;
   }
   wake_.notify_all();
-  watcher_.join();
+  if (watcher_.joinable()) watcher_.join();
 }
 
 double RunProgress::step_done() {
