@@ -67,7 +67,7 @@ class Resume(SmallRun):
         self.assertEqual([(line["step"], line["evaluations"])
                           for line in small_run.metrics(self.path / "run") if line["kind"] == "early_stop"],
                          [(20, 3), (30, 5)])
-        self.assertIn("done after 60", self.train("--resume=auto", *options, "--train.patience=0"))
+        self.assertIn("done after 60", self.train("--resume=auto", *patient, "--train.patience=0"))
 
     def test_patience_without_evaluations_on_the_way_is_refused(self):
         for option in ("--train.evaluate_every=0 steps", "--data.split=1 / 0"):
