@@ -33,7 +33,7 @@ says() {
 says 0 '^5 kills .*runs came to their end with the bytes' soak.sh 5 1
 says 1 'the run has failed: lacuna: .*model.heads' saving_cost.py --binary "$lacuna" --width 32
 says 0 'MB a checkpoint.* times; on the mean' saving_cost.py \
-  --binary "$lacuna" --checkpoints 3 --every 10 --width 96
+  --binary "$lacuna" --checkpoints 2 --every 50 --width 24 --threads 1
 yes | head -c 4000 >"$work/yes"  # y, newline, y, newline ...
 says 0 '^order 0: 1\.0000 bits per byte' entropy.py "$work/yes" --end 3000 --orders 0 1
 says 2 'order 8 needs' entropy.py "$work/yes" --orders 8
