@@ -99,7 +99,7 @@ void check_data_stays(const Options& options, const RunFolder& folder) {
   for (const std::string& path : options.data.paths) {
     std::vector<std::string> sources;
     try {
-      sources = source_files({path}, options.data.suffixes);
+      sources = source_files({path}, options.data.suffixes, folder.path()).files;
     } catch (const Error&) {  // no data: the data set is of a format that reads no files
     }
     folder.check_holds_none_of(sources);

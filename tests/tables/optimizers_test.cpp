@@ -74,7 +74,7 @@ struct Training {
 
   /// The `number`-th update (from 1) with the gradients as they are.
   void update(int64_t number, double rate = 0.01) {
-    state.learning_rate = optimizer->step_size(rate, number);
+    state.learning_rate = optimizer->effective_rate(rate, number);
     state.average_decay = 0.5;
     optimizer->update(queue, store, averages.values(), &state);
   }
