@@ -364,7 +364,8 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   const bool stopped = stop();
   if (!stopped) run.try_first_step();
   if (!own && (stopped || (replaces && stop()))) {
-    log_info("stopped after 0 steps; nothing was written to " + folder.path());
+    log_info(str("stopped after 0 steps; ",
+                 replaces ? "the run is as it was in " : "no run was begun in ", folder.path()));
     return;
   }
   if (own) {

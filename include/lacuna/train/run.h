@@ -10,7 +10,7 @@ namespace lacuna::train {
 
 struct RunRequest {
   Options options;         // options.train.run names the folder
-  bool overwrite = false;  // replace the run that is in the folder
+  bool overwrite = false;  // replace the run that is in the folder, once the first step is done
   std::string resume;  // empty; "auto": the newest complete checkpoint of the folder, or from the
                        // start when there is none yet; otherwise the folder of a checkpoint
   std::string init_from;  // empty, or the folder of a run or checkpoint whose weights to start from
@@ -19,9 +19,9 @@ struct RunRequest {
 /// Trains, evaluates the validation part at intervals and at the end, writes checkpoints and, at
 /// the end, the weights. Once `stop()` is true the step at hand is finished, a checkpoint and the
 /// weights are saved and the function returns; when the data cannot be read any more, they are
-/// saved and Error(kIo) says so. Nothing is written before everything that can be wrong with
-/// options and data has been checked. A checkpoint that cannot be written is a warning; when the
-/// last one could not be, Error(kIo) at the end. Throws Error.
+/// saved and Error(kIo) says so. Nothing but the folder and its lock is written before the first
+/// step is done, so that a start that fails leaves an older run as it was. A checkpoint that cannot
+/// be written is a warning; when the last one could not be, Error(kIo) at the end. Throws Error.
 void run_training(const RunRequest& request, const std::function<bool()>& stop);
 
 }  // namespace lacuna::train
