@@ -116,9 +116,8 @@ bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
     evaluation =
         evaluate(program, run->model(), data, report.split, report.min_context, stop, counted);
     if (evaluation.complete) continue;
-    display.say(str("stopped after ", grouped(evaluation.positions), " of ",
-                    grouped(data.size(report.split)), " positions (", name_of(weights),
-                    " weights)"));
+    log_info(str("stopped after ", grouped(evaluation.positions), " of ",
+                 grouped(data.size(report.split)), " positions (", name_of(weights), " weights)"));
     report.results.resize(i);
     return false;
   }

@@ -20,7 +20,6 @@ constexpr std::chrono::milliseconds kOneRequest(50);
 // The watching thread uses these until the process is gone: none has a destructor.
 std::atomic<bool> requested, over;
 bool watched = false;        // by a thread
-sigset_t mask_at_start;      // for the processes that this one may start
 sigset_t asking, insisting;  // all that are watched; those whose second one ends the process
 
 bool is_ignored(int signal) {
@@ -48,6 +47,14 @@ int take_pending() {
   return sigtimedwait(&asking, nullptr, &at_once);
 }
 
+// All that have come so far are one request: unblocked, another would end the process at once.
+void answer_request() {
+  while (take_pending() > 0) {
+  }
+  let_the_next_one_through();
+  acknowledge();
+}
+
 [[noreturn]] void watch() {
   int signal = 0;
   do {
@@ -55,10 +62,7 @@ int take_pending() {
     requested = true;
   } while (signal == SIGHUP);
   std::this_thread::sleep_for(kOneRequest);
-  while (take_pending() > 0) {
-  }
-  let_the_next_one_through();
-  acknowledge();
+  answer_request();
   for (;;) pause();
 }
 
@@ -72,8 +76,7 @@ void watch_signals() {
   }
   asking = insisting;
   if (!is_ignored(SIGHUP)) sigaddset(&asking, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &asking, &mask_at_start);
-  pthread_atfork(nullptr, nullptr, [] { pthread_sigmask(SIG_SETMASK, &mask_at_start, nullptr); });
+  pthread_sigmask(SIG_BLOCK, &asking, nullptr);
   try {
     std::thread(watch).detach();
     watched = true;
@@ -86,10 +89,7 @@ bool stop_requested() {
   const int signal = take_pending();
   if (signal <= 0) return requested;
   requested = true;
-  if (signal != SIGHUP) {
-    let_the_next_one_through();
-    acknowledge();
-  }
+  if (signal != SIGHUP) answer_request();
   return true;
 }
 

@@ -1,5 +1,5 @@
-// Where a step is, and what is known of the loss and the gradients at the ends of a pass and of a
-// step.
+// Where a step is, and what is known of the loss and the gradients at the ends of a micro-batch and
+// of a step.
 #include <atomic>
 #include <cmath>
 

@@ -2,7 +2,13 @@
 
 #include <omp.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "lacuna/base/error.h"
 
@@ -20,15 +26,36 @@ class HostCopy : public Download {
   Tensor copy_;
 };
 
+// How many threads, this one counted, can live at a time, up to `wanted`: where OpenMP cannot make
+// one, it ends the process.
+int threads_to_be_had(int wanted) {
+  std::vector<std::thread> others;
+  std::mutex gate;
+  {
+    const std::lock_guard closed(gate);
+    try {
+      while (static_cast<int>(others.size()) + 1 < wanted) {
+        others.emplace_back([&gate] { const std::lock_guard through(gate); });
+      }
+    } catch (const std::system_error&) {  // no more than these
+    }
+  }
+  for (std::thread& other : others) other.join();
+  return static_cast<int>(others.size()) + 1;
+}
+
 }  // namespace
 
 Queue Queue::cpu(int threads) {
   require(threads >= 1, "Queue::cpu", "fewer than one thread");
-  omp_set_dynamic(0);  // or OpenMP may give fewer at any time
+  omp_set_dynamic(0);              // or OpenMP may give fewer at any time
+  static std::atomic<int> had{1};  // threads that OpenMP has made: it keeps them
+  if (threads > had) threads = std::max(had.load(), threads_to_be_had(threads));
   int given = 1;
 #pragma omp parallel num_threads(threads)
 #pragma omp single
   given = omp_get_num_threads();
+  had = std::max(had.load(), given);
   return Queue(given);
 }
 

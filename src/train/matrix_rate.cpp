@@ -6,6 +6,7 @@
 #include "lacuna/base/rng.h"
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/kernels/linear.h"
+#include "lacuna/tensor/device_error.h"
 #include "lacuna/tensor/gpus.h"
 
 namespace lacuna::train {
@@ -41,16 +42,21 @@ double matrix_rate(const Queue& queue, DType dtype) {
   if constexpr (kWithCuda) {
     const size_t wanted = 4 * kSize * kSize * size_of(dtype);  // two operands, the product, slack
     if (!queue.on_gpu() || cuda::device_memory(queue).free < wanted) return 0;
-    Queue mine = queue;
-    const Tensor drawn = drawn_rows();
-    const Tensor rows = queue.zeros(drawn.shape(), drawn.dtype());
-    queue.upload(rows, drawn.view().raw());
-    const Tensor x = operand(mine, rows, dtype), weight = operand(mine, rows, dtype);
-    const Tensor y = queue.zeros({kSize, kSize}, dtype);
-    const auto work = [&](int) { launch(mine, LinearForward{.x = x, .weight = weight, .y = y}); };
-    work(0);
-    const std::vector<double> times = cuda::time_on_device(queue, kRepeats, work);  // ms
-    return 2 * std::pow(static_cast<double>(kSize), 3) / (1e-3 * times[kRepeats / 2]);
+    try {
+      Queue mine = queue;
+      const Tensor drawn = drawn_rows();
+      const Tensor rows = queue.zeros(drawn.shape(), drawn.dtype());
+      queue.upload(rows, drawn.view().raw());
+      const Tensor x = operand(mine, rows, dtype), weight = operand(mine, rows, dtype);
+      const Tensor y = queue.zeros({kSize, kSize}, dtype);
+      const auto work = [&](int) { launch(mine, LinearForward{.x = x, .weight = weight, .y = y}); };
+      work(0);
+      const std::vector<double> times = cuda::time_on_device(queue, kRepeats, work);  // ms
+      return 2 * std::pow(static_cast<double>(kSize), 3) / (1e-3 * times[kRepeats / 2]);
+    } catch (const DeviceError&) {
+      throw;
+    } catch (const Error&) {  // others have taken the memory meanwhile: the rate is not known
+    }
   }
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <utility>
 
 #include "gpu_fault.h"
@@ -75,21 +76,17 @@ class Run {
     CheckpointFolder(folder_.checkpoints()).discard_after(trainer_.steps_done(), retention_);
   }
 
-  // Says what the run is; the log will have these lines too. From here on the display lives.
+  // Says what the run is. From here on the display lives.
   void open(const std::string& first) {
-    if (!first.empty()) opening_.push_back(first);
-    const auto summary = run_summary(data_, trainer_, folder_.path());
-    opening_.insert(opening_.end(), summary.begin(), summary.end());
-    for (const std::string& line : opening_) display_.say(line);
-    std::vector<std::string> warnings = run_warnings(options_, trainer_);
-    if (!rate_jump_.empty()) warnings.push_back(rate_jump_);
-    for (const std::string& line : warnings) {
-      display_.warn(line);
-      opening_.push_back("warning: " + line);
-    }
-    const double peak = matrix_rate(trainer_.queue(), trainer_.model().dtype());
-    begin_ = Clock::now();
-    progress_.emplace(trainer_, plan_, display_, peak);
+    if (!first.empty()) log_info(first);
+    for (const std::string& line : run_summary(data_, trainer_, folder_.path())) log_info(line);
+    for (const std::string& line : run_warnings(options_, trainer_)) log_warning(line);
+    if (!rate_jump_.empty()) log_warning(rate_jump_);
+    with_gpu_faults([this] {
+      const double peak = matrix_rate(trainer_.queue(), trainer_.model().dtype());
+      begin_ = Clock::now();
+      progress_.emplace(trainer_, plan_, display_, peak);
+    });
   }
 
   // Does the first step, if one comes next, before anything in the folder is touched: a run that
@@ -118,16 +115,23 @@ class Run {
   }
 
   void train_to_the_end() {
-    for (const std::string& line : opening_) log_quiet(line);
     record_start(folder_, data_, data_identity_, trainer_);
-    metrics_.emplace(folder_, display_, begin_);
+    metrics_.emplace(folder_, begin_);
+    std::exception_ptr
+        failure;  // such as data that cannot be read any more: the run is saved first
     try {
       train_steps();
-    } catch (const Error& failure) {
-      if (failure.kind() == ErrorKind::kIo) finish();  // the data cannot be read any more
+    } catch (const DeviceError&) {
       throw;
+    } catch (const Error&) {
+      failure = std::current_exception();
     }
     finish();
+    if (failure) std::rethrow_exception(failure);
+    if (!diverged_at_) return;
+    throw Error(ErrorKind::kNumeric, str("step ", *diverged_at_),
+                str("training has diverged: ", kMostSkips, " steps in a row were not finite"),
+                "The weights before them are saved; lower optim.learning_rate or optim.clip");
   }
 
   void train_steps() {
@@ -135,9 +139,9 @@ class Run {
       const bool best = evaluate();
       checkpoint(best);  // in any case, so that it is not made up for twice
     }
-    if (out_of_patience()) display_.say("the run has ended early: train.patience is used up");
+    if (out_of_patience()) log_info("the run has ended early: train.patience is used up");
     bool begun_already = trainer_.unfinished() > 0;
-    while (begun_already || (!at_end() && !stop_())) {
+    while (begun_already || (!at_end() && !diverged_at_ && !stop_())) {
       if (!std::exchange(begun_already, false)) trainer_.begin_step();
       // What looks at the weights wants the step finished; otherwise the next one is begun first.
       const int64_t begun = trainer_.steps_done() + trainer_.unfinished();
@@ -145,7 +149,7 @@ class Run {
       const bool pause = stop_() || due(Chore::kEvaluation) || due(Chore::kCheckpoint) ||
                          due(Chore::kSample) || begun >= trainer_.steps_total();
       while (trainer_.unfinished() > (pause ? 0 : trainer_.steps_ahead())) finish_step();
-      if (!pause) continue;
+      if (!pause || diverged_at_) continue;
       const bool best = due(Chore::kEvaluation) && evaluate();
       if (best || due(Chore::kCheckpoint)) checkpoint(best);
       if (due(Chore::kSample)) draw_sample();
@@ -161,10 +165,7 @@ class Run {
     const StepResult result = trainer_.finish_step();
     report(result, progress_->step_done());
     skipped_in_a_row_ = result.skipped ? skipped_in_a_row_ + 1 : 0;
-    if (skipped_in_a_row_ == kMostSkips) {
-      while (trainer_.unfinished() > 0) finish_step();
-      diverged(result.step);
-    }
+    if (skipped_in_a_row_ == kMostSkips) diverged_at_ = result.step;
   }
 
   void report(const StepResult& result, double seconds) {
@@ -172,18 +173,10 @@ class Run {
                        static_cast<double>(step_size_.tokens) / seconds);
     progress_->show_step(metrics_->smoothed_bits());
     if (result.skipped) {
-      display_.warn(
-          str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
-              trainer_.steps_skipped(), " skipped so far",
-              result.loss_scale == 1 ? "" : str(", loss scale ", result.loss_scale), ")"));
+      log_warning(str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
+                      trainer_.steps_skipped(), " skipped so far",
+                      result.loss_scale == 1 ? "" : str(", loss scale ", result.loss_scale), ")"));
     }
-  }
-
-  [[noreturn]] void diverged(int64_t step) {
-    finish();
-    throw Error(ErrorKind::kNumeric, str("step ", step),
-                str("training has diverged: ", kMostSkips, " steps in a row were not finite"),
-                "The weights before them are saved; lower optim.learning_rate or optim.clip");
   }
 
   // Whether the weights are the best so far. An evaluation that is not made to its end leaves no
@@ -218,8 +211,8 @@ class Run {
     since_best_ = best ? 0 : since_best_ + 1;
     if (best) best_bits_ = bits;
     if (out_of_patience()) {
-      display_.say(str("step ", trainer_.steps_done(), "  ends early: ", since_best_,
-                       " evaluations in a row brought no new best; the best checkpoint is kept"));
+      log_info(str("step ", trainer_.steps_done(), "  ends early: ", since_best_,
+                   " evaluations in a row brought no new best; the best checkpoint is kept"));
       metrics_->add_early_stop(trainer_.steps_done(), since_best_,
                                best_bits_.value_or(std::nan("")));
     }
@@ -227,7 +220,7 @@ class Run {
   }
 
   void report(Weights weights, const Evaluation& result) {
-    display_.say(
+    log_info(
         evaluation_line(trainer_.steps_done(), weights, result, data_.floor_bits(result.split)));
     metrics_->add_evaluation(trainer_.steps_done(), weights, result, data_identity_);
   }
@@ -241,7 +234,7 @@ class Run {
     } catch (const DeviceError&) {
       throw;
     } catch (const Error& failure) {
-      display_.warn(str("no sample was written: ", failure.what()));
+      log_warning(str("no sample was written: ", failure.what()));
     }
     progress_->end(!stop_());
   }
@@ -273,11 +266,11 @@ class Run {
     writer_.wait();
     save_final_weights();
     progress_.reset();
-    display_.say(last_line(folder_, {.steps = trainer_.steps_done(),
-                                     .seconds = metrics_->seconds(),
-                                     .at_end = at_end(),
-                                     .evaluation_due = evaluation_due_,
-                                     .stopped = stop_()}));
+    log_info(last_line(folder_, {.steps = trainer_.steps_done(),
+                                 .seconds = metrics_->seconds(),
+                                 .at_end = at_end(),
+                                 .evaluation_due = evaluation_due_,
+                                 .stopped = stop_()}));
     if (!writer_.failure().empty()) {
       throw Error(ErrorKind::kIo, folder_.checkpoints(),
                   "the last checkpoint could not be written: " + writer_.failure(),
@@ -314,12 +307,12 @@ class Run {
   int64_t patience_;                 // evaluations; 0: endless
   RunDisplay display_;
   std::string rate_jump_;
-  std::vector<std::string> opening_;  // what was said before the log was opened
-  Clock::time_point begin_;           // of the first step
+  Clock::time_point begin_;  // of the first step
   std::optional<RunMetrics> metrics_;
   std::optional<RunProgress> progress_;
   int64_t skipped_in_a_row_ = 0;
-  int64_t saved_step_ = -1;  // of the last checkpoint that was begun
+  std::optional<int64_t> diverged_at_;  // the step that was one skipped step too many
+  int64_t saved_step_ = -1;             // of the last checkpoint that was begun
   bool evaluation_due_ = false;
 };
 
@@ -349,7 +342,7 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     run.trainer().start_from(weights_in(request.init_from, false));
   }
   const bool replaces = lock && !own;
-  folder.make();
+  const bool fresh = folder.make();
   if (!lock) {
     lock.emplace(folder.path());
     folder.check_free(false);  // another process may have been here meanwhile
@@ -364,8 +357,10 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   const bool stopped = stop();
   if (!stopped) run.try_first_step();
   if (!own && (stopped || (replaces && stop()))) {
-    log_info(str("stopped after 0 steps; ",
+    log_info(str("stopped before the first step was done; ",
                  replaces ? "the run is as it was in " : "no run was begun in ", folder.path()));
+    lock.reset();
+    if (fresh) folder.unmake();
     return;
   }
   if (own) {

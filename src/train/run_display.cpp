@@ -1,7 +1,6 @@
 #include "lacuna/train/run_display.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <vector>
 
@@ -61,7 +60,7 @@ RunDisplay::RunDisplay(int64_t plain_every)
     : live_(terminal_obeys()), plain_every_(plain_every), patience_(kFirstPatience) {}
 
 RunDisplay::~RunDisplay() {
-  clear();
+  clear_live_line();
 }
 
 void RunDisplay::show(const DisplayLine& line) {
@@ -81,24 +80,10 @@ void RunDisplay::show_at_work(const DisplayLine& line) {
   patience_ = std::min(2 * patience_, kLastPatience);
 }
 
-void RunDisplay::say(const std::string& line) {
-  const std::lock_guard lock(mutex_);
-  clear();
-  log_info(line);
-}
-
-void RunDisplay::warn(const std::string& line) {
-  const std::lock_guard lock(mutex_);
-  clear();
-  log_warning(line);
-}
-
 // The last column stays free: a character there makes some terminals begin a new row.
 void RunDisplay::paint(const DisplayLine& line) {
   const auto columns = static_cast<size_t>(std::max(terminal_columns() - 1, 1));
-  std::fprintf(stderr, "\r\033[K%s", text_of(line, columns).c_str());
-  std::fflush(stderr);
-  shown_ = true;
+  show_live_line(text_of(line, columns));
   painted_ = Clock::now();
 }
 
@@ -111,11 +96,6 @@ void RunDisplay::plain(const DisplayLine& line) {
     log_info(text);
   }
   last_plain_ = Clock::now();
-}
-
-void RunDisplay::clear() {
-  if (shown_) std::fprintf(stderr, "\r\033[K");
-  shown_ = false;
 }
 
 }  // namespace lacuna::train

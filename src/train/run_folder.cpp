@@ -114,10 +114,17 @@ std::string RunFolder::sample(int64_t step) const {
   return str(samples(), "/", kSamplePrefix, step, kSampleSuffix);
 }
 
-void RunFolder::make() const {
+bool RunFolder::make() const {
   std::error_code failure;
-  fs::create_directories(path_, failure);
+  const bool fresh = fs::create_directories(path_, failure);
   if (failure) throw Error(ErrorKind::kIo, path_, "cannot make the folder: " + failure.message());
+  return fresh;
+}
+
+void RunFolder::unmake() const {
+  std::error_code ignored;
+  fs::remove(lock(), ignored);
+  remove_if_empty(path_);
 }
 
 // A process killed anywhere in between leaves what has_run() recognises: there is a resolved

@@ -5,6 +5,7 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
+#include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
 
 namespace lacuna::train {
@@ -43,12 +44,8 @@ void show(EventFile& events, const Json& line) {
 
 }  // namespace
 
-RunMetrics::RunMetrics(const RunFolder& folder, RunDisplay& display,
-                       std::chrono::steady_clock::time_point start)
-    : display_(display),
-      start_(start),
-      lines_(folder.metrics()),
-      events_(folder.new_event_file(), unix_time()) {
+RunMetrics::RunMetrics(const RunFolder& folder, std::chrono::steady_clock::time_point start)
+    : start_(start), lines_(folder.metrics()), events_(folder.new_event_file(), unix_time()) {
   events_.add_text(0, unix_time(), "config", "```\n" + read_text(folder.config()) + "```\n");
   std::istringstream before(read_text(folder.metrics()));
   for (std::string line; std::getline(before, line);) {
@@ -110,7 +107,7 @@ void RunMetrics::record(JsonLine& line) {
     lines_.append(line);
     show(events_, Json::parse(line.text()));
   } catch (const Error& failure) {
-    if (failure_.empty()) display_.warn(str("metrics are lost: ", failure.what()));
+    if (failure_.empty()) log_warning(str("metrics are lost: ", failure.what()));
     failure_ = failure.what();
   }
 }

@@ -203,9 +203,11 @@ TEST_CASE("a mistake in a file is reported with its line and the nearest name") 
   refuse("[modle]\nlayers = 3\n",
          "2: there is no option 'modle.layers'. Did you mean 'model.layers'?");
   refuse("[model]\nlayers = 3.0\n",
-         "2: model.layers: expected a whole number, got floating-point.");
-  refuse("[model]\nlayers = '3'\n", "2: model.layers: expected a whole number, got string.");
-  refuse("[model]\ndropout = true\n", "2: model.dropout: expected a number, got boolean.");
+         "2: model.layers: expected a whole number between 1 and 1024, got floating-point.");
+  refuse("[model]\nlayers = '3'\n",
+         "2: model.layers: expected a whole number between 1 and 1024, got string.");
+  refuse("[model]\ndropout = true\n",
+         "2: model.dropout: expected a number between 0 and 0.95, got boolean.");
   refuse("[model]\ninit = 'cod'\n", "2: model.init: must be one of code, paper, not 'cod'.");
   refuse("[model]\nattention = ['a', 1]\n", "2: model.attention: expected a list of strings");
   refuse("layers = 3\n", "1: 'layers' stands outside a section.");

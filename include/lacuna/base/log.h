@@ -5,14 +5,20 @@
 
 namespace lacuna {
 
-/// One line of information to stderr and, when a log file is open, to it.
+/// Writes one line of information to stderr, in the place of a live line, and to the log file.
 void log_info(const std::string& line);
-/// The same, marked as a warning.
+/// Does the same, marked as a warning.
 void log_warning(const std::string& line);
-/// A line that goes to the log file only (the terminal shows a live line instead).
+/// Writes a line to the log file only (the terminal shows a live line instead).
 void log_quiet(const std::string& line);
 
-/// Also writes every message to `path` (appended) from now on; throws Error(kIo) when it cannot.
+/// Shows a line on the terminal that the next one, live or not, replaces.
+void show_live_line(const std::string& line);
+/// Takes the live line, if there is one, off the terminal.
+void clear_live_line();
+
+/// Writes every message to `path`, too (appended): those that come and, with their times, those
+/// that have come before. Throws Error(kIo) when it cannot.
 void open_log_file(const std::string& path);
 
 }  // namespace lacuna

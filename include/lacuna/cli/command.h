@@ -33,7 +33,8 @@ struct Parsed {
   double number(const std::string& name, double low) const;
 };
 
-/// Asked by long commands between two pieces of work: has the user pressed Ctrl-C?
+/// Asked by long commands between two pieces of work: is it to end, since the user pressed
+/// Ctrl-C or nobody reads what it prints?
 using Stop = std::function<bool()>;
 
 /// How a command ends that has nothing to save when it is asked to stop.

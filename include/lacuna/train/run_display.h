@@ -38,21 +38,15 @@ class RunDisplay {
   /// Something goes on. It is seen on the live line when that has not changed for a moment, and as
   /// a plain line after 15 seconds without one, after 30 more, and then once a minute.
   void show_at_work(const DisplayLine& line);
-  /// A line of its own, above the live one.
-  void say(const std::string& line);
-  /// The same, marked as a warning.
-  void warn(const std::string& line);
 
  private:
   using Clock = std::chrono::steady_clock;
 
   void paint(const DisplayLine& line);
   void plain(const DisplayLine& line);
-  void clear();
 
   std::mutex mutex_;
   bool live_;
-  bool shown_ = false;
   int64_t plain_every_;
   Clock::time_point painted_ = Clock::now();
   Clock::time_point last_plain_ = Clock::now();

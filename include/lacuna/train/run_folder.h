@@ -25,9 +25,12 @@ class RunFolder {
   void check_holds_none_of(const std::vector<std::string>& sources) const;
   /// Whether another process is at work here: for a moment this one shares the lock, if it can.
   bool is_in_use() const;
-  /// Makes the folder itself. Throws Error(kIo).
-  void make() const;
-  /// Writes config.toml, and removes the files of an older run and nothing else. Throws Error(kIo).
+  /// Makes the folder itself; whether it was not there. Throws Error(kIo).
+  bool make() const;
+  /// Takes that back where nothing but the lock has been written.
+  void unmake() const;
+  /// Writes config.toml and an empty starts.jsonl, by which a run is recognised, and removes the
+  /// files of an older run and nothing else. Throws Error(kIo).
   void begin(const Options& resolved) const;
   /// For a run that goes on after `step`: removes final weights and later samples, empties event
   /// files, cuts the metrics, the starts and the log back and writes config.toml. Throws Error(kIo)

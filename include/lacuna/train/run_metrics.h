@@ -7,7 +7,6 @@
 
 #include "lacuna/io/event_file.h"
 #include "lacuna/io/json_line.h"
-#include "lacuna/train/run_display.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/smoothed_loss.h"
 #include "lacuna/train/trainer.h"
@@ -17,10 +16,8 @@ namespace lacuna::train {
 class RunMetrics {
  public:
   /// Continues the folder's metrics.jsonl and starts a new event file with what is in it and with
-  /// config.toml. `progress` must outlive this object. The run's clock has begun at `start`. Throws
-  /// Error(kIo) and Error(kData).
-  RunMetrics(const RunFolder& folder, RunDisplay& display,
-             std::chrono::steady_clock::time_point start);
+  /// config.toml. The run's clock has begun at `start`. Throws Error(kIo) and Error(kData).
+  RunMetrics(const RunFolder& folder, std::chrono::steady_clock::time_point start);
 
   // A line that cannot be written must not end a run: it is a warning once, and failure() has it.
 
@@ -42,7 +39,6 @@ class RunMetrics {
  private:
   void record(JsonLine& line);
 
-  RunDisplay& display_;
   std::chrono::steady_clock::time_point start_;
   JsonlFile lines_;
   EventFile events_;
