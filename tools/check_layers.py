@@ -35,7 +35,8 @@ MAY_INCLUDE = {
     "nn": "ops",
     "optim": "nn",
     "train": "optim data comm io",
-    "cli": "train",
+    "proof": "kernels",
+    "cli": "train proof",
 }
 SOURCES = {".h", ".hpp", ".cuh", ".cpp", ".cc", ".cu", ".def", ".inl"}
 LONGEST = 400
@@ -128,6 +129,8 @@ SELF_TEST = [
      ":3: room data may not include room comm"),
     ("cuda/softmax.cu", '#include "lacuna/autograd/tape.h"\n',
      ":1: room cuda may not include room autograd"),
+    ("src/proof/entry.cpp", '#include "lacuna/kernels/linear.h"\n#include "lacuna/ops/ops.h"\n',
+     ":2: room proof may not include room ops"),
     ("src/cli/cpu.cpp", '#include "lacuna/cpu/threads.h"\n',
      ":1: room cli may not include room cpu"),
     ("src/cli/cuda.cpp", '#include "lacuna/cuda/check.h"\n',

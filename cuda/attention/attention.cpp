@@ -9,13 +9,12 @@
 
 #include "attention/device_plan.h"
 #include "lacuna/base/error.h"
+#include "lacuna/kernels/gpu_limits.h"
 
 namespace lacuna::cuda {
 namespace {
 
 using namespace attention;  // NOLINT: the kernels of this folder
-
-constexpr int64_t kWidestHead = 128;
 
 void check_rows(const View& x, const View& like, int64_t width) {
   require(x.shape().rank() == 4 && x.dtype() == like.dtype() && x.size(3) == width &&
@@ -38,8 +37,8 @@ void check_op(const Op& op) {
   for (const View* x : {&op.q, &op.k}) check_rows(*x, op.y, qk);
   for (const View* x : {&op.v, &op.y}) check_rows(*x, op.y, v);
   check_statistics(op.lse, op.y);
-  require(qk >= 1 && qk <= kWidestHead && v >= 1 && v <= kWidestHead, "attention",
-          "heads of 1 to 128 elements run on a GPU");
+  require(qk >= 1 && qk <= kLimits.head_width && v >= 1 && v <= kLimits.head_width, "attention",
+          "heads are wider than kLimits (kernels/gpu_limits.h), or without elements");
   require(op.scale > 0, "attention", "the scale is positive");
   require(static_cast<int64_t>(op.passes->size()) == op.y.size(2), "attention",
           "one list of passes per head");
@@ -77,6 +76,7 @@ void with_widths(int64_t qk, int64_t v, const Body& body) {
   constexpr std::integral_constant<int, 32> k32;
   constexpr std::integral_constant<int, 64> k64;
   constexpr std::integral_constant<int, 128> k128;
+  static_assert(k128 >= kLimits.head_width);
   if (qk <= 32 && v <= 32) return body(k32, k32);
   if (qk <= 64 && v <= 64) return body(k64, k64);
   if (qk <= 64) return body(k64, k128);

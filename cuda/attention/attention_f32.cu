@@ -4,6 +4,7 @@
 // A warp takes one row at a time. Of 32 columns each lane computes the logit of one; then the lanes
 // share out the elements of the head, up to four each, and add the 32 columns in turn.
 #include "attention/arguments.h"
+#include "lacuna/kernels/gpu_limits.h"
 #include "queue.h"
 
 namespace lacuna::cuda::attention {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr int kPerLane = 4;  // elements of a head
 constexpr int kWidest = 32 * kPerLane;
+static_assert(kWidest >= kLimits.head_width);
 
 __device__ inline int own_lane() {
   return static_cast<int>(threadIdx.x) % 32;

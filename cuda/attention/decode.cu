@@ -13,6 +13,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/attention_decode.h"
+#include "lacuna/kernels/gpu_limits.h"
 #include "launch_kernel.h"
 
 namespace lacuna::cuda {
@@ -21,7 +22,7 @@ namespace {
 constexpr int kThreads = 512, kWarps = kThreads / 32;
 constexpr int kGroupLanes = 8, kGroupsOfWarp = 32 / kGroupLanes;
 constexpr int kAhead = 2;
-constexpr int kWidestHead = 128;
+constexpr int kWidestHead = static_cast<int>(kLimits.head_width);
 
 /// Where the keys that a position sees in a pass lie in HeadTable::ordered.
 struct Range {
@@ -285,7 +286,8 @@ void run(Backend, Queue& queue, const AttentionDecode& op) {
   GpuStream& stream = gpu(queue);
   const Tables& tables = tables_of(stream, *op.passes, *op.slots);
   const auto qk = static_cast<int>(op.q.size(3)), vw = static_cast<int>(op.v.size(3));
-  require(qk <= kWidestHead && vw <= kWidestHead, "AttentionDecode", "heads wider than 128");
+  require(qk <= kWidestHead && vw <= kWidestHead, "AttentionDecode",
+          "heads are wider than kLimits (kernels/gpu_limits.h)");
   const dim3 grid(static_cast<unsigned>(op.q.size(2)), static_cast<unsigned>(op.q.size(0)));
   with_activation_type(op.y.dtype(), "AttentionDecode", [&](auto type) {
     using T = decltype(type);

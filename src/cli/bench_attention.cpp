@@ -8,10 +8,10 @@
 #include "bench.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
-#include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/json_line.h"
-#include "lacuna/kernels/attention.h"
+#include "lacuna/proof/catalogue.h"
+#include "lacuna/proof/timed.h"
 #include "lacuna/sparse/pattern.h"
 #include "lacuna/tensor/gpus.h"
 
@@ -63,7 +63,13 @@ Case written_case(const std::string& text) {
   std::string pattern = words[5];
   for (size_t i = 6; i < words.size(); ++i) pattern += "," + words[i];
   pattern = trimmed(pattern);
-  return {pattern, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], pattern};
+  return {.name = pattern,
+          .batch = numbers[0],
+          .heads = numbers[1],
+          .length = numbers[2],
+          .qk = numbers[3],
+          .v = numbers[4],
+          .pattern = pattern};
 }
 
 std::vector<Case> wanted_cases(const std::string& text) {
@@ -87,60 +93,20 @@ DType wanted_dtype(const std::string& text) {
               "Known: bf16, f16, f32");
 }
 
-/// Values as from a normal distribution, out of a table of 65,536.
-Tensor random_on_gpu(const Queue& queue, const Shape& shape, DType dtype, uint64_t seed) {
-  static const std::vector<float> table = [] {
-    std::vector<float> values(1 << 16);
-    const PhiloxKey key = random_key(1, RandomUse::kInit, 0);
-    for (size_t i = 0; i < values.size(); ++i) {
-      values[i] = static_cast<float>(normal_pair(random_words(key, i, 0, 0))[0]);
-    }
-    return values;
-  }();
-  const Tensor host = Tensor::zeros(shape, dtype);
-  const int64_t count = shape.count();
-  const auto fill = [&](auto* to, const auto& convert) {
-    for (int64_t i = 0; i < count; i += 4) {
-      const uint64_t bits = mix64(seed ^ static_cast<uint64_t>(i));
-      for (int64_t j = i; j < std::min(i + 4, count); ++j) {
-        to[j] = convert(table[bits >> (16 * (j - i)) & 0xFFFF]);
-      }
-    }
-  };
-  if (dtype == DType::kBF16) fill(host.view().data<BFloat16>(), [](float x) { return to_bf16(x); });
-  if (dtype == DType::kF16) fill(host.view().data<Float16>(), [](float x) { return to_f16(x); });
-  if (dtype == DType::kF32) fill(host.view().data<float>(), [](float x) { return x; });
-  Tensor made = queue.zeros(shape, dtype);
-  queue.upload(made, host.view().raw());
-  return made;
-}
-
 struct Times {
   double forward, both;  // ms, medians
 };
 
 Times time_case(Queue& queue, const Case& c, DType dtype, int repeats) {
-  const int64_t fused = c.heads * (2 * c.qk + c.v);
-  const Tensor qkv = random_on_gpu(queue, {c.batch, c.length, fused}, dtype, 1);
-  const Tensor dy = random_on_gpu(queue, {c.batch, c.length, c.heads * c.v}, dtype, 2);
-  const Tensor y = queue.zeros(dy.shape(), dtype), dqkv = queue.zeros(qkv.shape(), dtype);
-  const Tensor lse = queue.zeros({c.batch, c.heads, c.length}, DType::kF32);
-  const Tensor delta = queue.zeros(lse.shape(), DType::kF32);
-  const auto part = [&](const Tensor& whole, int which) {
-    const int64_t qk = c.heads * c.qk;
-    return which < 2 ? whole.view().slice(2, which * qk, qk).split_last(c.heads, c.qk)
-                     : whole.view().slice(2, 2 * qk, c.heads * c.v).split_last(c.heads, c.v);
-  };
-  const View y_heads = y.view().split_last(c.heads, c.v);
-  const double scale = 1 / std::sqrt(static_cast<double>(c.qk));
-  const sparse::PatternPtr pattern = sparse::parse_pattern(c.pattern);
-  const HeadPasses passes = sparse::head_passes(*pattern, c.heads, c.length);
-  const AttentionForward forward{part(qkv, 0), part(qkv, 1), part(qkv, 2), y_heads,
-                                 lse,          scale,        &passes};
-  const AttentionBackward backward{part(qkv, 0),  part(qkv, 1),  part(qkv, 2),
-                                   y_heads,       lse,           dy.view().split_last(c.heads, c.v),
-                                   part(dqkv, 0), part(dqkv, 1), part(dqkv, 2),
-                                   delta,         scale,         &passes};
+  proof::Noise noise(queue);
+  proof::TimedOperands operands(noise, dtype);
+  const proof::AttentionLaunches attention =
+      proof::attention_launches(operands, {.pattern = c.pattern,
+                                           .batch = c.batch,
+                                           .heads = c.heads,
+                                           .length = c.length,
+                                           .qk = c.qk,
+                                           .v = c.v});
   const auto time = [&](const std::function<void()>& work) {
     work();
     const std::unique_ptr<Graph> graph = queue.capture(work);
@@ -149,12 +115,10 @@ Times time_case(Queue& queue, const Case& c, DType dtype, int repeats) {
         cuda::time_on_device(queue, repeats, [&](int) { queue.replay(*graph); });
     return ms[ms.size() / 2];
   };
-  const double once = time([&] { launch(queue, forward); });
-  const double both = time([&] {
-    launch(queue, forward);
-    launch(queue, backward);
-  });
-  return {once, both};
+  return {.forward = time(attention.forward), .both = time([&] {
+                                                attention.forward();
+                                                attention.backward();
+                                              })};
 }
 
 /// Useful work of one case: products over the attended pairs only, each tensor moved once.

@@ -3,11 +3,10 @@
 #include <cstdio>
 
 #include "bench.h"
-#include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
-#include "lacuna/kernels/attention.h"
-#include "lacuna/kernels/linear.h"
+#include "lacuna/proof/catalogue.h"
+#include "lacuna/proof/timed.h"
 #include "lacuna/sparse/pattern.h"
 #include "lacuna/train/trainer.h"
 #include "random_bytes.h"
@@ -16,24 +15,14 @@
 namespace lacuna::cli {
 namespace {
 
-Tensor random_tensor(const Shape& shape, uint64_t seed) {
-  const Tensor tensor = Tensor::zeros(shape, DType::kF32);
-  const PhiloxKey key = random_key(seed, RandomUse::kInit, 0);
-  float* values = tensor.view().data<float>();
-  for (int64_t i = 0; i < shape.count(); ++i) {
-    values[i] =
-        static_cast<float>(normal_pair(random_words(key, static_cast<uint64_t>(i), 0, 0))[0]);
-  }
-  return tensor;
-}
-
 // FLOP/s of a large f32 matrix product: what the training step is held against.
 double measure_matrix_rate(Queue& queue, int64_t repeats, const Stop& stop) {
   constexpr int64_t kSize = 4096;
-  const Tensor x = random_tensor({kSize, kSize}, 1), weight = random_tensor({kSize, kSize}, 2);
-  const Tensor y = Tensor::zeros({kSize, kSize}, DType::kF32);
-  const double seconds = median_seconds(
-      repeats, stop, [&] { launch(queue, LinearForward{.x = x, .weight = weight, .y = y}); });
+  proof::Noise noise(queue);
+  proof::TimedOperands operands(noise, DType::kF32);
+  const proof::Entry product =
+      proof::linear_forward({.rows = kSize, .in = kSize, .out = kSize, .bias = false});
+  const double seconds = median_seconds(repeats, stop, product.make(operands));
   return 2 * std::pow(static_cast<double>(kSize), 3) / seconds;
 }
 
@@ -65,20 +54,20 @@ struct AttentionTimes {
 AttentionTimes time_attention(Queue& queue, const std::string& pattern, int64_t length,
                               int64_t repeats, const Stop& stop) {
   constexpr int64_t kHeads = 2, kWidth = 64;
-  const sparse::PatternPtr parsed = sparse::parse_pattern(pattern);
-  const HeadPasses passes = sparse::head_passes(*parsed, kHeads, length);
-  const Shape shape{1, length, kHeads, kWidth}, statistics{1, kHeads, length};
-  const Tensor q = random_tensor(shape, 1), k = random_tensor(shape, 2),
-               v = random_tensor(shape, 3), dy = random_tensor(shape, 4);
-  const auto zeros = [](const Shape& of) { return Tensor::zeros(of, DType::kF32); };
-  const Tensor y = zeros(shape), dq = zeros(shape), dk = zeros(shape), dv = zeros(shape);
-  const Tensor lse = zeros(statistics), delta = zeros(statistics);
-  const AttentionForward forward{q, k, v, y, lse, 0.125, &passes};
-  const AttentionBackward backward{q, k, v, y, lse, dy, dq, dk, dv, delta, 0.125, &passes};
-  return {
-      static_cast<double>(sparse::attended_pairs(*parsed, 0, length)) / static_cast<double>(length),
-      median_seconds(repeats, stop, [&] { launch(queue, forward); }),
-      median_seconds(repeats, stop, [&] { launch(queue, backward); })};
+  proof::Noise noise(queue);
+  proof::TimedOperands operands(noise, DType::kF32);
+  const proof::AttentionLaunches attention =
+      proof::attention_launches(operands, {.pattern = pattern,
+                                           .batch = 1,
+                                           .heads = kHeads,
+                                           .length = length,
+                                           .qk = kWidth,
+                                           .v = kWidth,
+                                           .fused = false});
+  const int64_t pairs = sparse::attended_pairs(*sparse::parse_pattern(pattern), 0, length);
+  return {.keys = static_cast<double>(pairs) / static_cast<double>(length),
+          .forward = median_seconds(repeats, stop, attention.forward),
+          .backward = median_seconds(repeats, stop, attention.backward)};
 }
 
 void bench_cpu_attention(Queue& queue, int64_t repeats, const Stop& stop) {

@@ -12,8 +12,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "bench_cases.h"
 #include "lacuna/base/files.h"
+#include "lacuna/proof/cases.h"
+#include "lacuna/proof/timed.h"
 #include "lacuna/tensor/gpus.h"
 #include "version.h"
 #endif
@@ -25,12 +26,19 @@ namespace {
 constexpr double kRotated = 400e6;  // bytes, several times an L2 cache
 constexpr double kReplayed = 4e9;   // bytes, which take about a millisecond
 
-/// Milliseconds of one launch, the median over `repeats` replays of a graph.
-double median_ms(Queue& queue, const BenchCase& of, int repeats) {
-  const int sets = std::max(1, static_cast<int>(std::ceil(kRotated / of.bytes)));
-  const int rotations = std::max(1, static_cast<int>(kReplayed / (sets * of.bytes)));
-  std::vector<std::function<void()>> launches;
-  for (int i = 0; i < sets; ++i) launches.push_back(of.make());
+/// Milliseconds of one launch on operands with activations in `dtype`, the median over `repeats`
+/// replays of a graph.
+double median_ms(proof::Noise& noise, const proof::Entry& entry, DType dtype, int repeats) {
+  const double bytes = proof::bytes_of(entry, dtype);
+  const int sets = std::max(1, static_cast<int>(std::ceil(kRotated / bytes)));
+  const int rotations = std::max(1, static_cast<int>(kReplayed / (sets * bytes)));
+  Queue queue = noise.queue();
+  std::vector<std::unique_ptr<proof::TimedOperands>> operands;
+  std::vector<proof::Launch> launches;
+  for (int i = 0; i < sets; ++i) {
+    operands.push_back(std::make_unique<proof::TimedOperands>(noise, dtype));
+    launches.push_back(entry.make(*operands.back()));
+  }
   const auto all = [&] {
     for (int rotation = 0; rotation < rotations; ++rotation) {
       for (const auto& launch : launches) launch();
@@ -62,18 +70,19 @@ void bench_layers(const Parsed& parsed, const Stop& stop) {
   std::printf("%s, activations in %s; a large copy moves %.0f GB/s\n",
               cuda::device_name(queue).c_str(), name_of(dtype), copy * 1e-9);
   std::printf("%-32s %-12s %9s %9s %8s %8s\n", "kernel", "size", "ms", "MB", "GB/s", "of copy");
-  Operands operands(queue);
+  proof::Noise noise(queue);
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const BenchCase& of : layer_cases(operands, dtype)) {
+  for (const proof::BenchCase& of : proof::bench_cases(dtype)) {
     leave_if(stop);
-    const double ms = median_ms(queue, of, repeats), rate = of.bytes / (1e-3 * ms);
+    const double bytes = proof::bytes_of(of.entry, dtype);
+    const double ms = median_ms(noise, of.entry, dtype, repeats), rate = bytes / (1e-3 * ms);
     std::printf("%-32s %-12s %9.4f %9.1f %8.0f %6.1f %%\n", of.kernel.c_str(), of.size.c_str(), ms,
-                of.bytes * 1e-6, rate * 1e-9, 100 * rate / copy);
+                bytes * 1e-6, rate * 1e-9, 100 * rate / copy);
     std::fflush(stdout);
     rows.push_back({{"kernel", of.kernel},
                     {"size", of.size},
                     {"ms", ms},
-                    {"bytes", of.bytes},
+                    {"bytes", bytes},
                     {"bytes_per_second", rate},
                     {"share_of_copy", rate / copy}});
   }

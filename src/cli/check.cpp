@@ -2,12 +2,13 @@
 #include <cstdio>
 #include <random>
 
-#include "check_cases.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
 #include "lacuna/kernels/launch.h"
+#include "lacuna/proof/cases.h"
+#include "lacuna/proof/side.h"
 #include "lacuna/tensor/gpus.h"
 
 namespace lacuna::cli {
@@ -17,12 +18,16 @@ constexpr DType kPrecisions[] = {DType::kF32, DType::kBF16, DType::kF16};
 
 class Table {
  public:
-  void add(const std::string& name, DType dtype, const Worst& worst, double limit) {
-    const bool good = worst.error <= limit;
-    failures_ += good ? 0 : 1;
+  /// A row with the result that is farthest off for what it may be.
+  void add(const std::string& name, DType dtype, const std::vector<proof::Finding>& findings) {
+    proof::Finding worst{.result = "-", .error = 0, .limit = 0};
+    for (const proof::Finding& finding : findings) {
+      if (finding.share() >= worst.share()) worst = finding;
+    }
+    failures_ += worst.good() ? 0 : 1;
     ++rows_;
-    std::printf("%-6s %-56s %-5s %-10s %9.2e of %9.2e\n", good ? "ok" : "FAILED", name.c_str(),
-                name_of(dtype), worst.tensor.c_str(), worst.error, limit);
+    std::printf("%-6s %-56s %-5s %-14s %9.2e of %9.2e\n", worst.good() ? "ok" : "FAILED",
+                name.c_str(), name_of(dtype), worst.result.c_str(), worst.error, worst.limit);
   }
   int rows() const { return rows_; }
   int failures() const { return failures_; }
@@ -45,24 +50,25 @@ void run_check(const Parsed& parsed, const Stop& stop) {
         "largest element of its tensor\n",
         cuda::device_name(gpu).c_str(), static_cast<unsigned long long>(seed));
     Table table;
-    for (const CheckCase& check : check_cases()) {
+    for (const proof::CheckCase& check : proof::check_cases()) {
       for (const DType dtype : kPrecisions) {
         if (stop()) return stopped(table);
-        Side want(Queue::cpu(available_threads()), dtype, DType::kF64, seed);
-        Side got(gpu, dtype, dtype, seed);
-        check.run(want);
-        check.run(got);
-        table.add(check.name, dtype, worst_of(got, want), limit_of(dtype, check.units));
+        std::vector<proof::Finding> all;
+        for (const proof::Entry& entry : check.entries) {
+          proof::Side tested(gpu, dtype, seed);
+          const auto found = proof::findings(entry, tested, Queue::cpu(available_threads()));
+          all.insert(all.end(), found.begin(), found.end());
+        }
+        table.add(check.name, dtype, all);
       }
     }
-    for (const SameCase& same : same_cases()) {
+    for (const proof::SameCase& same : proof::same_cases()) {
       for (const DType dtype : kPrecisions) {
         if (stop()) return stopped(table);
-        Side one(gpu, dtype, dtype, seed);
-        Side other(gpu, dtype, dtype, seed);
-        same.one(one);
-        same.other(other);
-        table.add(same.name, dtype, worst_of(other, one), limit_of(dtype, same.units));
+        proof::Side one(gpu, dtype, seed), other(gpu, dtype, seed);
+        same.one.make(one)();
+        same.other.make(other)();
+        table.add(same.name, dtype, proof::findings(other, one));
       }
     }
     std::printf("%d checks, %d failed\n", table.rows(), table.failures());

@@ -4,6 +4,7 @@
 #include "lacuna/base/log.h"
 #include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
+#include "lacuna/kernels/gpu_limits.h"
 #include "lacuna/kernels/launch.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/train/run_plan.h"
@@ -127,15 +128,14 @@ DType storage_type(const Options& options, const Queue& queue) {
 }
 
 void check_supported(const nn::ModelConfig& model, const Queue& queue) {
-  constexpr int64_t kWidestHead = 128;
   if (!queue.on_gpu()) return;
+  constexpr int64_t kWidest = cuda::kLimits.head_width;
   for (const auto& [option, width] :
        {std::pair{"model.width", model.width}, std::pair{"model.qk_width", model.qk_width}}) {
-    if (width <= kWidestHead * model.heads) continue;
-    throw Error(
-        ErrorKind::kConfig, option,
-        str(width / model.heads, " elements a head; on a GPU a head has at most ", kWidestHead),
-        "Raise model.heads, or use --train.device cpu");
+    if (width <= kWidest * model.heads) continue;
+    throw Error(ErrorKind::kConfig, option,
+                str(width / model.heads, " elements a head; on a GPU a head has at most ", kWidest),
+                "Raise model.heads, or use --train.device cpu");
   }
 }
 

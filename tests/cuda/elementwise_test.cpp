@@ -1,9 +1,7 @@
 // The GPU's flat ops: conversions and additions bit for bit as on the CPU, the norm in f64.
 #include "lacuna/kernels/elementwise.h"
 
-#include "../catch.h"
-#include "../compare.h"
-#include "layer_tolerances.h"
+#include "../random_tensor.h"
 #include "parity.h"
 
 using namespace parity;
@@ -25,16 +23,6 @@ Tensor wide_range(Random& random, int64_t count) {
   return made;
 }
 
-/// From element `first` of its memory on, so that with 1 nothing is aligned.
-View tail(const View& view, int64_t first) {
-  return view.slice(0, first, view.size(0) - first);
-}
-
-std::vector<uint8_t> bytes_of(const View& host) {
-  const auto* bytes = static_cast<const uint8_t*>(host.raw());
-  return {bytes, bytes + host.bytes()};
-}
-
 }  // namespace
 
 TEST_CASE("Convert on the GPU gives the bits of the CPU", "[elementwise]") {
@@ -42,17 +30,15 @@ TEST_CASE("Convert on the GPU gives the bits of the CPU", "[elementwise]") {
   for (const DType from : kStored) {
     for (const DType to : kStored) {
       for (const int64_t n : kCounts) {
-        for (const int64_t first : {0, 1}) {
-          CAPTURE(name_of(from), name_of(to), n, first);
-          const Tensor x = rounded(wide_range(random, n + first), from);
-          const Tensor on_gpu = gpu_queue().zeros({n + first}, from);
-          gpu_queue().upload(on_gpu, x.view().raw());
-          GuardedGpu y({n + first}, to);
-          run(cuda::Backend{}, gpu_queue(), Convert{.x = tail(on_gpu, first), .y = tail(y, first)});
-          Tensor wanted = rounded(x, to);
-          std::memset(wanted.view().raw(), 0xFF, size_of(to) * static_cast<size_t>(first));
-          CHECK(same_bits(y.bits(), bytes_of(wanted)));
-          CHECK(y.intact());
+        for (const char* shifted : {"", "*"}) {
+          CAPTURE(name_of(from), name_of(to), n, shifted);
+          const Tensor x = converted(wide_range(random, n), from);
+          Side read(gpu_queue(), from, 0, shifted), written(gpu_queue(), to, 0, shifted);
+          const Convert op{.x = read.space("x", {n}), .y = written.space("y", {n})};
+          gpu_queue().upload(op.x, x.view().raw());
+          launch(gpu_queue(), op);
+          CHECK(same_bits(written.bits("y"), bytes_of(converted(x, to))));
+          CHECK((read.intact() && written.intact()));
         }
       }
     }
@@ -67,9 +53,9 @@ TEST_CASE("Convert on the GPU keeps NaN and infinities", "[elementwise]") {
   const Tensor on_gpu = gpu_queue().zeros({3}, DType::kF32);
   gpu_queue().upload(on_gpu, x.view().raw());
   for (const DType to : kStored) {
-    GuardedGpu y({3}, to);
-    run(cuda::Backend{}, gpu_queue(), Convert{.x = on_gpu, .y = y});
-    const std::vector<double> values = y.values();
+    const Tensor y = gpu_queue().zeros({3}, to);
+    launch(gpu_queue(), Convert{.x = on_gpu, .y = y});
+    const auto values = elements<double>(widened(gpu_queue().to_host(y)));
     CHECK(std::isnan(values[0]));
     CHECK(values[1] == INFINITY);
     CHECK(values[2] == -INFINITY);
@@ -77,43 +63,32 @@ TEST_CASE("Convert on the GPU keeps NaN and infinities", "[elementwise]") {
 }
 
 TEST_CASE("Accumulate on the GPU gives the bits of the CPU, Zero gives zeros", "[elementwise]") {
-  Random random(2);
-  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBF16, DType::kF16}) {
+  uint64_t seed = 2;
+  for (const DType dtype : kStored) {
     for (const int64_t n : kCounts) {
-      for (const int64_t first : {0, 1}) {
-        CAPTURE(name_of(dtype), n, first);
-        const Both x = random_both(random, {n + first}, dtype);
-        const Tensor start = rounded(random.tensor<double>({n + first}), dtype);
-        GuardedGpu y(start);
-        const Tensor wide_sum = rounded(start, wide(dtype)), more = rounded(x.exact, wide(dtype));
-        run(cuda::Backend{}, gpu_queue(), Accumulate{.x = tail(x.gpu, first), .y = tail(y, first)});
-        run(cpu::Backend{}, cpu_queue(),
-            Accumulate{.x = tail(more, first), .y = tail(wide_sum, first)});
-        const Tensor wanted = rounded(wide_sum, dtype);
-        CHECK(same_bits(y.bits(), bytes_of(wanted)));
-        CHECK(y.intact());
-        run(cuda::Backend{}, gpu_queue(), Zero{.y = y});
-        CHECK(y.values() == std::vector<double>(static_cast<size_t>(n + first), 0.0));
-        CHECK(y.intact());
+      for (const char* shifted : {"", "*"}) {
+        CAPTURE(name_of(dtype), n, shifted);
+        Side side(gpu_queue(), dtype, seed++, shifted);
+        const Accumulate op{.x = side.input("x", {n}),
+                            .y = side.updated("y", {n}, proof::kExact, proof::Holds::kActivations)};
+        const Tensor more = converted(gpu_queue().to_host(op.x), wide(dtype));
+        const Tensor wide_sum = converted(gpu_queue().to_host(op.y), wide(dtype));
+        launch(gpu_queue(), op);
+        launch(cpu_queue(), Accumulate{.x = more, .y = wide_sum});
+        CHECK(same_bits(side.bits("y"), bytes_of(converted(wide_sum, dtype))));
+        CHECK(side.intact());
+        launch(gpu_queue(), Zero{.y = op.y});
+        CHECK(side.values("y") == std::vector<double>(static_cast<size_t>(n), 0.0));
+        CHECK(side.intact());
       }
     }
   }
 }
 
 TEST_CASE("SquaredNorm on the GPU is a sum in f64, the same bits in every run", "[elementwise]") {
-  Random random(3);
   for (const DType dtype : {DType::kF64, DType::kF32}) {
     for (const int64_t n : {1, 31, 33, 255, 257, 4096, 1048577, 5000003}) {
-      CAPTURE(name_of(dtype), n);
-      const Both x = random_both(random, {n}, dtype);
-      GuardedGpu sum({1}, DType::kF64), again({1}, DType::kF64);
-      run(cuda::Backend{}, gpu_queue(), SquaredNorm{.x = x.gpu, .sum = sum});
-      run(cuda::Backend{}, gpu_queue(), SquaredNorm{.x = x.gpu, .sum = again});
-      const Tensor wanted = Tensor::zeros({1}, DType::kF64);
-      run(cpu::Backend{}, cpu_queue(), SquaredNorm{.x = x.exact, .sum = wanted});
-      CHECK(relative_error(sum.values(), elements<double>(wanted)) <= kTolerance64);
-      CHECK(same_bits(sum.bits(), again.bits()));
-      CHECK(sum.intact());
+      prove(proof::squared_norm(n), dtype);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "../catch.h"
 #include "../compare.h"
 #include "../nn/tiny_model.h"
+#include "../random_tensor.h"
 #include "../train/memory_data.h"
 #include "lacuna/train/decode_program.h"
 #include "lacuna/train/program.h"
@@ -53,11 +54,8 @@ std::vector<double> whole_logits(const Queue& queue, const nn::Transformer& mode
 
 /// Gradients of all parameters by name, after one pass.
 std::vector<std::vector<double>> gradients(const Queue& queue, const Placed& placed) {
-  const Tensor state = queue.zeros({sizeof(StepState)}, DType::kU8);
-  const StepState start;
-  queue.upload(state, &start);
-  train::Program program = train::Program::training(queue, placed.model, 2, 0.01,
-                                                    static_cast<StepState*>(state.view().raw()));
+  const proof::OnDevice<StepState> state(queue);
+  train::Program program = train::Program::training(queue, placed.model, 2, 0.01, state.get());
   fill_tokens(program.tokens(), 2 * placed.model.config().context);
   program.run(placed.model);
   const Tensor flat = widened(queue.to_host(placed.parameters.gradients()));

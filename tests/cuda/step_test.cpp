@@ -1,12 +1,11 @@
 // The ends of passes and steps on the GPU against the CPU, on the same state.
-#include "../catch.h"
-#include "../compare.h"
-#include "layer_tolerances.h"
 #include "parity.h"
 
 using namespace parity;
 
 namespace {
+
+using GpuState = proof::OnDevice<StepState>;
 
 StepState some_state(double running_nats) {
   StepState state;
@@ -39,18 +38,8 @@ void check_equal(const StepState& a, const StepState& b) {
 }  // namespace
 
 TEST_CASE("AddLosses on the GPU adds all losses, the same bits in every run", "[step]") {
-  Random random(4);
   for (const int64_t n : {1, 31, 33, 255, 257, 32768, 98304, 98305}) {
-    CAPTURE(n);
-    const Both losses = random_both(random, {n}, DType::kF64, 0, 8);
-    const GpuState state(some_state(0.5)), again(some_state(0.5));
-    run(cuda::Backend{}, gpu_queue(), AddLosses{.losses = losses.gpu, .state = state.pointer()});
-    run(cuda::Backend{}, gpu_queue(), AddLosses{.losses = losses.gpu, .state = again.pointer()});
-    StepState wanted = some_state(0.5);
-    run(cpu::Backend{}, cpu_queue(), AddLosses{.losses = losses.exact, .state = &wanted});
-    const double got = state.value().running_nats;
-    CHECK(std::fabs(got - wanted.running_nats) <= kTolerance64 * wanted.running_nats);
-    CHECK(got == again.value().running_nats);
+    prove(proof::add_losses(n), DType::kF32, {.seed = 4});
   }
 }
 
@@ -65,12 +54,15 @@ TEST_CASE("FinishGradients on the GPU leaves the state that it leaves on the CPU
           const Tensor on_gpu = gpu_queue().zeros({1}, DType::kF64);
           gpu_queue().upload(on_gpu, norm.view().raw());
           const LossScaling scaling{.growth = 2, .patience = patience};
-          const GpuState state(some_state(nats));
+          const GpuState state(gpu_queue(), some_state(nats));
           StepState wanted = some_state(nats);
           run(cuda::Backend{}, gpu_queue(),
-              FinishGradients{on_gpu, state.pointer(), clip, scaling});
-          run(cpu::Backend{}, cpu_queue(), FinishGradients{norm, &wanted, clip, scaling});
-          check_equal(state.value(), wanted);
+              FinishGradients{
+                  .squared_norm = on_gpu, .state = state.get(), .clip = clip, .scaling = scaling});
+          run(cpu::Backend{}, cpu_queue(),
+              FinishGradients{
+                  .squared_norm = norm, .state = &wanted, .clip = clip, .scaling = scaling});
+          check_equal(state.read(), wanted);
         }
       }
     }
@@ -100,17 +92,19 @@ TEST_CASE("NoteProgress on the GPU writes where the step is, and nothing without
   start.inputs.step = kStep;
   start.inputs.micro_batch = 4;
   start.inputs.progress = places + 1;
-  const GpuState state(start);
+  const GpuState state(gpu_queue(), start);
   for (const auto& [part, layer] :
        {std::pair{StepPart::kForward, 3}, std::pair{StepPart::kBackward, 2},
         std::pair{StepPart::kUpdate, 0}}) {
-    run(cuda::Backend{}, gpu_queue(), NoteProgress{part, layer, state.pointer()});
+    run(cuda::Backend{}, gpu_queue(),
+        NoteProgress{.part = part, .layer = layer, .state = state.get()});
     check(kStep, part, layer);
   }
   // A write to null would be a fault, which wait() throws.
   start.inputs.step = kStep + 1;
   start.inputs.progress = nullptr;
-  const GpuState nowhere(start);
-  run(cuda::Backend{}, gpu_queue(), NoteProgress{StepPart::kForward, 7, nowhere.pointer()});
+  const GpuState nowhere(gpu_queue(), start);
+  run(cuda::Backend{}, gpu_queue(),
+      NoteProgress{.part = StepPart::kForward, .layer = 7, .state = nowhere.get()});
   check(kStep, StepPart::kUpdate, 0);
 }
