@@ -37,19 +37,19 @@ Entry adamw(const UpdateSize& size) {
   const auto make = [size](Operands& o) {
     const Shape shape{size.count}, groups{(size.count + kDecayGroup - 1) / kDecayGroup};
     // A single number is positive, because sums that cancel need neighbours to be measured by.
-    const Range values{size.count == 1 ? 0.1 : -1, 1};
+    const Range values{size.count == 1 ? 0.5 : -1, 1};
     const auto updated = [&](const std::string& name, Range range) {
       return o.updated(name, shape, kStatistics, Holds::kWide, range);
     };
     const auto state =
         std::make_shared<OnDevice<StepState>>(o.put(StepState{.skipped = size.skipped,
-                                                              .learning_rate = 0.1,
+                                                              .learning_rate = 0.01,
                                                               .gradient_scale = 0.25,
                                                               .average_decay = 0.9}));
     const AdamW op{.weight = updated("weight", values),
                    .gradient = o.wide_input("gradient", shape, values),
                    .mean = updated("mean", values),
-                   .variance = updated("variance", {0, 1}),
+                   .variance = updated("variance", {0.1, 1}),
                    .average = size.bare ? View() : updated("average", values),
                    // Bits of the weight, which may round to either side of the reference's.
                    .rounded = size.bare ? View() : o.space("rounded", shape, Holds::kRounded),
