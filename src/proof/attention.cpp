@@ -36,45 +36,32 @@ View part_of(const AttentionSize& size, const View& fused, int part) {
                   : fused.slice(2, 2 * qk, v).split_last(size.heads, size.v);
 }
 
-/// `place(name, shape)` gives each operand; `cut(name, whole, part)` hears what is a part of which.
-template <class Place, class Cut>
-Triple triple(const AttentionSize& size, const std::string& prefix, const Place& place,
-              const Cut& cut) {
+/// `place(name, shape)` gives each operand.
+template <class Place>
+Triple triple(const AttentionSize& size, const std::string& prefix, const Place& place) {
   const Shape q{size.batch, size.length, size.heads, size.qk};
   const Shape v{size.batch, size.length, size.heads, size.v};
   if (!size.fused) {
-    const Triple made{
-        .q = place(prefix + "q", q), .k = place(prefix + "k", q), .v = place(prefix + "v", v)};
-    cut(prefix + "q", made.q, {});
-    cut(prefix + "k", made.k, {});
-    cut(prefix + "v", made.v, {});
-    return made;
+    return {.q = place(prefix + "q", q), .k = place(prefix + "k", q), .v = place(prefix + "v", v)};
   }
   const int64_t width = size.heads * (2 * size.qk + size.v);
   const View fused = place(prefix + "qkv", {size.batch, size.length, width});
-  for (int part = 0; part < 3; ++part) {
-    cut(prefix + "qkv"[part], fused,
-        [size, part](const View& whole) { return part_of(size, whole, part); });
-  }
   return {.q = part_of(size, fused, 0), .k = part_of(size, fused, 1), .v = part_of(size, fused, 2)};
 }
 
 Triple inputs(Operands& o, const AttentionSize& size) {
-  return triple(
-      size, "",
-      [&](const std::string& name, const Shape& shape) {
-        return o.input(name, shape, {-size.most, size.most});
-      },
-      [](const std::string&, const View&, const std::function<View(const View&)>&) {});
+  return triple(size, "", [&](const std::string& name, const Shape& shape) {
+    return o.input(name, shape, {-size.most, size.most});
+  });
 }
 
 Triple gradients(Operands& o, const AttentionSize& size) {
-  return triple(
-      size, "d", [&](const std::string& name, const Shape& shape) { return o.space(name, shape); },
-      [&](const std::string& name, const View& whole,
-          const std::function<View(const View&)>& part) {
-        o.compare(name, kAttentionGradients, whole, part);
-      });
+  const Triple made = triple(
+      size, "d", [&](const std::string& name, const Shape& shape) { return o.space(name, shape); });
+  o.compare("dq", kAttentionGradients, made.q);
+  o.compare("dk", kAttentionGradients, made.k);
+  o.compare("dv", kAttentionGradients, made.v);
+  return made;
 }
 
 }  // namespace

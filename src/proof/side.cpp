@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t kMargin = 512;  // bytes, on both sides
 constexpr uint8_t kMarginByte = 0xA5;
 
-// Appends the elements from dimension `dim` on.
+// Appends the elements of a view from dimension `dim` on, whose first is at `from`.
 void append(const View& view, int dim, const double* from, std::vector<double>& to) {
   if (dim == view.shape().rank()) return to.push_back(*from);
   if (dim == 0 && view.contiguous()) return to.assign(from, from + view.count());
@@ -93,13 +93,21 @@ const Side::Placed& Side::placed(const std::string& name) const {
   return *found;
 }
 
-void Side::compare(const std::string& name, const Tolerance& tolerance, const View& whole,
-                   std::function<View(const View& whole)> part) {
-  const auto read = [queue = queue(), whole, part] {
+void Side::compare(const std::string& name, const Tolerance& tolerance, const View& part) {
+  // Elements from the beginning of an operand to the part; beyond its count for a part of another.
+  const auto offset_in = [&](const View& whole) {
+    return (reinterpret_cast<uintptr_t>(part.raw()) - reinterpret_cast<uintptr_t>(whole.raw())) /
+           size_of(whole.dtype());
+  };
+  const auto found = std::find_if(placed_.begin(), placed_.end(), [&](const Placed& p) {
+    return offset_in(p.view) < static_cast<size_t>(p.view.count());
+  });
+  require(found != placed_.end(), "Side", "what is compared is no part of an operand");
+  const View whole = found->view;
+  const auto read = [queue = queue(), part, whole, offset = offset_in(whole)] {
     const Tensor host = converted(queue.to_host(whole), DType::kF64);
-    const View compared = part ? part(host) : host.view();
     std::vector<double> values;
-    append(compared, 0, compared.data<double>(), values);
+    append(part, 0, host.view().data<double>() + offset, values);
     return values;
   };
   results_.push_back({name, tolerance, read});

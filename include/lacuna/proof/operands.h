@@ -75,10 +75,9 @@ class Operands {
   /// The bytes that must be moved at least: what is read or written once, what is updated twice.
   double bytes() const { return bytes_; }
 
-  /// Compares, after the launch, `part` of the operand `whole`, on a scale of its own.
+  /// Compares, after the launch, a part of an operand, on a scale of its own.
   virtual void compare(const std::string& /*name*/, const Tolerance& /*tolerance*/,
-                       const View& /*whole*/,
-                       std::function<View(const View& whole)> /*part*/ = {}) {}
+                       const View& /*part*/) {}
   /// Compares a number that the host reads after the launch.
   virtual void compare_number(const std::string& /*name*/, const Tolerance& /*tolerance*/,
                               std::function<double()> /*read*/) {}
