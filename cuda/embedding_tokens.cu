@@ -13,6 +13,7 @@
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "embedding_tokens.h"
+#include "lacuna/kernels/gpu_limits.h"
 #include "launch_kernel.h"
 
 namespace lacuna::cuda {
@@ -258,7 +259,7 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
   constexpr const char* kOp = "EmbeddingBackward";
   const int64_t batch = op.dy.size(0), length = op.dy.size(1), width = op.dy.size(2);
   const int64_t count = batch * (length - 1);
-  require(batch * length < INT32_MAX / 2, kOp, "more tokens than a sort by 32-bit numbers takes");
+  require(batch * length <= kLimits.tokens, kOp, "more tokens than a sort by 32-bit numbers takes");
   int64_t piece = kLeastPiece;
   while (divide_up(count, piece) * width * 2 * int64_t{sizeof(float)} > kBorderBytes) piece *= 2;
   const int64_t pieces = divide_up(count, piece);

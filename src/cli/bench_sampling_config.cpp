@@ -81,7 +81,7 @@ void bench_configured_sampling(const Parsed& parsed, const Stop& stop) {
   const train::Options options = train::read_options(file, parsed.overrides);
   const nn::ModelConfig config = train::model_config(options, RandomBytes().vocabulary());
   const Queue queue = train::make_queue(options);
-  train::check_supported(config, queue);
+  train::check_supported(config, batch, queue);
   const auto specs = nn::parameter_specs(config);
   nn::ParameterStore parameters(queue, specs, train::storage_type(options, queue), false);
   parameters.initialise(specs, 1);

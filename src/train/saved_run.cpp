@@ -95,7 +95,7 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
   step_ = step_of(file);
   const int64_t vocabulary = table.shape[0];
   const nn::ModelConfig config = model_config(options_, vocabulary);
-  check_supported(config, queue_);
+  check_supported(config, options_.train.batch, queue_);
   parameters_ = std::make_unique<nn::ParameterStore>(queue_, parameter_specs(config),
                                                      storage_type(options_, queue_), false);
   load_weights(weights_file_, *parameters_);

@@ -127,7 +127,7 @@ DType storage_type(const Options& options, const Queue& queue) {
   return wanted == "f16" ? DType::kF16 : DType::kBF16;
 }
 
-void check_supported(const nn::ModelConfig& model, const Queue& queue) {
+void check_supported(const nn::ModelConfig& model, int64_t batch, const Queue& queue) {
   if (!queue.on_gpu()) return;
   constexpr int64_t kWidest = cuda::kLimits.head_width;
   for (const auto& [option, width] :
@@ -137,6 +137,12 @@ void check_supported(const nn::ModelConfig& model, const Queue& queue) {
                 str(width / model.heads, " elements a head; on a GPU a head has at most ", kWidest),
                 "Raise model.heads, or use --train.device cpu");
   }
+  constexpr int64_t kMost = cuda::kLimits.tokens;
+  if (batch * model.context <= kMost) return;
+  throw Error(ErrorKind::kConfig, "train.batch",
+              str(batch, " sequences of ", grouped(model.context), " positions; at most ",
+                  grouped(kMost), " go through a GPU at once"),
+              "Lower train.batch and raise train.accumulation instead, or lower model.context");
 }
 
 MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue) {

@@ -30,7 +30,7 @@ StepState* state_in(const Tensor& memory) {
 // A model that the queue's device can hold and run.
 nn::ModelConfig fitting_model(const Options& options, const Dataset& data, const Queue& queue) {
   nn::ModelConfig model = model_config(options, data.vocabulary());
-  check_supported(model, queue);
+  check_supported(model, options.train.batch, queue);
   check_weights_fit(options, model, queue);
   return model;
 }
