@@ -243,18 +243,18 @@ class LongWork(Display):
                              "--model.width=64", "--model.layers=2", "--train.evaluate_every=10 steps")
         _, text = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, text)
-        took = {line["step"]: line["seconds"] for line in read_metrics(self.path / "plain")
-                if line["kind"] == "train"}
-        end = max(line["seconds"] for line in read_metrics(self.path / "plain"))
+        lines = read_metrics(self.path / "plain")
+        steps = {line["step"]: line["seconds"] for line in lines if line["kind"] == "train"}
+        took = {line["step"]: line["seconds"] - steps[line["step"]] for line in lines if line["kind"] == "evaluation"}
+        steps_alone = sum(32 * 4 / line["tokens_per_second"] for line in lines if line["kind"] == "train")
+        self.assertGreater(min(took.values()), 1, text)  # or this test shows nothing
         left = {int(step): 60 * int(minutes) + int(seconds)
                 for step, minutes, seconds in re.findall(r"step (\d+)/40 .* ETA (\d+):(\d\d) ", text)}
-        steps_alone = sum(32 * 4 / line["tokens_per_second"] for line in read_metrics(self.path / "plain")
-                          if line["kind"] == "train")
-        self.assertGreater(end, 5 * steps_alone + 4, text)  # or this test shows nothing
-        for step in (11, 15, 20, 25, 30, 39, 40):  # one evaluation has been measured
-            actual = end - took[step]
-            self.assertGreater(left[step] + 1, 0.5 * actual, (step, text))
-            self.assertLess(left[step], 2 * actual + 1, (step, text))
+        for step in range(11, 41):  # one evaluation has been measured
+            made = (step - 1) // 10
+            to_come = (4 - made) * took[10 * made]
+            self.assertGreater(left[step], to_come - 1.1, (step, text))  # whole seconds are shown
+            self.assertLess(left[step], to_come + 3 * steps_alone + 1, (step, text))
 
 
 class LastLine(Display):
