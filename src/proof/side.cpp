@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/resources.h"
 #include "lacuna/base/rng.h"
 #include "lacuna/kernels/elementwise.h"
 
