@@ -45,6 +45,18 @@ def fill(file):
             pass
 
 
+def watches(process):
+    """Whether SIGINT no longer does what it does by default."""
+    with open(f"/proc/{process.pid}/status", encoding="ascii", errors="replace") as status:
+        masks = [int(line.split()[1], 16) for line in status if line.startswith(("SigBlk:", "SigCgt:"))]
+    return any(mask >> (signal.SIGINT - 1) & 1 for mask in masks)
+
+
+def processor_seconds(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK")
+
+
 class Interrupts(SmallRun):
     def start(self, *arguments, **popen):
         process = subprocess.Popen([BINARY, *arguments], cwd=self.path, stderr=subprocess.PIPE,
@@ -56,10 +68,6 @@ class Interrupts(SmallRun):
     def metrics_text(self):
         file = self.path / "run/metrics.jsonl"
         return file.read_text() if file.exists() else ""
-
-    def processor_seconds(self, process):
-        with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
-            return int(stat.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK")
 
     def read_until(self, process, fragment):
         for line in process.stderr:
@@ -113,7 +121,7 @@ class Signals(Interrupts):
                 process = self.start("eval", "run", "--data.echo_size=100000000",
                                      "--data.split=0 / 1")
                 # Far beyond what starting takes; the evaluation takes minutes.
-                wait_until(lambda: self.processor_seconds(process) > 2, 120)
+                wait_until(lambda: processor_seconds(process) > 2, 120)
                 process.send_signal(number)
                 text = process.communicate(timeout=30)[1]
                 self.assertEqual(process.returncode, 0, text)

@@ -13,6 +13,7 @@ import time
 import unittest
 from pathlib import Path
 
+from test_interrupts import processor_seconds, wait_until
 from trained_run import ANSWER, TrainedRun, text_bytes
 
 BINARY = os.environ["LACUNA_BINARY"]
@@ -187,7 +188,7 @@ class Streams(Case):
 
     def test_a_signal_ends_several_samples_and_prints_what_there_is(self):
         process = self.start("--length", "1G", "--seed", 4, "--count", 3, "--batch", 2)
-        time.sleep(0.5)
+        wait_until(lambda: processor_seconds(process) > 1, 120)  # more than loading takes
         process.send_signal(signal.SIGTERM)
         output, error = process.communicate(timeout=20)
         self.assertEqual((process.returncode, error.replace(ANSWER.encode(), b"")), (0, b""))

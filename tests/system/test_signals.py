@@ -13,12 +13,11 @@ import termios
 import time
 import unittest
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 
 import small_run
 import trained_run
 from small_run import BINARY, ECHO
-from test_interrupts import ENDLESS, NOBODY, Interrupts, wait_until
+from test_interrupts import ENDLESS, NOBODY, Interrupts, processor_seconds, wait_until, watches
 
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 ANSWER = trained_run.ANSWER.rstrip()
@@ -28,11 +27,10 @@ LARGE = ["--model.width=128", "--model.context=240", "--train.threads=2", "--tra
 LONG = ["--train.accumulation=65536", *ENDLESS]
 
 
-def watches(process):
-    """Whether SIGINT no longer does what it does by default."""
-    status = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    masks = [int(line.split()[1], 16) for line in status if line.startswith(("SigBlk:", "SigCgt:"))]
-    return any(mask >> (signal.SIGINT - 1) & 1 for mask in masks)
+def interrupted_already():
+    """Before a process begins: it finds the signal as soon as it looks."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 class Storm(Interrupts):
@@ -80,7 +78,7 @@ class Insisting(Interrupts):
                               (signal.SIGUSR1, signal.SIGTERM)):
             with self.subTest(first=first, second=second):
                 process = self.training("log.txt", *LONG)
-                wait_until(lambda: self.processor_seconds(process) > 0.4)  # far into the step
+                wait_until(lambda: processor_seconds(process) > 0.4)  # far into the step
                 process.send_signal(first)
                 self.read_until(process, ANSWER)
                 process.send_signal(second)
@@ -168,7 +166,7 @@ class EveryCommand(Interrupts):
         """In the midst of its work, and says so."""
         with self.subTest(" ".join(arguments)):
             process = self.start(*arguments)
-            wait_until(lambda: self.processor_seconds(process) > busy, 120)
+            wait_until(lambda: processor_seconds(process) > busy, 120)
             process.send_signal(signal.SIGINT)
             error = process.communicate(timeout=30)[1]
             self.assertEqual(process.returncode, 0, error)
