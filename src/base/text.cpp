@@ -184,11 +184,19 @@ size_t count_unprintable(std::string_view bytes) {
   return count;
 }
 
+bool is_text(std::string_view bytes) {
+  return 3 * count_unprintable(bytes) <= bytes.size();
+}
+
+std::string_view without_open_end(std::string_view bytes) {
+  return bytes.substr(0, bytes.size() - open_end(bytes));
+}
+
 std::string PrintableStream::add(std::string_view bytes) {
   open_ += bytes;
-  const size_t whole = open_.size() - open_end(open_);
-  std::string text = printable(std::string_view(open_).substr(0, whole));
-  open_.erase(0, whole);
+  const std::string_view whole = without_open_end(open_);
+  std::string text = printable(whole);
+  open_.erase(0, whole.size());
   return text;
 }
 
@@ -219,6 +227,17 @@ std::string hex_view(std::string_view bytes) {
     text += " |" + shown + "|\n";
   }
   return text;
+}
+
+std::string shell_quoted(std::string_view word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(word);
+  }
+  std::string text = "'";
+  for (const char letter : word) text += letter == '\'' ? "'\\''" : std::string(1, letter);
+  return text + "'";
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known) {

@@ -134,6 +134,7 @@ std::vector<RecordedSample> read_samples_of(const std::string& folder) {
     file.read(sample.text.data(), kMost);
     sample.text.resize(static_cast<size_t>(file.gcount()));
     sample.whole = file.peek() == std::ifstream::traits_type::eof();
+    if (!sample.whole) sample.text.resize(without_open_end(sample.text).size());
     samples.push_back(std::move(sample));
   }
   std::sort(samples.begin(), samples.end(),

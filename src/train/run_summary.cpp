@@ -7,21 +7,6 @@
 #include "lacuna/tensor/gpus.h"
 
 namespace lacuna::train {
-namespace {
-
-// A word as a shell takes it: in quotes where it must be.
-std::string shell_quoted(std::string_view word) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,:=+@%";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) {
-    return std::string(word);
-  }
-  std::string text = "'";
-  for (const char letter : word) text += letter == '\'' ? "'\\''" : std::string(1, letter);
-  return text + "'";
-}
-
-}  // namespace
 
 std::vector<std::string> run_summary(const Dataset& data, Trainer& trainer,
                                      const std::string& folder) {

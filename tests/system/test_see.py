@@ -250,6 +250,12 @@ class Report(Case):
         order = [page.text().rindex(name) for name in ("step-30.txt", "step-15.txt", "step-9.txt")]
         self.assertEqual(order, sorted(order))
 
+    def test_a_long_sample_is_cut_between_two_characters(self):
+        (self.path / "one/samples/step-9.txt").write_text("x" + "\u00e9" * 4000, "utf-8")
+        page, _ = self.page("one")
+        self.assertIn("\u00e9\n\u2026 (the file goes on)", page.text())
+        self.assertNotIn("\ufffd", page.text())
+
     def test_a_run_at_work_is_in_progress_and_one_cut_short_has_stopped(self):
         metrics = self.path / "one/metrics.jsonl"
         lines = metrics.read_text().splitlines(True)
@@ -515,6 +521,15 @@ class InspectData(Case):
         window = text.split("\n\n")[-1].strip("\n")
         self.assertEqual(len(window), 32)
         self.assertIn(window, (self.path / "text").read_text())
+
+    def test_what_is_text_in_a_report_is_text_here(self):
+        def window(content):
+            (self.path / "other").write_bytes(content * 200)
+            return self.ok("inspect", "data", "bytes.toml", "--data.paths", "other").split("\n\n")[-1]
+        self.assertIn("i\u2401abc", window(b"abcdefghi\x01"))
+        symbols = [int(word) for word in window(bytes(range(128, 256))).split()]
+        self.assertEqual(len(symbols), 32)
+        self.assertTrue(all(symbol >= 128 for symbol in symbols))
 
     def test_what_is_not_there_is_refused(self):
         self.refused(["inspect", "data", "none.toml"], "none.toml")

@@ -50,6 +50,14 @@ std::string printable(std::string_view bytes);
 /// How many of the bytes printable() replaces.
 size_t count_unprintable(std::string_view bytes);
 
+/// Whether bytes say something when they are shown as text: printable() replaces a third of them at
+/// most. More than a half of random bytes are no text; a few are what a model writes that still
+/// learns its alphabet, or of another encoding.
+bool is_text(std::string_view bytes);
+
+/// Without the beginning of a UTF-8 character at the end, where the bytes were cut within one.
+std::string_view without_open_end(std::string_view bytes);
+
 /// printable() of bytes that come in pieces: a character is shown once it is whole.
 class PrintableStream {
  public:
@@ -64,6 +72,9 @@ class PrintableStream {
 /// Bytes by their numbers, 16 a line: place and bytes in hexadecimal, then those that are printable
 /// ASCII, the others as dots. "00000010  4c 6f ...  |Lo..|"
 std::string hex_view(std::string_view bytes);
+
+/// A word as a shell takes it: in quotes where it must be.
+std::string shell_quoted(std::string_view word);
 
 /// The entry of `known` with the smallest edit distance to `name`; empty when none is close.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known);

@@ -60,22 +60,16 @@ void print_parts(const Dataset& data, int64_t context, const Stop& stop) {
       "windows: of the\nmodel's context side by side, the last one may be short\n");
 }
 
-// Whether bytes can be shown as text: nearly all are printable ASCII, line ends or beyond ASCII.
-bool is_text(const std::vector<int32_t>& symbols, int64_t vocabulary) {
-  const auto odd = std::count_if(symbols.begin(), symbols.end(), [](int32_t symbol) {
-    return symbol == 127 || (symbol < 32 && symbol != '\n' && symbol != '\t' && symbol != '\r');
-  });
-  return vocabulary == 256 && odd * 20 <= static_cast<int64_t>(symbols.size());
-}
-
 void print_window(const Dataset& data, int64_t begin, int64_t count) {
   std::vector<int32_t> symbols(static_cast<size_t>(count));
   data.read(Split::kTrain, begin, count, symbols.data());
-  if (is_text(symbols, data.vocabulary())) {
+  if (data.vocabulary() == 256) {
     std::string text;
     for (const int32_t symbol : symbols) text += static_cast<char>(symbol);
-    std::printf("%s\n", printable(text).c_str());
-    return;
+    if (is_text(text)) {
+      std::printf("%s\n", printable(text).c_str());
+      return;
+    }
   }
   for (size_t i = 0; i < symbols.size(); ++i) {
     std::printf("%4d%s", symbols[i], (i + 1) % 24 == 0 || i + 1 == symbols.size() ? "\n" : "");

@@ -91,14 +91,9 @@ std::string curves_section(const std::vector<RunRecord>& runs) {
          "off above. Point at a mark to read its value.</p>\n";
 }
 
-// Bytes of pictures, sounds or programs would be a row of signs that say nothing. More than a half
-// of random bytes are no text; a few are what a model writes that still learns its alphabet.
-bool is_binary(const std::string& sample) {
-  return 3 * count_unprintable(sample) > sample.size();
-}
-
+// Bytes of pictures, sounds or programs would be a row of signs that say nothing.
 std::string pre(const train::RecordedSample& sample) {
-  const bool binary = is_binary(sample.text);
+  const bool binary = !is_text(sample.text);
   constexpr size_t kMostBytes = 1024;  // by their numbers: 64 lines
   const bool whole = sample.whole && !(binary && sample.text.size() > kMostBytes);
   const std::string shown = binary ? hex_view(sample.text.substr(0, kMostBytes)) : sample.text;
