@@ -33,19 +33,28 @@ struct Piece {
 };
 
 struct Packing {
-  std::string_view name, begin, unpack;  // what its files begin with; the command before their name
+  std::string_view name, begin;  // what its files begin with
 };
 // No text begins so: these hold control characters or no UTF-8, and bzip2's are ten in a row.
-constexpr Packing kPackings[] = {{"gzip", "\x1f\x8b\x08", "gunzip -k"},
-                                 {"zstd", "\x28\xb5\x2f\xfd", "unzstd"},
-                                 {"xz", std::string_view("\xfd\x37zXZ\0", 6), "xz -dk"},
-                                 {"zip", "PK\x03\x04", "unzip"},
-                                 {"bzip2", "BZh?1AY&SY", "bunzip2 -k"}};  // ?: the size of blocks
+constexpr Packing kPackings[] = {{"gzip", "\x1f\x8b\x08"},
+                                 {"zstd", "\x28\xb5\x2f\xfd"},
+                                 {"xz", std::string_view("\xfd\x37zXZ\0", 6)},
+                                 {"zip", "PK\x03\x04"},
+                                 {"bzip2", "BZh?1AY&SY"}};  // ?: the size of blocks
 
 bool begins_with(std::string_view bytes, std::string_view begin) {
   return bytes.size() >= begin.size() &&
          std::equal(begin.begin(), begin.end(), bytes.begin(),
                     [](char wanted, char got) { return wanted == got || wanted == '?'; });
+}
+
+// For a file of any name: four of the five programs are called as the format is, and take their
+// input and give their output without a look at names.
+std::string unpacking(const Packing& packing, const std::string& path) {
+  const std::string file = shell_quoted(path);
+  return packing.name == "zip"
+             ? "unzip " + file
+             : str(packing.name, " -dc < ", file, " > ", shell_quoted(path + ".txt"));
 }
 
 // A compressed file looks like noise: a model can learn nothing from it.
@@ -55,7 +64,7 @@ void refuse_compressed(const std::string& path, const FileReader& file) {
   for (const Packing& packing : kPackings) {
     if (!begins_with(bytes, packing.begin)) continue;
     throw Error(ErrorKind::kData, path, str("is compressed (", packing.name, ")"),
-                str("Unpack it (`", packing.unpack, ' ', path,
+                str("Unpack it (`", unpacking(packing, path),
                     "`) and name what comes out, or leave it out with data.suffixes"));
   }
 }
