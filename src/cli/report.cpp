@@ -13,6 +13,18 @@
 namespace lacuna::cli {
 namespace {
 
+namespace fs = std::filesystem;
+
+// Whether two names lead to one file, which need not exist.
+bool is_same_file(const std::string& a, const std::string& b) {
+  const auto place = [](const std::string& name) {
+    std::error_code fault;
+    const fs::path real = fs::weakly_canonical(fs::absolute(name), fault);
+    return fault ? fs::path(name) : real;
+  };
+  return place(a) == place(b);
+}
+
 // The runs that can be read: `runs/*` may name some that have not begun. The others are told on
 // stderr. Throws the fault of the only one, or that there is none to show.
 std::vector<train::RunRecord> read_runs(const std::vector<std::string>& folders, const Stop& stop) {
@@ -39,8 +51,8 @@ std::vector<train::RunRecord> read_runs(const std::vector<std::string>& folders,
 void run_report(const Parsed& parsed, const Stop& stop) {
   const std::string& output = parsed.text("output");
   std::string png = parsed.text("png");
-  if (png.empty()) png = std::filesystem::path(output).replace_extension(".png").string();
-  if (png == output) {
+  if (png.empty()) png = fs::path(output).replace_extension(".png").string();
+  if (is_same_file(png, output)) {
     throw Error(ErrorKind::kUsage, "--output", "'" + output + "' is also the name of the picture",
                 "The page is HTML: give it a name that ends in .html");
   }

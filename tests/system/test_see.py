@@ -370,6 +370,9 @@ class Report(Case):
         self.refused(["report", "none"], "none", "config.toml")
         self.refused(["report", "nothing", "none"], "nothing", "none")
         self.refused(["report", "one", "--output", "x.png"], "x.png", ".html")
+        (self.path / "here").symlink_to(".")
+        for picture in ("x.html", "./x.html", "two/../x.html", "here/x.html", self.path / "x.html"):
+            self.refused(["report", "one", "--output", "x.html", "--png", picture], "x.html", "name of the picture")
         self.refused(["report", "one", "--ouput", "x.html"], "Did you mean '--output'?")
         metrics = self.path / "one/metrics.jsonl"
         lines = metrics.read_text().splitlines(True)
