@@ -117,7 +117,7 @@ class Bytes : public Dataset {
     const std::vector<std::string> names(runs_.begin(),
                                          runs_.begin() + static_cast<int64_t>(named));
     const size_t more = runs_.size() - named;
-    return str("; passed over the files of runs in ", join(names, ", "),
+    return str("; passed over the files of runs in ", printable(join(names, ", ")),
                more > 0 ? str(" and ", more, " more") : "");
   }
 

@@ -174,6 +174,11 @@ class Runs(DataOnDisk):
         self.put("data/z/other/config.toml", "of another program")
         self.assertNotEqual(self.inspect("data")[1], alone)
 
+    def test_names_of_runs_are_shown_and_not_obeyed(self):
+        for name in ("config.toml", "lock"):
+            self.put(f"data/\x1b[31mrun/{name}", "x")
+        self.assertTrue(self.inspect("data")[0].endswith("the files of runs in data/\u241b[31mrun"))
+
     def test_a_run_named_as_data_is_refused_but_not_what_lies_in_it(self):
         self.refused(["train", "c.toml", "--data.paths", "data", "--train.run", "data"],
                      "data: is the folder of a run")

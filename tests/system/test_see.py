@@ -508,6 +508,20 @@ class InspectCheckpoint(Case):
         self.refused(["inspect", "checkpoint", "none"], "none")
         self.refused(["inspect", "checkpoint", "."], "neither")
 
+    def test_names_from_elsewhere_are_shown_and_not_obeyed(self):
+        weights = self.path / "one/weights.safetensors"
+        raw = weights.read_bytes()
+        (length,) = struct.unpack("<Q", raw[:8])
+        header = json.loads(raw[8:8 + length])
+        header["\x1b[31mhead"] = header.pop("head.weight")
+        text = json.dumps(header).encode()
+        weights.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + length:])
+        (self.path / "one/\x1b]0;title\x07").write_text("")
+        text = self.ok("inspect", "checkpoint", "one")
+        self.assertRegex(text, r"\u241b\[31mhead +F32 ")
+        self.assertRegex(text, r"\u241b\]0;title\u2407 ")
+        self.assertNotIn("\x1b", text)
+
 
 class InspectData(Case):
     def test_parts_entropy_and_floor_are_told(self):

@@ -9,6 +9,7 @@
 
 #include "inspect.h"
 #include "lacuna/base/error.h"
+#include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/safetensors.h"
 #include "lacuna/tensor/dtype.h"
@@ -36,10 +37,11 @@ template <class T, class Number>
 Norms norms_of(const TensorRecord& record, const Stop& stop, const Number& number) {
   const int64_t count = byte_size(record) / static_cast<int64_t>(sizeof(T));
   const auto* bytes = static_cast<const std::byte*>(record.data);
+  constexpr auto kAtOnce = static_cast<int64_t>(kPiece / sizeof(T));
   Norms norms;
   double squares = 0;
   for (int64_t i = 0; i < count; ++i) {
-    if (i % kPiece == 0) leave_if(stop);
+    if (i % kAtOnce == 0) leave_if(stop);
     T stored;
     std::memcpy(&stored, bytes + i * static_cast<int64_t>(sizeof(T)), sizeof(T));
     const double value = number(stored);
@@ -77,7 +79,7 @@ void print_tensors(const std::string& path, const Stop& stop) {
   size_t width = 6;
   int64_t elements = 0;
   for (const TensorRecord& record : file.records()) {
-    width = std::max(width, record.name.size());
+    width = std::max(width, printable(record.name).size());
     int64_t count = 1;
     for (const int64_t size : record.shape) count *= size;
     elements += count;
@@ -90,9 +92,9 @@ void print_tensors(const std::string& path, const Stop& stop) {
               "norm", "rms", "largest");
   for (const TensorRecord& record : file.records()) {
     const Norms norms = norms_of(record, stop);
-    std::printf("  %-*s  %-5s  %-16s  %12.6g  %12.6g  %12.6g", name_width, record.name.c_str(),
-                record.dtype.c_str(), shape_text(record).c_str(), norms.root_sum, norms.root_mean,
-                norms.largest);
+    std::printf("  %-*s  %-5s  %-16s  %12.6g  %12.6g  %12.6g", name_width,
+                printable(record.name).c_str(), record.dtype.c_str(), shape_text(record).c_str(),
+                norms.root_sum, norms.root_mean, norms.largest);
     if (norms.not_finite > 0) {
       std::printf("  %s NOT FINITE, left out", grouped(norms.not_finite).c_str());
     }
@@ -109,7 +111,8 @@ void print_files(const std::string& folder) {
   for (const fs::path& path : paths) {
     const uint64_t size = fs::file_size(path, ignored);
     if (!ignored) {
-      std::printf("  %-24s %12s\n", path.filename().c_str(), human_bytes(size).c_str());
+      std::printf("  %-24s %12s\n", printable(path.filename().string()).c_str(),
+                  human_bytes(size).c_str());
     }
   }
 }
@@ -121,7 +124,7 @@ void print_config(const std::string& folder) {
   for (const train::OptionEntry& entry : train::option_table()) {
     const std::string value = option_text(entry, options);
     if (value != option_text(entry, defaults)) {
-      std::printf("  %s = %s\n", entry.name.c_str(), value.c_str());
+      std::printf("  %s = %s\n", entry.name.c_str(), printable(value).c_str());
     }
   }
 }
@@ -139,7 +142,7 @@ void print_checkpoint(const std::string& folder, const Stop& stop) {
                             state.since_best, " evaluations ago")
                             .c_str()
                       : "no evaluation so far",
-      state.data.c_str());
+      printable(state.data).c_str());
   if (state.evaluation_due) std::printf("due         the evaluation at this step was stopped\n");
   print_files(folder);
   print_config(folder);
@@ -162,7 +165,7 @@ void print_checkpoints(const train::RunFolder& run, const Stop& stop) {
     } catch (const Error& damage) {
       finding = str("DAMAGED: ", damage.what());
     }
-    std::printf("  step %-10s %s%s\n", grouped(step).c_str(), finding.c_str(),
+    std::printf("  step %-10s %s%s\n", grouped(step).c_str(), printable(finding).c_str(),
                 step == best ? ", best on the validation part" : "");
   }
   if (checkpoints.steps().empty()) std::printf("  none\n");

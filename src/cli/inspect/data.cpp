@@ -15,12 +15,12 @@ namespace {
 using Histogram = std::vector<int64_t>;  // how often each symbol occurs
 
 Histogram histogram(const Dataset& data, Split split, const Stop& stop) {
-  constexpr int64_t kPiece = 1 << 20;
+  constexpr int64_t kAtOnce = 1 << 20;
   Histogram counts(static_cast<size_t>(data.vocabulary()));
-  std::vector<int32_t> symbols(static_cast<size_t>(kPiece));
-  for (int64_t begin = 0; begin < data.size(split); begin += kPiece) {
+  std::vector<int32_t> symbols(static_cast<size_t>(kAtOnce));
+  for (int64_t begin = 0; begin < data.size(split); begin += kAtOnce) {
     leave_if(stop);
-    const int64_t count = std::min(kPiece, data.size(split) - begin);
+    const int64_t count = std::min(kAtOnce, data.size(split) - begin);
     data.read(split, begin, count, symbols.data());
     for (int64_t i = 0; i < count; ++i) ++counts[static_cast<size_t>(symbols[size_t(i)])];
   }
