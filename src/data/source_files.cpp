@@ -27,20 +27,38 @@ bool matches(const std::string& name, const std::vector<std::string>& suffixes) 
          });
 }
 
-// A run has its lock before its configuration, a copy of one at least its starts; manifest.json is
-// of a checkpoint.
+bool has(const std::string& folder, const char* name) {
+  std::error_code ignored;
+  return fs::is_regular_file(folder + "/" + name, ignored);
+}
+
+bool is_checkpoint(const std::string& folder) {
+  return has(folder, "config.toml") && has(folder, "manifest.json") && has(folder, "state.json");
+}
+
+bool has_checkpoint(const std::string& folder) {
+  std::error_code fault;
+  fs::directory_iterator entry(folder + "/checkpoints", fault);
+  for (; !fault && entry != fs::directory_iterator(); entry.increment(fault)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with("step-") && is_checkpoint(entry->path().string())) return true;
+  }
+  return false;
+}
+
+// By the names of the files by which training too knows the folder of a run: a run has its lock
+// before its configuration, and a copy of one at least one of its records or a checkpoint.
 bool is_run(const std::string& folder) {
-  const auto has = [&](const char* name) {
-    std::error_code ignored;
-    return fs::is_regular_file(folder + name, ignored);
-  };
-  return has("/config.toml") && (has("/lock") || has("/starts.jsonl") || has("/manifest.json"));
+  const bool begun =
+      has(folder, "config.toml") &&
+      (has(folder, "lock") || has(folder, "starts.jsonl") || has(folder, "metrics.jsonl"));
+  return begun || is_checkpoint(folder) || has_checkpoint(folder);
 }
 
 std::string real_path(const std::string& path) {
   std::error_code fault;
   const fs::path real = fs::canonical(path, fault);
-  if (fault) throw Error(ErrorKind::kData, path, "cannot follow the link: " + fault.message());
+  if (fault) throw Error(ErrorKind::kData, path, "cannot resolve the path: " + fault.message());
   return real.string();
 }
 

@@ -165,12 +165,27 @@ class Runs(DataOnDisk):
         self.put("data/r0/lock", "")                     # killed before it had begun
         self.put("data/r1/starts.jsonl", "")             # a copy without its lock
         self.put("data/r2/manifest.json", "")            # a checkpoint that was put aside
+        self.put("data/r2/state.json", "")
         self.assertEqual(self.inspect("data"), (
             "bytes: 2 files, 4,300 bytes: train 4,300, valid 0, test 0; "
             "passed over the files of runs in data/r0, data/r1, data/r2", alone))
         self.put("data/z/r9/config.toml", "x")
         self.put("data/z/r9/lock", "x")
         self.assertIn("data/r2 and 1 more", self.inspect("data")[0])
+        self.put("data/z/r8/config.toml", "x")
+        self.put("data/z/r8/metrics.jsonl", "x")         # a copy of what can be plotted
+        for name in ("config.toml", "manifest.json", "state.json"):
+            self.put(f"data/z/r7/checkpoints/step-5/{name}", "x")
+        self.put("data/z/r7/weights.safetensors", "x")   # a copy without what a run records
+        self.assertIn("bytes: 2 files", self.inspect("data")[0])
+        self.assertIn("data/r2 and 3 more", self.inspect("data")[0])
+        self.put("data/z/web/config.toml", "of another program")
+        self.put("data/z/web/manifest.json", "of another program, too")
+        self.put("data/z/web/checkpoints/step-1/notes", "x")
+        self.assertIn("bytes: 5 files", self.inspect("data")[0])
+        self.assertIn("data/r2 and 3 more", self.inspect("data")[0])
+        shutil.rmtree(self.path / "data/z/web")
+        self.assertEqual(self.inspect("data")[1], alone)
         self.put("data/z/other/config.toml", "of another program")
         self.assertNotEqual(self.inspect("data")[1], alone)
 
