@@ -51,8 +51,8 @@ struct Command {
   std::vector<Argument> flags;
   bool takes_options = false;  // accepts --section.key VALUE
   std::function<void(const Parsed&, const Stop&)> run;
-  std::vector<Command> subcommands;  // one of them follows; then all members but the first two are
-                                     // theirs
+  /// If there are any, one of them must follow, and only name and summary of this command are used.
+  std::vector<Command> subcommands;
 };
 
 /// All commands, in the order of commands.def.

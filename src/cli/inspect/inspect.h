@@ -28,8 +28,7 @@ struct PatternPanel {
 std::string pattern_art(const sparse::DensityMap& map);
 
 /// All panels side by side; beside each its last positions one by one, when the whole has less than
-/// a picture element for each. Throws Error(kIo) and
-/// what `between_pieces` throws.
+/// a picture element for each. Throws Error(kIo) and what `between_pieces` throws.
 void write_pattern_png(const std::string& path, const std::vector<PatternPanel>& panels,
                        int64_t length, const BetweenPieces& between_pieces);
 
