@@ -85,11 +85,13 @@ class Bytes : public Dataset {
   int64_t vocabulary() const override { return 256; }
   int64_t size(Split split) const override { return split_.size(split); }
 
-  std::string identity() const override {
+  std::string identity(const BetweenPieces& between_pieces) const override {
     Checksum checksum;
+    bool first = true;
     std::vector<std::byte> bytes(kPiece);
     for (const Piece& piece : pieces_) {
       for (size_t done = 0; done < piece.size(); done += kPiece) {
+        if (!std::exchange(first, false) && between_pieces) between_pieces();
         const size_t count = std::min(kPiece, piece.size() - done);
         piece.read(done, count, bytes.data());
         checksum.add(bytes.data(), count);

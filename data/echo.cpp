@@ -36,7 +36,7 @@ class Echo : public Dataset {
     return share * std::log2(k) + (1 - share) * copy;
   }
 
-  std::string identity() const override {
+  std::string identity(const BetweenPieces&) const override {
     return str("echo:", config_.symbols, ':', config_.block, ':', exact(config_.redraw), ':',
                config_.seed, ':', config_.size);
   }

@@ -54,7 +54,7 @@ void write_logits(const std::string& path, train::SavedRun& run, const Dataset& 
 
 // Both sets of weights where there are both, unless one was asked for. All are loaded before the
 // first is evaluated: a damaged one is noticed at once.
-std::vector<EvalResult> wanted(const Parsed& parsed) {
+std::vector<EvalResult> wanted(const Parsed& parsed, const Stop& stop) {
   const std::string& folder = parsed.text("RUN");
   const bool raw = parsed.is_set("raw"), average = parsed.is_set("average");
   if (raw && average) {
@@ -63,8 +63,9 @@ std::vector<EvalResult> wanted(const Parsed& parsed) {
   }
   std::vector<EvalResult> results;
   const auto load = [&](train::Weights weights) {
-    results.push_back({weights, std::make_unique<train::SavedRun>(
-                                    folder, weights == train::Weights::kRaw, parsed.overrides)});
+    results.push_back(
+        {weights, std::make_unique<train::SavedRun>(folder, weights == train::Weights::kRaw,
+                                                    parsed.overrides, [&] { leave_if(stop); })});
   };
   if (!average) load(train::Weights::kRaw);
   const bool averaged = train::has_average(folder);
@@ -139,10 +140,10 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
   EvalReport report{.folder = parsed.text("RUN"),
                     .split = split_called(parsed.text("split")),
                     .min_context = parsed.whole("min-context", 0)};
-  report.results = wanted(parsed);
+  report.results = wanted(parsed, stop);
   train::SavedRun& preferred = *report.results.back().run;
   const std::unique_ptr<Dataset> data = data_of(preferred);
-  report.data = data->identity();
+  report.data = data->identity([&] { leave_if(stop); });
   report.trained_data = train::trained_data(report.folder);
   warn_of_other_data(report, parsed.overrides);
   if (parsed.is_set("logits")) {

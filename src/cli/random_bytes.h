@@ -10,7 +10,7 @@ class RandomBytes : public Dataset {
  public:
   int64_t vocabulary() const override { return 256; }
   int64_t size(Split) const override { return int64_t{1} << 24; }
-  std::string identity() const override { return "random bytes"; }
+  std::string identity(const BetweenPieces&) const override { return "random bytes"; }
   std::string describe() const override { return "random bytes"; }
 
  private:

@@ -104,7 +104,8 @@ class SampleSheets {
 void run_sample(const Parsed& parsed, const Stop& stop) {
   const train::SampleConfig config = config_of(parsed);
   const std::string text = prompt_of(parsed);
-  train::SavedRun run(parsed.text("RUN"), parsed.is_set("raw"), parsed.overrides);
+  train::SavedRun run(parsed.text("RUN"), parsed.is_set("raw"), parsed.overrides,
+                      [&] { leave_if(stop); });
   const std::vector<int32_t> prompt = symbols_of(text, parsed, run.model().config().vocabulary);
   if (config.count > 1) {
     SampleSheets sheets(text, config);

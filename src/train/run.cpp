@@ -33,13 +33,13 @@ constexpr int64_t kMostSkips = 20;
 
 class Run {
  public:
-  Run(const Options& options, const Dataset& data, const RunFolder& folder,
-      const std::function<bool()>& stop)
+  Run(const Options& options, const Dataset& data, std::string data_identity,
+      const RunFolder& folder, const std::function<bool()>& stop)
       : options_(options),
         data_(data),
         folder_(folder),
         stop_(stop),
-        data_identity_(data.identity()),
+        data_identity_(std::move(data_identity)),
         config_(to_toml(options)),
         trainer_(options, data),
         step_size_(trainer_.step_size()),
@@ -316,6 +316,18 @@ class Run {
   bool evaluation_due_ = false;
 };
 
+// The identity of the data; nothing once `stop` has become true while the data was read.
+std::optional<std::string> identity_of(const Dataset& data, const std::function<bool()>& stop) {
+  struct Stopped {};
+  try {
+    return data.identity([&] {
+      if (stop()) throw Stopped{};
+    });
+  } catch (const Stopped&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 void run_training(const RunRequest& request, const std::function<bool()>& stop) {
@@ -336,7 +348,13 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     check_resumable(read_options(checkpoint + "/config.toml", {}), options);
   }
 
-  Run run(options, *data, folder, stop);
+  const std::optional<std::string> identity = identity_of(*data, stop);
+  if (!identity) {
+    log_info(str(own ? "stopped before the run went on" : "stopped after 0 steps",
+                 "; nothing was written to ", folder.path()));
+    return;
+  }
+  Run run(options, *data, *identity, folder, stop);
   if (!checkpoint.empty()) run.restore(checkpoint);
   if (!request.init_from.empty()) {
     run.trainer().start_from(weights_in(request.init_from, false));

@@ -56,11 +56,13 @@ bool has_average(const std::string& folder) {
   return std::filesystem::exists(RunFolder(folder).average(), ignored);
 }
 
-std::string weights_in(const std::string& folder, bool raw) {
+std::string weights_in(const std::string& folder, bool raw, const BetweenPieces& between_pieces) {
   check_saved(folder);
   const RunFolder run(folder);
   std::error_code ignored;
-  if (std::filesystem::exists(folder + "/state.json", ignored)) verify_checkpoint(folder);
+  if (std::filesystem::exists(folder + "/state.json", ignored)) {
+    verify_checkpoint(folder, between_pieces);
+  }
   return !raw && has_average(folder) ? run.average() : run.weights();
 }
 
@@ -81,10 +83,11 @@ std::optional<std::string> trained_data(const std::string& folder) {
   return data;
 }
 
-SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides)
+SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides,
+                   const BetweenPieces& between_pieces)
     : options_((check_saved(folder), read_options(RunFolder(folder).config(), overrides))),
       queue_(make_queue(options_)) {
-  weights_file_ = weights_in(folder, raw);
+  weights_file_ = weights_in(folder, raw, between_pieces);
   // The vocabulary is not an option: the token table has a row for every symbol.
   const SafetensorsFile file(weights_file_);
   const TensorRecord& table = file.find("embedding.token");

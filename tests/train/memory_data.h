@@ -18,7 +18,7 @@ class MemoryData : public lacuna::Dataset {
   int64_t size(lacuna::Split split) const override {
     return static_cast<int64_t>(part(split).size());
   }
-  std::string identity() const override { return "memory"; }
+  std::string identity(const lacuna::BetweenPieces&) const override { return "memory"; }
   std::string describe() const override { return "memory"; }
 
  private:

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "lacuna/base/files.h"
+
 namespace lacuna {
 
 enum class Split { kTrain, kValid, kTest };
@@ -53,8 +55,8 @@ class Dataset {
   void read(Split split, int64_t begin, int64_t count, int32_t* out) const;
   /// Same text, same data, whatever the split; ends in ':' and the number of all symbols. Of files
   /// a 64-bit hash of all symbols comes before, as 16 hex digits, independent of the files' names;
-  /// reads everything at each call.
-  virtual std::string identity() const = 0;
+  /// reads everything at each call. Throws what `between_pieces` throws.
+  virtual std::string identity(const BetweenPieces& between_pieces = {}) const = 0;
   /// One line for humans.
   virtual std::string describe() const = 0;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "lacuna/base/files.h"
 #include "lacuna/train/program.h"
 #include "lacuna/train/setup.h"
 
@@ -15,8 +16,10 @@ namespace lacuna::train {
 bool has_average(const std::string& folder);
 
 /// The weights in the folder of a run or of a checkpoint: the averaged ones where there are some
-/// and `raw` is false. A checkpoint is verified first. Throws Error(kData).
-std::string weights_in(const std::string& folder, bool raw);
+/// and `raw` is false. A checkpoint is verified first. Throws Error(kData) and what
+/// `between_pieces` throws.
+std::string weights_in(const std::string& folder, bool raw,
+                       const BetweenPieces& between_pieces = {});
 
 /// After which step the weights in a file were taken, where it says so. Throws Error(kData).
 std::optional<int64_t> step_of_weights(const std::string& file);
@@ -27,8 +30,9 @@ std::optional<std::string> trained_data(const std::string& folder);
 class SavedRun {
  public:
   /// Reads the averaged weights where the run has them and `raw` is false. Throws Error(kData) and
-  /// Error(kConfig) when the folder holds no such run.
-  SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides);
+  /// Error(kConfig) when the folder holds no such run, and what `between_pieces` throws.
+  SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides,
+           const BetweenPieces& between_pieces = {});
 
   const Options& options() const { return options_; }
   const nn::Transformer& model() const { return *model_; }

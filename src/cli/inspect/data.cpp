@@ -86,8 +86,9 @@ void inspect_data(const Parsed& parsed, const Stop& stop) {
   const int64_t context = options.model.context;
   const SampleOrder order = train::sample_order(options, *data);
   const train::StepSize step = train::step_size(options, *data);
+  const std::string identity = data->identity([&] { leave_if(stop); });
   std::printf("format      %s\ndata        %s\nidentity    %s\nvocabulary  %s symbols\n",
-              options.data.format.c_str(), data->describe().c_str(), data->identity().c_str(),
+              options.data.format.c_str(), data->describe().c_str(), identity.c_str(),
               grouped(data->vocabulary()).c_str());
   std::printf(
       "epoch       %s windows of %s symbols, %s steps of %s windows\n",
