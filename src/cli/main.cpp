@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
 #include "signals.h"
 
@@ -55,7 +56,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "lacuna: cannot write to the standard output.\n");
     return 1;
   } catch (const lacuna::Error& error) {
-    std::fprintf(stderr, "lacuna: %s\n", error.what());
+    std::fprintf(stderr, "lacuna: %s\n",
+                 lacuna::printable(error.what()).c_str());  // it may name any file
     return error.exit_code();
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "lacuna: out of memory.\n");

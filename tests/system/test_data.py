@@ -323,6 +323,12 @@ class Compressed(DataOnDisk):
             subprocess.run(re.search("`(.*)`", said)[1], shell=True, cwd=self.path, check=True)
             self.reads(text, name + ".txt")
 
+    def test_a_name_in_a_message_is_shown_and_not_obeyed(self):
+        self.put("tree/\x1b[31ma", gzip.compress(b"a"))
+        said = lacuna(self.path, "inspect", "data", "c.toml", "--data.paths", "tree").stderr.decode()
+        self.assertIn("lacuna: tree/\u241b[31ma: is compressed", said)
+        self.assertNotIn("\x1b", said)
+
     def test_text_that_begins_alike_is_read(self):
         for text in ("BZh91AY&S is a magic number", "PK\n\x03", "PK", "\x1f\x8b", "7zXZ", "(\xb5/"):
             self.put("alike", text)
