@@ -348,18 +348,18 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     check_resumable(read_options(checkpoint + "/config.toml", {}), options);
   }
 
+  const bool is_there = lock.has_value();
+  const auto say_stopped = [&] {
+    log_info(str("stopped before the first step was done; ",
+                 is_there ? "the run is as it was in " : "no run was begun in ", folder.path()));
+  };
   const std::optional<std::string> identity = identity_of(*data, stop);
-  if (!identity) {
-    log_info(str(own ? "stopped before the run went on" : "stopped after 0 steps",
-                 "; nothing was written to ", folder.path()));
-    return;
-  }
+  if (!identity) return say_stopped();
   Run run(options, *data, *identity, folder, stop);
   if (!checkpoint.empty()) run.restore(checkpoint);
   if (!request.init_from.empty()) {
     run.trainer().start_from(weights_in(request.init_from, false));
   }
-  const bool replaces = lock && !own;
   const bool fresh = folder.make();
   if (!lock) {
     lock.emplace(folder.path());
@@ -374,12 +374,10 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   }
   const bool stopped = stop();
   if (!stopped) run.try_first_step();
-  if (!own && (stopped || (replaces && stop()))) {
-    log_info(str("stopped before the first step was done; ",
-                 replaces ? "the run is as it was in " : "no run was begun in ", folder.path()));
+  if (!own && (stopped || (is_there && stop()))) {
     lock.reset();
     if (fresh) folder.unmake();
-    return;
+    return say_stopped();
   }
   if (own) {
     folder.continue_after(run.trainer().steps_done(), options);

@@ -193,7 +193,7 @@ class Replaced(SmallRun):
             process.send_signal(number)
             text = process.communicate(timeout=60)[1]
             self.assertEqual(process.returncode, 0, text)
-            self.assertIn("stopped after 0 steps; the run is as it was in run", text)
+            self.assertIn("stopped before the first step was done; the run is as it was in run", text)
             self.unchanged()
 
     def catches(self, process, number):

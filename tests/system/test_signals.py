@@ -201,9 +201,9 @@ class EveryCommand(Interrupts):
         stopped = "stopped before the end\n"
         for arguments, said in ((["inspect", "data", "c.toml"], stopped), (["eval", "run"], stopped),
                                 (["train", "c.toml", "--train.run=new"],
-                                 "stopped after 0 steps; nothing was written to new\n"),
+                                 "stopped before the first step was done; no run was begun in new\n"),
                                 (["train", "c.toml", "--resume=auto"],
-                                 "stopped before the run went on; nothing was written to run\n")):
+                                 "stopped before the first step was done; the run is as it was in run\n")):
             with self.subTest(" ".join(arguments)):
                 process = self.start(*arguments, preexec_fn=interrupted_already)
                 output, error = process.communicate(timeout=30)
