@@ -21,8 +21,9 @@ failed=0
 expect() {
   local name=$1
   shift
+  local begin=$SECONDS
   if "$@" >"$work/log" 2>&1; then
-    echo "ok      $name: $(tail -n 1 "$work/log" | tr -dc "[:print:]")"
+    echo "ok      $name ($((SECONDS - begin)) s): $(tail -n 1 "$work/log" | tr -dc "[:print:]")"
   else
     echo "FAILED  $name"
     grep -aE 'FAILED|^  CHECK|^with expansion' -A 2 "$work/log" | head -n 60
@@ -41,7 +42,8 @@ says() {
   [ $got = "$code" ] && grep -qE "$text" "$work/said"
 }
 
-# As train, on a GPU that fails in the product of that number: 39 belong to each step.
+# As train, on a GPU that fails in the product of that number: 10 measure the rate of products before the
+# first step, 39 belong to each step.
 train_faulty() { # PRODUCT RUN [MORE...]
   local product=$1 run=$2
   shift 2
@@ -103,9 +105,9 @@ expect "sample, launched one by one" "$bundle/lacuna" sample s --length 64 --cou
 expect "eval" "$bundle/lacuna" eval a
 expect "ten steps" train f "10 steps" --train.accumulation 1 --checkpoint.every "1 steps"
 expect "a fault in a replayed step names step and layer" \
-  says 1 'step 2, backward pass, layer 3 of 3.*resume' train_faulty 59 g
+  says 1 'step 2, backward pass, layer 3 of 3.*resume' train_faulty 69 g
 expect "a fault in a launched step names the kernel, too" \
-  says 1 'step 3, forward pass, layer 2 of 3: LinearForward' train_faulty 84 h --train.launches stream
+  says 1 'step 3, forward pass, layer 2 of 3: LinearForward' train_faulty 94 h --train.launches stream
 expect "resume after a fault" train g "10 steps" --train.accumulation 1 --checkpoint.every "1 steps" --resume auto
 expect "the run has the bits of an undisturbed one" same f g
 expect "a batch that does not fit" says 2 'activations.*Lower train.batch from 65536 to [0-9]+' \

@@ -6,6 +6,7 @@
 
 #include "../catch.h"
 #include "../compare.h"
+#include "lacuna/base/resources.h"
 #include "lacuna/proof/side.h"
 #include "lacuna/tensor/gpus.h"
 
@@ -22,7 +23,7 @@ inline Queue& gpu_queue() {
 }
 
 inline Queue& cpu_queue() {
-  static Queue queue = Queue::cpu(4);
+  static Queue queue = Queue::cpu(available_threads());
   return queue;
 }
 
