@@ -54,11 +54,16 @@ class Threads(SmallRun):
 
 
 class Memory(SmallRun):
-    def refused_within(self, gigabytes, *arguments):
+    def run_within(self, gigabytes, *arguments):
         limit = gigabytes << 30
-        run = subprocess.run([BINARY, "train", "c.toml", *arguments], cwd=self.path, capture_output=True,
-                             text=True, check=False,
-                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        return subprocess.run([BINARY, *arguments], cwd=self.path, capture_output=True, text=True, check=False,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+
+    def refused_within(self, gigabytes, *arguments):
+        # The address sanitizer alone reserves terabytes.
+        if self.run_within(gigabytes, "--version").returncode != 0:
+            self.skipTest(f"lacuna does not start within {gigabytes} GiB of address space")
+        run = self.run_within(gigabytes, "train", "c.toml", *arguments)
         self.assertEqual(run.returncode, 2, run.stderr)
         self.assertFalse((self.path / "run").exists())
         return run.stderr
