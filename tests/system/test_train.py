@@ -145,7 +145,7 @@ class Terminal(TrainedRun):
             self.skipTest(f"no pseudo-terminal: {failure}")
         arguments = [BINARY, "train", "c.toml", "--train.run", "live"]
         with subprocess.Popen(arguments, cwd=self.path, stdin=slave, stdout=slave,
-                              stderr=slave, env=ENVIRONMENT) as process:
+                              stderr=slave, env={**ENVIRONMENT, "TERM": "xterm"}) as process:
             os.close(slave)
             output = b""
             try:
