@@ -130,7 +130,7 @@ class Signals(Interrupts):
 
 class Writes(Interrupts):
     def goes_on(self, process):
-        """It says that no checkpoint was written, and makes ten more steps."""
+        """It says that no checkpoint was written, and goes on to make steps."""
         line = self.read_until(process, "no checkpoint was written")
         first, again = (int(re.search(r"step (\d+)/", self.read_until(process, "step "))[1])
                         for _ in range(2))

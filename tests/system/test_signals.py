@@ -6,6 +6,7 @@ import os
 import pty
 import random
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -33,12 +34,36 @@ def interrupted_already():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def read_terminal(master, end=None, seconds=60):
+    """What is written on a terminal until that has the fragment `end`, or until its other side is closed."""
+    output, limit = b"", time.monotonic() + seconds
+    while end is None or end not in output:
+        left = limit - time.monotonic()
+        if left <= 0 or not select.select([master], [], [], left)[0]:
+            raise AssertionError(f"waited in vain for {end or 'the end'} in {output[-2000:]}")
+        try:
+            output += os.read(master, 4096)
+        except OSError:  # how Linux says that the other side is closed
+            if end is None:
+                break
+            raise AssertionError(f"it ended without {end} in {output[-2000:]}") from None
+    return output
+
+
+def send_at_once(process, *numbers):
+    """The process finds all of them when it looks for one."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    for number in (*numbers, signal.SIGCONT):
+        process.send_signal(number)
+
+
 class Storm(Interrupts):
-    def interrupted(self, arguments, delay, number):
+    def interrupted(self, arguments, begun, delay, number):
         with subprocess.Popen([BINARY, *arguments], cwd=self.path, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True) as process:
             try:
-                wait_until(lambda: watches(process))
+                wait_until(lambda: begun(process))
                 time.sleep(delay)
                 process.send_signal(number)
                 error = process.communicate(timeout=60)[1]
@@ -55,30 +80,32 @@ class Storm(Interrupts):
             kinds = [["train", "c.toml", f"--train.run=run-{k}", *ENDLESS, *LARGE],
                      ["eval", "trained", "--data.echo_size=10000000", "--data.split=0 / 1"],
                      ["sample", "trained", "--length=1000000", "--no-cache"]]
-            return kinds[min(k % 4, 2)], random_source.uniform(0, 0.15), random_source.choice(ASKING)
+            # Every other run has made its first step, whatever that takes here: it leaves something.
+            begun = (lambda _: (self.path / f"run-{k}/config.toml").exists()) if k % 8 == 0 else watches
+            return kinds[min(k % 4, 2)], begun, random_source.uniform(0, 0.15), random_source.choice(ASKING)
 
         jobs = [job(k) for k in range(240)]
         with ThreadPool(2) as pool:
-            for arguments, (code, error) in zip(jobs, pool.starmap(self.interrupted, jobs)):
-                self.assertEqual(code, 0, f"{arguments}: {error}")
-        for run in random_source.sample(sorted(self.path.glob("run-*")), 8):
-            self.assertEqual(self.lacuna("inspect", "checkpoint", run.name).returncode, 0)
+            for job, (code, error) in zip(jobs, pool.starmap(self.interrupted, jobs)):
+                self.assertEqual(code, 0, f"{job[0]}: {error}")
+        for config in random_source.sample(sorted(self.path.glob("run-*/config.toml")), 8):
+            self.assertEqual(self.lacuna("inspect", "checkpoint", config.parent.name).returncode, 0)
 
 
 class Insisting(Interrupts):
-    def training(self, begun, *arguments):
-        """A new run that has come to writing the file."""
+    def training(self, *arguments):
+        """A new run."""
         shutil.rmtree(self.path / "run", ignore_errors=True)
-        process = self.start("train", "c.toml", *arguments)
-        wait_until(lambda: (self.path / "run" / begun).exists())
-        return process
+        return self.start("train", "c.toml", *arguments)
 
     def test_the_first_is_answered_and_the_second_quits_at_once(self):
         for first, second in ((signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGUSR1),
                               (signal.SIGUSR1, signal.SIGTERM)):
             with self.subTest(first=first, second=second):
-                process = self.training("log.txt", *LONG)
-                wait_until(lambda: processor_seconds(process) > 0.4)  # far into the step
+                process = self.training(*LONG)
+                self.read_until(process, "memory  ")  # the step comes next
+                before = processor_seconds(process)
+                wait_until(lambda: processor_seconds(process) > before + 0.4)
                 process.send_signal(first)
                 self.read_until(process, ANSWER)
                 process.send_signal(second)
@@ -86,14 +113,32 @@ class Insisting(Interrupts):
 
     def test_one_request_may_come_twice(self):
         # As `timeout` sends it: to the process, then to its group.
-        for _ in range(5):
-            process = self.training("metrics.jsonl", *ENDLESS)
+        judged = 0
+        for _ in range(20):
+            process = self.training(*ENDLESS)
+            wait_until(lambda: self.metrics_text())
+            began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGTERM)
+            at_once = time.monotonic() - began < 0.04
             text = process.communicate(timeout=30)[1]
+            if not at_once:  # on a busy machine these may be two requests
+                continue
             self.assertEqual(process.returncode, 0, text)
             self.assertIn("stopped after", text)
+            judged += 1
+            if judged == 5:
+                return
+        self.skipTest("this machine is too busy to send two signals at once")
+
+    def test_all_that_come_at_once_are_one_request(self):
+        process = self.training(*ENDLESS)
+        wait_until(lambda: self.metrics_text())
+        send_at_once(process, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)
+        text = process.communicate(timeout=30)[1]
+        self.assertEqual(process.returncode, 0, text)
+        self.assertIn("stopped after", text)
 
     def test_the_answer_has_a_line_of_its_own_below_the_live_line(self):
         try:
@@ -101,19 +146,16 @@ class Insisting(Interrupts):
         except OSError as failure:
             self.skipTest(f"no pseudo-terminal: {failure}")
         self.addCleanup(os.close, master)
-        with subprocess.Popen([BINARY, "train", "c.toml", *ENDLESS, *LARGE, "--train.accumulation=50"],
-                              cwd=self.path, stderr=slave) as process:
-            os.close(slave)
-            output = b""
-            while b"step 1/" not in output:
-                output += os.read(master, 4096)
-            process.send_signal(signal.SIGINT)
-            try:
-                while chunk := os.read(master, 4096):
-                    output += chunk
-            except OSError:  # the other end is closed
-                pass
-            self.assertEqual(process.wait(30), 0)
+        process = subprocess.Popen(
+            [BINARY, "train", "c.toml", *ENDLESS, *LARGE, "--train.accumulation=50"], cwd=self.path,
+            stderr=slave, env={**os.environ, "TERM": "xterm"})
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        os.close(slave)
+        output = read_terminal(master, b"step 1/")
+        process.send_signal(signal.SIGINT)
+        output += read_terminal(master)
+        self.assertEqual(process.wait(30), 0)
         self.assertRegex(output, rb"\n" + ANSWER.encode() + rb"[^\r\n]*\r\n")
 
 
@@ -126,13 +168,12 @@ class HangUps(Interrupts):
         # The leader of a session whose terminal this is, as a shell's last command over ssh is.
         process = subprocess.Popen(
             [BINARY, "train", "c.toml", *ENDLESS], cwd=self.path, stdin=slave, stdout=slave,
-            stderr=slave, start_new_session=True,
+            stderr=slave, start_new_session=True, env={**os.environ, "TERM": "xterm"},
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         os.close(slave)
-        while b"step 9/" not in os.read(master, 4096):
-            pass
+        read_terminal(master, b"step 9/")
         os.close(master)
         self.assertEqual(process.wait(30), 0)
         last = small_run.steps(self.path / "run")[-1]
@@ -182,7 +223,7 @@ class EveryCommand(Interrupts):
 
     def test_inspect_stops(self):
         self.stops("inspect", "pattern", "strided(1024)", "--context=1048576", "--png=p.png")
-        self.stops("inspect", "data", "c.toml", *ECHO, "--data.echo_size=500000000")
+        self.stops("inspect", "data", "c.toml", *ECHO[:-1], "--data.echo_size=500000000")
         self.assertFalse((self.path / "p.png").exists())
 
     def test_inspect_stops_between_the_pieces_of_a_checkpoint(self):
@@ -193,32 +234,6 @@ class EveryCommand(Interrupts):
             output, error = process.communicate(timeout=30)
             self.assertEqual((process.returncode, error), (0, "stopped before the end\n"))
             self.assertNotIn("tensors", output)
-
-    def test_every_command_stops_between_the_pieces_of_the_data(self):
-        self.train("--train.length=1 steps", "--train.evaluate_every=0 steps")
-        run = {file: file.read_bytes() for file in self.path.joinpath("run").rglob("*") if file.is_file()}
-        os.truncate(self.path / "text", 1 << 28)
-        stopped = "stopped before the end\n"
-        for arguments, said in ((["inspect", "data", "c.toml"], stopped), (["eval", "run"], stopped),
-                                (["train", "c.toml", "--train.run=new"],
-                                 "stopped before the first step was done; no run was begun in new\n"),
-                                (["train", "c.toml", "--resume=auto"],
-                                 "stopped before the first step was done; the run is as it was in run\n")):
-            with self.subTest(" ".join(arguments)):
-                process = self.start(*arguments, preexec_fn=interrupted_already)
-                output, error = process.communicate(timeout=30)
-                self.assertEqual((process.returncode, output), (0, ""), error)
-                self.assertEqual(error.replace(trained_run.ANSWER, ""), said)
-        self.assertFalse((self.path / "new").exists())
-        self.assertEqual(run, {file: file.read_bytes() for file in run})
-
-    def test_a_checkpoint_that_is_read_back_can_be_interrupted(self):
-        self.train("--model.width=512", "--train.length=1 steps", "--train.evaluate_every=0 steps")
-        for command in ("eval", "sample"):
-            process = self.start(command, "run/checkpoints/step-1", preexec_fn=interrupted_already)
-            output, error = process.communicate(timeout=30)
-            self.assertEqual((process.returncode, output), (0, ""), error)
-            self.assertEqual(error.replace(trained_run.ANSWER, ""), "stopped before the end\n")
 
     def test_report_stops(self):
         self.train()
@@ -258,6 +273,14 @@ class NoThreads(Interrupts):
         self.assertEqual(process.returncode, 0, text)
         self.assertIn("stopped after", text)
         self.assertIn(ANSWER, text)
+
+    def test_all_that_come_at_once_are_one_request(self):
+        process = self.start("train", "c.toml", *ENDLESS)
+        wait_until(lambda: self.metrics_text())
+        send_at_once(process, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)
+        text = process.communicate(timeout=30)[1]
+        self.assertEqual(process.returncode, 0, text)
+        self.assertIn("stopped after", text)
 
     def test_checkpoints_are_written_in_the_foreground(self):
         process = self.start("train", "c.toml")
