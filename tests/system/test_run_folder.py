@@ -3,15 +3,15 @@
 and LACUNA_NO_FLOCK."""
 import errno
 import os
-import resource
 import shutil
 import signal
 import subprocess
-import time
 import unittest
 
 import small_run
-from small_run import BINARY, ECHO, SmallRun
+from small_run import BINARY, SmallRun
+from test_interrupts import Interrupts, wait_until, watches
+from test_signals import LONG
 
 AGAIN = (["--overwrite"], ["--resume=auto"])
 
@@ -157,7 +157,7 @@ class Recognised(SmallRun):
         self.train("--train.run=new", f"--init-from={place}")
 
 
-class Replaced(SmallRun):
+class Replaced(Interrupts):
     """A start that fails leaves the run that it would have replaced."""
 
     def setUp(self):
@@ -170,36 +170,30 @@ class Replaced(SmallRun):
         result = self.lacuna("eval", "run")
         self.assertEqual(result.returncode, 0, result.stderr)
 
-    def test_a_first_step_without_memory(self):
-        memory = 1 << 30
-        result = subprocess.run(
-            [BINARY, "train", "c.toml", "--overwrite", "--train.batch=65536", "--model.layers=8"],
-            cwd=self.path, capture_output=True, text=True, check=False, timeout=60,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory)))
-        self.assertEqual(result.returncode, 1, result.stderr)
-        self.assertIn("8 layers", result.stderr)  # the start itself was fine
-        self.assertIn("out of memory", result.stderr)
+    def test_a_first_step_whose_data_is_cut_short(self):
+        data = self.path / "long"  # too long to be copied when it is opened
+        whole = (self.path / "text").read_bytes() * 10
+        data.write_bytes(whole)
+        self.before = self.snapshot()
+        process = self.start("train", "c.toml", "--overwrite", "--data.paths=long", *LONG)
+        self.read_until(process, "memory  ")  # the start itself was fine
+        os.truncate(data, 1)  # every micro-batch of the minutes to come reads its own
+        text = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 1, text)
+        self.assertIn("long: was cut short", text)
+        data.write_bytes(whole)
         self.unchanged()
 
     def test_a_signal_before_the_first_step(self):
         for number in (signal.SIGINT, signal.SIGTERM):
-            process = subprocess.Popen(
-                [BINARY, "train", "c.toml", "--overwrite", *ECHO, "--data.echo_size=20000000"],
-                cwd=self.path, stderr=subprocess.PIPE, text=True)
-            self.addCleanup(process.wait)
-            self.addCleanup(process.kill)
-            while not self.catches(process, number):
-                time.sleep(0.001)
+            # A step that lasts longer than it takes to send a signal.
+            process = self.start("train", "c.toml", "--overwrite", "--train.accumulation=1000")
+            wait_until(lambda: watches(process))
             process.send_signal(number)
-            text = process.communicate(timeout=60)[1]
+            text = process.communicate(timeout=120)[1]
             self.assertEqual(process.returncode, 0, text)
             self.assertIn("stopped before the first step was done; the run is as it was in run", text)
             self.unchanged()
-
-    def catches(self, process, number):
-        with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
-            caught = [line.split()[1] for line in status if line.startswith("SigCgt")]
-        return bool(caught) and bool(int(caught[0], 16) >> (number - 1) & 1)
 
     def test_weights_that_do_not_fit_and_data_that_is_missing(self):
         self.train("--train.run=wide", "--model.width=48")
