@@ -78,11 +78,12 @@ class FoldersOfOthers(SmallRun):
             place = self.path / "run" / name
             before = place.read_bytes() if place.exists() else None
             self.put(f"run/{name}", text)
-            folder = str(place.parent)
-            for data in (f"run/{name}", f"link/{name}", folder):
+            # A run and a checkpoint are no data as a whole.
+            whole = place.name if name.startswith("samples") else "is the folder of a run"
+            for data, said in ((f"run/{name}", place.name), (f"link/{name}", place.name), (place.parent, whole)):
                 for flags in AGAIN:
                     with self.subTest(data=data, flags=flags):
-                        self.refused(place.name, "train", "c.toml", f"--data.paths={data}",
+                        self.refused(said, "train", "c.toml", f"--data.paths={data}",
                                      f"--data.suffixes={place.name}", *flags)
             place.unlink() if before is None else place.write_bytes(before)
 
