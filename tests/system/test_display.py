@@ -98,8 +98,8 @@ class Display(TrainedRun):
     def on_terminal(self, *arguments, **kind):
         return Session(self, ["train", "c.toml", "--train.run", "live", *arguments], **kind)
 
-    def start(self, *arguments):
-        process = subprocess.Popen([BINARY, "train", "c.toml", "--train.run", "plain", *arguments], cwd=self.path,
+    def start(self, *arguments, run="plain"):
+        process = subprocess.Popen([BINARY, "train", "c.toml", "--train.run", run, *arguments], cwd=self.path,
                                    stderr=subprocess.PIPE, env=ENVIRONMENT, text=True)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.wait)

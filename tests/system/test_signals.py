@@ -235,6 +235,32 @@ class EveryCommand(Interrupts):
             self.assertEqual((process.returncode, error), (0, "stopped before the end\n"))
             self.assertNotIn("tensors", output)
 
+    def test_every_command_stops_between_the_pieces_of_the_data(self):
+        self.train("--train.length=1 steps", "--train.evaluate_every=0 steps")
+        run = {file: file.read_bytes() for file in self.path.joinpath("run").rglob("*") if file.is_file()}
+        os.truncate(self.path / "text", 1 << 28)
+        stopped = "stopped before the end\n"
+        for arguments, said in ((["inspect", "data", "c.toml"], stopped), (["eval", "run"], stopped),
+                                (["train", "c.toml", "--train.run=new"],
+                                 "stopped before the first step was done; no run was begun in new\n"),
+                                (["train", "c.toml", "--resume=auto"],
+                                 "stopped before the first step was done; the run is as it was in run\n")):
+            with self.subTest(" ".join(arguments)):
+                process = self.start(*arguments, preexec_fn=interrupted_already)
+                output, error = process.communicate(timeout=30)
+                self.assertEqual((process.returncode, output), (0, ""), error)
+                self.assertEqual(error.replace(trained_run.ANSWER, ""), said)
+        self.assertFalse((self.path / "new").exists())
+        self.assertEqual(run, {file: file.read_bytes() for file in run})
+
+    def test_a_checkpoint_that_is_read_back_can_be_interrupted(self):
+        self.train("--model.width=512", "--train.length=1 steps", "--train.evaluate_every=0 steps")
+        for command in ("eval", "sample"):
+            process = self.start(command, "run/checkpoints/step-1", preexec_fn=interrupted_already)
+            output, error = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, output), (0, ""), error)
+            self.assertEqual(error.replace(trained_run.ANSWER, ""), "stopped before the end\n")
+
     def test_report_stops(self):
         self.train()
         metrics = self.path / "run/metrics.jsonl"
