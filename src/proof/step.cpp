@@ -109,7 +109,8 @@ Entry note_progress(StepPart part, int32_t layer) {
     compare("step", [](const StepProgress& p) { return static_cast<double>(p.step); });
     compare("part", [](const StepProgress& p) { return static_cast<double>(p.part); });
     compare("layer", [](const StepProgress& p) { return static_cast<double>(p.layer); });
-    compare("micro-batch", [](const StepProgress& p) { return static_cast<double>(p.micro_batch); });
+    compare("micro-batch",
+            [](const StepProgress& p) { return static_cast<double>(p.micro_batch); });
     const NoteProgress op{.part = part, .layer = layer, .state = state->get()};
     const auto kept = std::make_shared<std::pair<Tensor, OnDevice<StepState>>>(shared, *state);
     return launching(o, op, kept);

@@ -39,7 +39,8 @@ std::string precision(const Options& options);
 /// What ops store on the queue's device: of train.precision, or f32 where the device knows nothing
 /// shorter, so that a run from a GPU can be evaluated on a CPU.
 DType storage_type(const Options& options, const Queue& queue);
-/// Throws Error(kConfig) where the queue's device cannot run the model on `batch` sequences at once.
+/// Throws Error(kConfig) where the queue's device cannot run the model on `batch` sequences at
+/// once.
 void check_supported(const nn::ModelConfig& model, int64_t batch, const Queue& queue);
 
 /// What training holds for the weights alone: them, gradients, moments, averages.
