@@ -117,13 +117,12 @@ class Run {
   void train_to_the_end() {
     record_start(folder_, data_, data_identity_, trainer_);
     metrics_.emplace(folder_, begin_);
-    std::exception_ptr
-        failure;  // such as data that cannot be read any more: the run is saved first
+    std::exception_ptr failure;
     try {
       train_steps();
     } catch (const DeviceError&) {
       throw;
-    } catch (const Error&) {
+    } catch (const Error&) {  // such as data that cannot be read any more: the run is saved first
       failure = std::current_exception();
     }
     finish();
