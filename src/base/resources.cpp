@@ -127,7 +127,9 @@ int available_threads() {
   if (const int wanted = wanted_threads(); wanted > 0) return wanted;
   cpu_set_t set;
   CPU_ZERO(&set);
-  const int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  const int cpus = sched_getaffinity(0, sizeof set, &set) == 0
+                       ? CPU_COUNT(&set)
+                       : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   const double quota = std::floor(cpu_quota("/sys/fs/cgroup", own_groups()));
   return std::max(1, static_cast<int>(std::min<double>(cpus, quota)));
 }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "entry.h"
 #include "lacuna/proof/cases.h"
 
@@ -73,7 +75,9 @@ AttentionSize separate(const char* pattern, int64_t heads, int64_t length, int64
 void add_attention(std::vector<CheckCase>& cases) {
   const auto add = [&](const char* word, const AttentionSize& size, const Entry& entry) {
     cases.push_back(
-        {str(word, " ", size.pattern, ", T=", size.length, ", D=", size.qk, "/", size.v), {entry}});
+        {str(word, " ", size.pattern, ", T=", size.length, ", D=", size.qk, "/", size.v),
+         {entry},
+         kSoftmax});
   };
   const auto add_whole = [&](const AttentionSize& size) {
     add("attention", size, attention(size));
@@ -102,6 +106,32 @@ void add_attention(std::vector<CheckCase>& cases) {
 }
 
 }  // namespace
+
+std::vector<Finding> findings(const CheckCase& check, const Queue& tested, DType dtype,
+                              uint64_t seed, const Queue& cpu) {
+  std::vector<Finding> all;
+  for (const Entry& entry : check.entries) {
+    Side side(tested, dtype, seed);
+    for (Finding found : findings(entry, side, cpu)) {
+      if (dtype == DType::kF32) found.limit = std::min(found.limit, check.most_in_f32);
+      all.push_back(found);
+    }
+  }
+  return all;
+}
+
+// Each side may be off by what the table allows, both together by no more than eight roundings to
+// the type, or what softmax errs by in f32.
+std::vector<Finding> findings(const SameCase& same, const Queue& tested, DType dtype,
+                              uint64_t seed) {
+  Side one(tested, dtype, seed), other(tested, dtype, seed);
+  same.one.make(one)();
+  same.other.make(other)();
+  std::vector<Finding> found = findings(other, one);
+  const double most = dtype == DType::kF32 ? kSoftmax : 8 * unit(dtype);
+  for (Finding& finding : found) finding.limit = std::min(2 * finding.limit, most);
+  return found;
+}
 
 std::vector<CheckCase> check_cases() {
   std::vector<CheckCase> cases;

@@ -31,26 +31,39 @@ PositionTables position_gradients(Operands& o, const EmbeddingSize& size) {
   return tables;
 }
 
+std::string variant_of(const EmbeddingSize& size) {
+  std::vector<std::string> rows;
+  for (const int64_t table : size.tables) rows.push_back(std::to_string(table));
+  return str(", tables [", join(rows, ", "), "]",
+             size.drawn > 0 ? str(", tokens below ", size.drawn) : "");
+}
+
 }  // namespace
 
 Entry embedding_forward(const EmbeddingSize& size) {
-  return entry(sizes_of(size), [size](Operands& o) {
-    return EmbeddingForward{.tokens = tokens_of(o, size),
-                            .token = o.wide_input("token", {size.classes, size.width}),
-                            .start = o.wide_input("start", {size.width}),
-                            .y = o.output("y", {size.batch, size.length, size.width}, kStored),
-                            .position = position_tables(o, size)};
-  });
+  return entry(
+      sizes_of(size),
+      [size](Operands& o) {
+        return EmbeddingForward{.tokens = tokens_of(o, size),
+                                .token = o.wide_input("token", {size.classes, size.width}),
+                                .start = o.wide_input("start", {size.width}),
+                                .y = o.output("y", {size.batch, size.length, size.width}, kStored),
+                                .position = position_tables(o, size)};
+      },
+      variant_of(size));
 }
 
 Entry embedding_backward(const EmbeddingSize& size) {
-  return entry(sizes_of(size), [size](Operands& o) {
-    return EmbeddingBackward{.tokens = tokens_of(o, size),
-                             .dy = o.input("dy", {size.batch, size.length, size.width}),
-                             .dtoken = o.updated("dtoken", {size.classes, size.width}, kSums),
-                             .dstart = o.updated("dstart", {size.width}, kSums),
-                             .dposition = position_gradients(o, size)};
-  });
+  return entry(
+      sizes_of(size),
+      [size](Operands& o) {
+        return EmbeddingBackward{.tokens = tokens_of(o, size),
+                                 .dy = o.input("dy", {size.batch, size.length, size.width}),
+                                 .dtoken = o.updated("dtoken", {size.classes, size.width}, kSums),
+                                 .dstart = o.updated("dstart", {size.width}, kSums),
+                                 .dposition = position_gradients(o, size)};
+      },
+      variant_of(size));
 }
 
 Entry embedding_decode(const EmbeddingSize& size, int64_t position) {

@@ -14,11 +14,12 @@ Launch launching(const Operands& operands, const Contract& op,
   return [queue = operands.queue(), op, kept]() mutable { launch(queue, op); };
 }
 
-/// `contract_of(operands)` gives the contract; its name and `sizes` give the entry's.
+/// `contract_of(operands)` gives the contract; its name, `sizes` and `variant`, such as ", in
+/// place", give the entry's.
 template <class ContractOf>
-Entry entry(const Shape& sizes, const ContractOf& contract_of) {
+Entry entry(const Shape& sizes, const ContractOf& contract_of, const std::string& variant = "") {
   using Contract = decltype(contract_of(std::declval<Operands&>()));
-  return {.name = str(contract_name<Contract>(), " ", sizes.text()),
+  return {.name = str(contract_name<Contract>(), " ", sizes.text(), variant),
           .make = [contract_of](Operands& o) { return launching(o, contract_of(o)); }};
 }
 

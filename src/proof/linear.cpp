@@ -34,38 +34,50 @@ void add_to_columns(const View& sums, const View& values) {
   }
 }
 
+std::string variant_of(const LinearSize& size) {
+  return str(size.activation == Activation::kNone ? "" : ", quick_gelu",
+             size.bias ? "" : ", no bias", size.rows_alone ? ", rows alone" : "",
+             size.wide_result ? ", wide result" : "");
+}
+
 }  // namespace
 
 Entry linear_forward(const LinearSize& size) {
-  return entry(sizes_of(size), [size](Operands& o) {
-    const Shape out{size.rows, size.out};
-    const bool keeps_z = size.activation != Activation::kNone && !size.rows_alone;
-    const Holds result = size.wide_result ? Holds::kWide : Holds::kActivations;
-    return LinearForward{
-        .x = o.input("x", {size.rows, size.in}),
-        .weight = o.input("weight", {size.out, size.in}),
-        .bias = size.bias ? o.input("bias", {size.out}) : View(),
-        .preactivation = keeps_z ? o.output("z", out, kProducts) : View(),
-        .y = o.output(size.rows_alone ? "rows alone" : "y", out, kProducts, result),
-        .activation = size.activation,
-        .rows_alone = size.rows_alone};
-  });
+  return entry(
+      sizes_of(size),
+      [size](Operands& o) {
+        const Shape out{size.rows, size.out};
+        const bool keeps_z = size.activation != Activation::kNone && !size.rows_alone;
+        const Holds result = size.wide_result ? Holds::kWide : Holds::kActivations;
+        return LinearForward{
+            .x = o.input("x", {size.rows, size.in}),
+            .weight = o.input("weight", {size.out, size.in}),
+            .bias = size.bias ? o.input("bias", {size.out}) : View(),
+            .preactivation = keeps_z ? o.output("z", out, kProducts) : View(),
+            .y = o.output(size.rows_alone ? "rows alone" : "y", out, kProducts, result),
+            .activation = size.activation,
+            .rows_alone = size.rows_alone};
+      },
+      variant_of(size));
 }
 
 Entry linear_backward(const LinearSize& size) {
-  return entry(sizes_of(size), [size](Operands& o) {
-    const Shape in{size.rows, size.in}, out{size.rows, size.out};
-    const bool active = size.activation != Activation::kNone;
-    return LinearBackward{
-        .x = o.input("x", in),
-        .weight = o.input("weight", {size.out, size.in}),
-        .preactivation = active ? o.input("z", out, {-3, 3}) : View(),
-        .dy = active ? o.updated("dz", out, kStored, Holds::kActivations) : o.input("dy", out),
-        .dx = o.output("dx", in, kProducts),
-        .dweight = o.updated("dweight", {size.out, size.in}, kProductSums),
-        .dbias = size.bias ? o.updated("dbias", {size.out}, kProductSums) : View(),
-        .activation = size.activation};
-  });
+  return entry(
+      sizes_of(size),
+      [size](Operands& o) {
+        const Shape in{size.rows, size.in}, out{size.rows, size.out};
+        const bool active = size.activation != Activation::kNone;
+        return LinearBackward{
+            .x = o.input("x", in),
+            .weight = o.input("weight", {size.out, size.in}),
+            .preactivation = active ? o.input("z", out, {-3, 3}) : View(),
+            .dy = active ? o.updated("dz", out, kStored, Holds::kActivations) : o.input("dy", out),
+            .dx = o.output("dx", in, kProducts),
+            .dweight = o.updated("dweight", {size.out, size.in}, kProductSums),
+            .dbias = size.bias ? o.updated("dbias", {size.out}, kProductSums) : View(),
+            .activation = size.activation};
+      },
+      variant_of(size));
 }
 
 Entry activation_forward(const ActivationSize& size) {
@@ -86,7 +98,9 @@ Entry activation_forward(const ActivationSize& size) {
           }
         });
   };
-  return {.name = str("activation ", Shape{size.rows, size.width}.text()), .make = make};
+  return {.name = str("activation ", Shape{size.rows, size.width}.text(),
+                      size.in_place ? ", in place" : ""),
+          .make = make};
 }
 
 Entry activation_backward(const ActivationSize& size) {
@@ -105,7 +119,9 @@ Entry activation_backward(const ActivationSize& size) {
           if (dbias.present()) add_to_columns(dbias, dy);
         });
   };
-  return {.name = str("activation's gradient ", Shape{size.rows, size.width}.text()), .make = make};
+  return {.name = str("activation's gradient ", Shape{size.rows, size.width}.text(),
+                      size.bias ? "" : ", no bias"),
+          .make = make};
 }
 
 Entry column_sums(int64_t rows, int64_t width) {

@@ -25,7 +25,10 @@ Entry cross_entropy(const LossSize& size) {
                           .state = size.state ? state->get() : nullptr};
     return launching(o, op, state);
   };
-  return {.name = str("CrossEntropy ", Shape{size.rows, size.classes}.text()), .make = make};
+  return {.name = str("CrossEntropy ", Shape{size.rows, size.classes}.text(),
+                      size.in_place ? ", in place" : "", size.gradient ? "" : ", no gradient",
+                      size.state ? "" : ", no state"),
+          .make = make};
 }
 
 Entry add_losses(int64_t rows) {

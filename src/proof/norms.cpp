@@ -32,7 +32,8 @@ std::shared_ptr<const void> kept(const OnDevice<StepState>& state) {
 }
 
 std::string name_of_seam(std::string_view contract, const SeamSize& size) {
-  return str(contract, " ", sizes_of(size).text(), ", dropout ", size.dropout);
+  return str(contract, " ", sizes_of(size).text(), ", dropout ", size.dropout,
+             size.reads_sum ? "" : ", the sum unread", size.no_norm ? ", no norm" : "");
 }
 
 }  // namespace

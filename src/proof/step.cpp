@@ -48,15 +48,15 @@ Entry adamw(const UpdateSize& size) {
                                                               .average_decay = 0.9}));
     const AdamW op{.weight = updated("weight", values),
                    .gradient = o.wide_input("gradient", shape, values),
-                   .mean = updated("mean", values),
-                   .variance = updated("variance", {0.1, 1}),
+                   .mean = updated("mean", size.count == 1 ? values : size.mean),
+                   .variance = updated("variance", size.variance),
                    .average = size.bare ? View() : updated("average", values),
                    // Bits of the weight, which may round to either side of the reference's.
                    .rounded = size.bare ? View() : o.space("rounded", shape, Holds::kRounded),
                    .decays = size.bare ? View() : o.input("decays", groups, {}, Holds::kMarks),
                    .beta1 = 0.9,
-                   .beta2 = 0.5,
-                   .eps = 1e-3,
+                   .beta2 = size.beta2,
+                   .eps = size.eps,
                    .decay = 0.1,
                    .state = state->get()};
     return launching(o, op, state);

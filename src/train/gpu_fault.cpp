@@ -28,9 +28,10 @@ std::string progress_text(const Trainer& trainer) {
 }  // namespace
 
 Error gpu_fault(const DeviceError& fault, const Trainer& trainer) {
+  const std::string go_on = "The last checkpoint is intact: --resume auto goes on from it; ";
   return {ErrorKind::kInternal, progress_text(trainer), fault.what(),
-          "The last checkpoint is intact: --resume auto goes on from it; with --train.launches "
-          "stream a fault names the kernel"};
+          (trainer.steps_done() > 0 ? go_on + "with" : "With") +
+              " --train.launches stream a fault names the kernel"};
 }
 
 }  // namespace lacuna::train

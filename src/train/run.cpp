@@ -227,15 +227,17 @@ class Run {
   // A sample that cannot be written must not end a run; the next step on a failed device would.
   void draw_sample() {
     progress_->begin(Chore::kSample);
+    bool written = false;
     try {
       write_sample(folder_, options_, trainer_, stop_,
                    [this](int64_t drawn, int64_t all) { progress_->counted(drawn, all); });
+      written = !stop_();
     } catch (const DeviceError&) {
       throw;
     } catch (const Error& failure) {
       log_warning(str("no sample was written: ", failure.what()));
     }
-    progress_->end(!stop_());
+    progress_->end(written);
   }
 
   // Training waits for the copy only.
@@ -364,18 +366,27 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
     lock.emplace(folder.path());
     folder.check_free(false);  // another process may have been here meanwhile
   }
-  if (!checkpoint.empty()) {
-    run.open("resumed from " + checkpoint);
-  } else {
-    run.open(request.resume.empty()
-                 ? ""
-                 : "nothing to resume in " + folder.path() + ": a new run begins");
-  }
-  const bool stopped = stop();
-  if (!stopped) run.try_first_step();
-  if (!own && (stopped || (is_there && stop()))) {
+  const auto leave_folder = [&] {
     lock.reset();
     if (fresh) folder.unmake();
+  };
+  bool stopped = false;
+  try {
+    if (!checkpoint.empty()) {
+      run.open("resumed from " + checkpoint);
+    } else {
+      run.open(request.resume.empty()
+                   ? ""
+                   : "nothing to resume in " + folder.path() + ": a new run begins");
+    }
+    stopped = stop();
+    if (!stopped) run.try_first_step();
+  } catch (...) {
+    leave_folder();
+    throw;
+  }
+  if (!own && (stopped || (is_there && stop()))) {
+    leave_folder();
     return say_stopped();
   }
   if (own) {

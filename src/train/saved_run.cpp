@@ -98,12 +98,17 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
   step_ = step_of(file);
   const int64_t vocabulary = table.shape[0];
   const nn::ModelConfig config = model_config(options_, vocabulary);
-  check_supported(config, options_.train.batch, queue_);
+  check_supported(config, 1, queue_);
   parameters_ = std::make_unique<nn::ParameterStore>(queue_, parameter_specs(config),
                                                      storage_type(options_, queue_), false);
   load_weights(weights_file_, *parameters_);
   queue_.wait();  // so that programs of other queues may run the model
   model_ = std::make_unique<nn::Transformer>(config, *parameters_);
+}
+
+Program SavedRun::program(int64_t batch) const {
+  check_supported(model_->config(), batch, queue_);
+  return Program::evaluation(queue_, *model_, batch);
 }
 
 }  // namespace lacuna::train

@@ -51,6 +51,7 @@ struct How {
 inline std::unique_ptr<Side> ran(const proof::Entry& entry, DType dtype, const How& how = {}) {
   auto side = std::make_unique<Side>(gpu_queue(), dtype, how.seed, how.shifted);
   const proof::Launch launch = entry.make(*side);
+  if (how.shifted != "" && how.shifted != "*") side->operand(how.shifted);  // throws: no such one
   for (int i = 0; i < how.launches; ++i) launch();
   return side;
 }

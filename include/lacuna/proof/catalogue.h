@@ -105,6 +105,8 @@ struct UpdateSize {
   int64_t count;
   bool bare = false;     // without average, rounded weights and marks of decay
   bool skipped = false;  // the step is not finite
+  Range mean{-1, 1}, variance{0.1, 1};
+  double beta2 = 0.5, eps = 1e-3;
 };
 Entry adamw(const UpdateSize& size);
 Entry finish_gradients();

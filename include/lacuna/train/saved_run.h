@@ -41,7 +41,7 @@ class SavedRun {
   std::optional<int64_t> step() const { return step_; }
   Queue& queue() { return queue_; }
   /// Evaluates the model on `batch` sequences at once.
-  Program program(int64_t batch) const { return Program::evaluation(queue_, *model_, batch); }
+  Program program(int64_t batch) const;
 
  private:
   Options options_;
