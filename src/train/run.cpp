@@ -338,13 +338,8 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   std::optional<FolderLock> lock;  // from before the checkpoint is chosen
   if (folder.has_run()) lock.emplace(folder.path());
   const auto [checkpoint, own] = choose_start(request, folder);
-  options.train.precision = precision(options);
-  const std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
+  const std::unique_ptr<Dataset> data = resolve(options);
   check_data_stays(options, folder);
-  const nn::ModelConfig model = model_config(options, data->vocabulary());
-  options.model.qk_width = model.qk_width;
-  options.model.feedforward_width = model.feedforward_width;
-  options.model.position_tables = model.position_tables;
   if (!checkpoint.empty()) {
     check_resumable(read_options(checkpoint + "/config.toml", {}), options);
   }

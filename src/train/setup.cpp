@@ -120,6 +120,16 @@ std::string precision(const Options& options) {
               gpu ? "Use bf16, f16 or f32, or --train.device cpu" : "Use f32 or f64");
 }
 
+std::unique_ptr<Dataset> resolve(Options& options) {
+  options.train.precision = precision(options);
+  std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
+  const nn::ModelConfig model = model_config(options, data->vocabulary());
+  options.model.qk_width = model.qk_width;
+  options.model.feedforward_width = model.feedforward_width;
+  options.model.position_tables = model.position_tables;
+  return data;
+}
+
 DType storage_type(const Options& options, const Queue& queue) {
   const std::string& wanted = options.train.precision;
   if (!queue.on_gpu()) return wanted == "f64" ? DType::kF64 : DType::kF32;

@@ -28,6 +28,10 @@ optim::OptimizerConfig optimizer_config(const Options& options);
 /// Whether train.device means a GPU on this machine. Throws Error(kConfig) when one is asked for by
 /// a program that was built without CUDA.
 bool on_gpu(const Options& options);
+/// Opens the data and fills in the options that follow from it and from the device. Throws
+/// Error(kConfig) and Error(kData).
+std::unique_ptr<Dataset> resolve(Options& options);
+
 /// On a GPU or on train.threads CPU threads (0: all that the process may use). Throws
 /// Error(kConfig) when a GPU is asked for and there is none to be used.
 Queue make_queue(const Options& options);
