@@ -62,8 +62,8 @@ train() { # RUN LENGTH [MORE...]
 cat >c.toml <<'TOML'
 [data]
 format = "echo"
-echo_symbols = 16
-echo_block = 32
+symbols = 16
+block = 32
 split = "200k / 20k / 20k"
 [model]
 layers = 3

@@ -54,7 +54,10 @@ Command make_bench_command() {
            .run = bench_attention},
           {.name = "step",
            .summary = "A training step of a configuration, on the device that it asks for",
-           .flags = {kRepeats, {"--config", "FILE", "", "The configuration"}, kJson},
+           .flags = {kRepeats,
+                     {"--config", "FILE", "", "The configuration"},
+                     {"--data", "", "", "Train on its data, not on random symbols"},
+                     kJson},
            .takes_options = true,
            .run = bench_step}}};
 }

@@ -9,7 +9,7 @@
 #include "lacuna/proof/timed.h"
 #include "lacuna/sparse/pattern.h"
 #include "lacuna/train/trainer.h"
-#include "random_bytes.h"
+#include "random_symbols.h"
 #include "timing.h"
 
 namespace lacuna::cli {
@@ -37,7 +37,7 @@ void bench_cpu_step(Queue& queue, int64_t repeats, const Stop& stop, double matr
   options.train.batch = 1;
   options.train.threads = queue.threads();
   options.train.device = "cpu";
-  const RandomBytes data;
+  const RandomSymbols data(text_medium());
   train::Trainer trainer(options, data);
   const double seconds = median_seconds(repeats, stop, [&] { trainer.step(); });
   const double flops = trainer.model().training_flops();

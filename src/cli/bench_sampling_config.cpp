@@ -14,7 +14,6 @@
 #include "lacuna/train/draw.h"
 #include "lacuna/train/program.h"
 #include "lacuna/train/setup.h"
-#include "random_bytes.h"
 #include "sampling_places.h"
 
 namespace lacuna::cli {
@@ -79,7 +78,7 @@ void bench_configured_sampling(const Parsed& parsed, const Stop& stop) {
   const std::string& file = parsed.text("config");
   const int64_t batch = parsed.whole("batch", 1), repeats = parsed.whole("repeats", 1);
   const train::Options options = train::read_options(file, parsed.overrides);
-  const nn::ModelConfig config = train::model_config(options, RandomBytes().vocabulary());
+  const nn::ModelConfig config = train::model_config(options, *train::medium_of(options));
   const Queue queue = train::make_queue(options);
   train::check_supported(config, batch, queue);
   const auto specs = nn::parameter_specs(config);

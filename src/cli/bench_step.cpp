@@ -10,7 +10,7 @@
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/train/matrix_rate.h"
 #include "lacuna/train/trainer.h"
-#include "random_bytes.h"
+#include "random_symbols.h"
 
 namespace lacuna::cli {
 namespace {
@@ -71,12 +71,14 @@ void bench_step(const Parsed& parsed, const Stop& stop) {
     throw Error(ErrorKind::kUsage, "bench step", "which model?", "Give --config FILE");
   }
   train::Options options = train::read_options(file, parsed.overrides);
-  options.train.precision = train::precision(options);
-  const RandomBytes data;
+  train::resolve(options);
+  const std::unique_ptr<Dataset> data =
+      parsed.is_set("data") ? open_dataset(train::dataset_config(options))
+                            : std::make_unique<RandomSymbols>(train::medium_of(options));
   const Clock::time_point start = Clock::now();
   JsonLine json;
   {
-    train::Trainer trainer(options, data);
+    train::Trainer trainer(options, *data);
     const StepTimes times = time_steps(trainer, parsed.whole("repeats", 1), start, stop);
     const nn::Transformer& model = trainer.model();
     const int64_t context = options.model.context;
@@ -121,7 +123,7 @@ void bench_step(const Parsed& parsed, const Stop& stop) {
   }
   leave_if(stop);
   if constexpr (kWithCuda) {
-    if (train::on_gpu(options)) print_profile(options, data);
+    if (train::on_gpu(options)) print_profile(options, *data);
   }
   if (parsed.is_set("json")) write_atomic(parsed.text("json"), json.text() + "\n");
 }

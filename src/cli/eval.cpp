@@ -17,26 +17,18 @@
 namespace lacuna::cli {
 namespace {
 
-Split split_called(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Split split : kSplits) {
-    if (name == split_name(split)) return split;
-    names.emplace_back(split_name(split));
-  }
-  throw unknown_name(ErrorKind::kUsage, "--split", "part", name, names);
-}
-
 // Tokens, logits and bits of the first windows of the part, for tools outside lacuna.
-void write_logits(const std::string& path, train::SavedRun& run, const Dataset& data, Split split) {
+void write_logits(const std::string& path, train::SavedRun& run, const Part& part,
+                  const std::string& name) {
   const nn::ModelConfig& model = run.model().config();
-  const int64_t rows = std::min(run.options().train.batch, data.size(split) / model.context);
+  const int64_t rows = std::min(run.options().train.batch, part.size() / model.context);
   if (rows == 0) {
-    throw Error(ErrorKind::kData, "--logits",
-                str("the part '", split_name(split), "' is shorter than one window of ",
-                    model.context, " symbols"));
+    throw Error(
+        ErrorKind::kData, "--logits",
+        str("the part '", name, "' is shorter than one window of ", model.context, " symbols"));
   }
   train::Program program = run.program(rows);
-  data.read(split, 0, rows * model.context, program.tokens());
+  part.read(0, rows * model.context, program.tokens());
   program.run(run.model());
   const double* losses = program.losses();
   std::vector<double> bits(losses, losses + rows * model.context);
@@ -47,7 +39,7 @@ void write_logits(const std::string& path, train::SavedRun& run, const Dataset& 
                      {"logits", logits.dtype() == DType::kF64 ? "F64" : "F32",
                       logits.shape().sizes(), logits.raw()},
                      {"bits", "F64", {rows, model.context}, bits.data()}},
-                    {{"split", split_name(split)}, {"weights", run.weights_file()}});
+                    {{"split", name}, {"weights", run.weights_file()}});
   std::printf("wrote the logits of %s positions to %s\n", grouped(rows * model.context).c_str(),
               path.c_str());
 }
@@ -77,16 +69,6 @@ std::vector<EvalResult> wanted(const Parsed& parsed, const Stop& stop) {
   return results;
 }
 
-std::unique_ptr<Dataset> data_of(const train::SavedRun& run) {
-  std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(run.options()));
-  if (data->vocabulary() != run.model().config().vocabulary) {
-    throw Error(ErrorKind::kConfig, "data.format",
-                str("the data has ", data->vocabulary(), " symbols, the model ",
-                    run.model().config().vocabulary));
-  }
-  return data;
-}
-
 // Other bits than those of training are no surprise to who asked for other data; another split asks
 // for other parts of the same.
 void warn_of_other_data(const EvalReport& report, const std::vector<train::Override>& overrides) {
@@ -99,7 +81,7 @@ void warn_of_other_data(const EvalReport& report, const std::vector<train::Overr
 }
 
 // False when it was stopped; the results that are there by then stay.
-bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
+bool evaluate_all(EvalReport& report, const Part& part, const Stop& stop) {
   train::SavedRun& first = *report.results.front().run;
   train::Program program = first.program(first.options().train.batch);
   train::RunDisplay display(1);
@@ -114,11 +96,14 @@ bool evaluate_all(EvalReport& report, const Dataset& data, const Stop& stop) {
       display.show_at_work(
           {.doing = str("evaluation ", now, "/", all), .seconds_left = left * spent.count()});
     };
-    evaluation =
-        evaluate(program, run->model(), data, report.split, report.min_context, stop, counted);
+    const train::EvaluationRequest request{.name = report.part,
+                                           .part = part,
+                                           .medium = run->medium(),
+                                           .min_context = report.min_context};
+    evaluation = evaluate(program, run->model(), request, stop, counted);
     if (evaluation.complete) continue;
-    log_info(str("stopped after ", grouped(evaluation.positions), " of ",
-                 grouped(data.size(report.split)), " positions (", name_of(weights), " weights)"));
+    log_info(str("stopped after ", grouped(evaluation.positions), " of ", grouped(part.size()),
+                 " positions (", name_of(weights), " weights)"));
     report.results.resize(i);
     return false;
   }
@@ -138,25 +123,25 @@ void check_finite(const std::vector<EvalResult>& results) {
 
 void run_eval(const Parsed& parsed, const Stop& stop) {
   EvalReport report{.folder = parsed.text("RUN"),
-                    .split = split_called(parsed.text("split")),
+                    .part = parsed.text("split"),
                     .min_context = parsed.whole("min-context", 0)};
   report.results = wanted(parsed, stop);
   train::SavedRun& preferred = *report.results.back().run;
-  const std::unique_ptr<Dataset> data = data_of(preferred);
+  const std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(preferred.options()));
+  const Part& part = data->part(report.part);
   report.data = data->identity([&] { leave_if(stop); });
   report.trained_data = train::trained_data(report.folder);
   warn_of_other_data(report, parsed.overrides);
   if (parsed.is_set("logits")) {
-    return write_logits(parsed.text("logits"), preferred, *data, report.split);
+    return write_logits(parsed.text("logits"), preferred, part, report.part);
   }
-  if (data->size(report.split) == 0) {
-    throw Error(ErrorKind::kData, "data.split",
-                str("the part '", split_name(report.split), "' is empty"),
+  if (part.size() == 0) {
+    throw Error(ErrorKind::kData, "data.split", str("the part '", report.part, "' is empty"),
                 "Choose another with --split");
   }
-  if (!evaluate_all(report, *data, stop) && report.results.empty()) return;
+  if (!evaluate_all(report, part, stop) && report.results.empty()) return;
   const std::string& file = parsed.text("json");
-  const std::string json = file.empty() ? "" : report_json(report, *data);
+  const std::string json = file.empty() ? "" : report_json(report, part);
   std::fputs(file == "-" ? json.c_str() : report_text(report, *data).c_str(), stdout);
   if (!file.empty() && file != "-") write_atomic(file, json);
   check_finite(report.results);
@@ -165,22 +150,23 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
 }  // namespace
 
 Command make_eval_command() {
-  return {
-      .name = "eval",
-      .summary =
-          "Bits per symbol of a saved run, its weights and their average, on one part of its data",
-      .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
-      .flags = {{"--split", "PART", "valid", "train, valid or test"},
-                {"--min-context", "M", "0",
-                 "Score each position with at least M before it in its window"},
-                {"--raw", "", "", "Only the weights themselves, not their average"},
-                {"--average", "", "", "Only the averaged weights"},
-                {"--json", "FILE", "",
-                 "Also write the report as JSON; - prints it instead of the text"},
-                {"--logits", "FILE", "",
-                 "Instead write tokens, logits and bits of the first batch as safetensors"}},
-      .takes_options = true,
-      .run = run_eval};
+  return {.name = "eval",
+          .summary =
+              "Bits per byte, dim or sample of a saved run, its weights and their average, on one "
+              "part of its data",
+          .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
+          .flags = {{"--split", "PART", "valid",
+                     "train, valid, valid/NAME of a set with a name, or test"},
+                    {"--min-context", "M", "0",
+                     "Score each position with at least M before it in its window"},
+                    {"--raw", "", "", "Only the weights themselves, not their average"},
+                    {"--average", "", "", "Only the averaged weights"},
+                    {"--json", "FILE", "",
+                     "Also write the report as JSON; - prints it instead of the text"},
+                    {"--logits", "FILE", "",
+                     "Instead write tokens, logits and bits of the first batch as safetensors"}},
+          .takes_options = true,
+          .run = run_eval};
 }
 
 }  // namespace lacuna::cli

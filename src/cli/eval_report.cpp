@@ -41,20 +41,21 @@ std::string table(const std::vector<Row>& rows) {
 std::string report_text(const EvalReport& report, const Dataset& data) {
   const train::Evaluation& first = report.results.front().evaluation;
   const int64_t context = report.results.front().run->model().config().context;
-  std::vector<Row> rows{{"weights", "bits per symbol", "nats in all", "step", "file"}};
+  const Unit unit = data.medium().unit();
+  std::vector<Row> rows{{"weights", unit.bits(), "nats in all", "step", "file"}};
   for (const auto& [weights, run, evaluation] : report.results) {
     rows.push_back({name_of(weights), fixed(evaluation.bits, 6), fixed(evaluation.nats, 3),
                     run->step() ? std::to_string(*run->step()) : "?", run->weights_file()});
   }
-  const std::optional<double> floor = data.floor_bits(report.split);
+  const std::optional<double> floor = data.part(report.part).floor_bits();
   if (floor) rows.push_back({"the source itself", fixed(*floor, 6)});
-  return str("part      ", split_name(report.split), " of ", data.describe(), "\nidentity  ",
-             report.data, "\nscored    ", grouped(first.positions), " positions, each once, in ",
+  return str("part      ", report.part, " of ", data.describe(), "\nidentity  ", report.data,
+             "\nscored    ", grouped(first.positions), " positions, each once, in ",
              grouped(first.windows), " windows of ", grouped(context), ", minimum context ",
              report.min_context, "\n\n", table(rows));
 }
 
-std::string report_json(const EvalReport& report, const Dataset& data) {
+std::string report_json(const EvalReport& report, const Part& part) {
   const EvalResult& first = report.results.front();
   const train::Options& options = first.run->options();
   const std::string& identity = report.data;
@@ -68,7 +69,9 @@ std::string report_json(const EvalReport& report, const Dataset& data) {
   }
   const Json json{{"lacuna", version_number()},
                   {"run", report.folder},
-                  {"split", split_name(report.split)},
+                  {"split", report.part},
+                  {"unit", first.run->medium().unit().name},
+                  {"symbols_per_unit", first.run->medium().unit().symbols},
                   {"min_context", report.min_context},
                   {"context", first.run->model().config().context},
                   {"positions", first.evaluation.positions},
@@ -79,7 +82,7 @@ std::string report_json(const EvalReport& report, const Dataset& data) {
                     {"hash", identity.substr(0, colon)},
                     {"size", parse_count(identity.substr(colon + 1))},
                     {"trained_on", json_of(report.trained_data)}}},
-                  {"floor_bits", json_of(data.floor_bits(report.split))},
+                  {"floor_bits", json_of(part.floor_bits())},
                   {"precision", options.train.precision},
                   {"weights", weights}};
   // A path may hold any bytes, a JSON text only UTF-8.

@@ -20,7 +20,7 @@ struct EvalResult {
 
 struct EvalReport {
   std::string folder;  // of the run or checkpoint
-  Split split;
+  std::string part;    // by name
   int64_t min_context;
   std::vector<EvalResult> results;          // of one model, on the same windows
   std::string data;                         // identity
@@ -29,6 +29,6 @@ struct EvalReport {
 
 /// There is at least one result.
 std::string report_text(const EvalReport& report, const Dataset& data);
-std::string report_json(const EvalReport& report, const Dataset& data);
+std::string report_json(const EvalReport& report, const Part& part);
 
 }  // namespace lacuna::cli

@@ -2,7 +2,7 @@
 
 #include "lacuna/base/names.h"
 #include "lacuna/cli/command.h"
-#include "lacuna/data/dataset.h"
+#include "lacuna/data/format.h"
 #include "lacuna/optim/optimizer.h"
 #include "lacuna/sparse/pattern.h"
 

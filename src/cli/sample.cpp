@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <utility>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -71,13 +72,14 @@ class TextOutput {
 // Collects the samples that are drawn at once and prints each in whole.
 class SampleSheets {
  public:
-  SampleSheets(const std::string& prompt, const train::SampleConfig& config)
-      : prompt_(prompt), config_(config) {}
+  SampleSheets(const Medium& medium, const std::string& prompt, const train::SampleConfig& config)
+      : medium_(medium), prompt_(prompt), config_(config) {}
 
   void add(int64_t sample, int32_t symbol) {
     if (sample >= first_ + config_.batch) finish();
     texts_.resize(std::max(texts_.size(), static_cast<size_t>(sample - first_ + 1)));
-    texts_[static_cast<size_t>(sample - first_)] += static_cast<char>(symbol);
+    std::string& text = texts_[static_cast<size_t>(sample - first_)];
+    text += medium_.printed(symbol, text.empty() && prompt_.empty());
   }
   void finish() {
     for (size_t i = 0; i < texts_.size(); ++i) {
@@ -94,6 +96,7 @@ class SampleSheets {
   }
 
  private:
+  const Medium& medium_;
   const std::string& prompt_;
   const train::SampleConfig& config_;
   TextOutput output_;
@@ -108,7 +111,7 @@ void run_sample(const Parsed& parsed, const Stop& stop) {
                       [&] { leave_if(stop); });
   const std::vector<int32_t> prompt = symbols_of(text, parsed, run.model().config().vocabulary);
   if (config.count > 1) {
-    SampleSheets sheets(text, config);
+    SampleSheets sheets(run.medium(), text, config);
     train::sample(run.queue(), run.model(), prompt, config,
                   {[&](int64_t sample, int32_t symbol) { sheets.add(sample, symbol); }, stop});
     return sheets.finish();
@@ -116,8 +119,9 @@ void run_sample(const Parsed& parsed, const Stop& stop) {
   TextOutput output;
   output.write(text);
   std::fflush(stdout);
+  bool first = text.empty();
   const auto print = [&](int64_t, int32_t symbol) {
-    output.write({static_cast<char>(symbol)});
+    output.write(run.medium().printed(symbol, std::exchange(first, false)));
     std::fflush(stdout);
   };
   train::sample(run.queue(), run.model(), prompt, config, {print, stop});

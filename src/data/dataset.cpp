@@ -2,49 +2,10 @@
 
 #include "lacuna/base/names.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/format.h"
 #include "lacuna/data/split.h"
 
 namespace lacuna {
-
-#define LACUNA_DATASET(identifier, name, description) \
-  std::unique_ptr<Dataset> make_##identifier(const DatasetConfig& config);
-#include "datasets.def"
-#undef LACUNA_DATASET
-
-namespace {
-
-struct Entry {
-  const char* name;
-  const char* description;
-  std::unique_ptr<Dataset> (*make)(const DatasetConfig& config);
-};
-
-constexpr Entry kFormats[] = {
-#define LACUNA_DATASET(identifier, name, description) {name, description, make_##identifier},
-#include "datasets.def"
-#undef LACUNA_DATASET
-};
-
-const Entry& format_called(const std::string& format) {
-  std::vector<std::string> names;
-  for (const Entry& entry : kFormats) {
-    if (format == entry.name) return entry;
-    names.emplace_back(entry.name);
-  }
-  if (!nearest_name(format, names).empty()) {
-    throw unknown_name(ErrorKind::kConfig, "data.format", "dataset format", format, names);
-  }
-  // Configurations may name formats that are still to come.
-  std::vector<std::string> known;
-  for (const Entry& entry : kFormats) {
-    known.push_back(str(entry.name, " (", entry.description, ")"));
-  }
-  throw Error(ErrorKind::kConfig, "data.format",
-              "this lacuna has no dataset format '" + format + "' yet",
-              "It has " + join(known, " and "));
-}
-
-}  // namespace
 
 const char* split_name(Split split) {
   switch (split) {
@@ -58,29 +19,75 @@ const char* split_name(Split split) {
   return "unknown";
 }
 
-void Dataset::read(Split split, int64_t begin, int64_t count, int32_t* out) const {
-  const int64_t symbols = size(split);
+void Part::read(int64_t begin, int64_t count, int32_t* out) const {
+  const int64_t symbols = size();
   if (begin < 0 || count < 0 || begin > symbols || count > symbols - begin) {
-    throw Error(ErrorKind::kInternal, "Dataset::read",
-                str("asked for ", count, " symbols from ", begin, " on, but '", split_name(split),
-                    "' has ", symbols));
+    throw Error(ErrorKind::kInternal, "Part::read",
+                str("asked for ", count, " symbols from ", begin, " on, but there are ", symbols));
   }
-  do_read(split, begin, count, out);
+  if (count > 0) do_read(begin, count, out);
 }
 
+std::unique_ptr<Part> empty_part() {
+  class Empty final : public Part {
+   public:
+    int64_t size() const override { return 0; }
+
+   private:
+    void do_read(int64_t, int64_t, int32_t*) const override {}
+  };
+  return std::make_unique<Empty>();
+}
+
+Dataset::Dataset(std::unique_ptr<Medium> medium, Parts parts)
+    : medium_(std::move(medium)), parts_(std::move(parts)) {
+  require(!parts_.valid.empty(), "Dataset", "a data set has a validation set, if an empty one");
+}
+
+std::vector<Dataset::NamedPart> Dataset::parts() const {
+  std::vector<NamedPart> all{{split_name(Split::kTrain), parts_.train.get()}};
+  for (const ValidationSet& set : parts_.valid) all.push_back({set.name, set.part.get()});
+  all.push_back({split_name(Split::kTest), parts_.test.get()});
+  return all;
+}
+
+const Part& Dataset::part(Split split) const {
+  if (split == Split::kValid) return *parts_.valid.front().part;
+  return split == Split::kTrain ? *parts_.train : *parts_.test;
+}
+
+const Part& Dataset::part(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const auto& [known, part] : parts()) {
+    if (name == known) return *part;
+    names.push_back(known);
+  }
+  throw unknown_name(ErrorKind::kUsage, "--split", "part", name, names);
+}
+
+namespace {
+
+// With the defaults of the format's own options.
+DatasetConfig complete(DatasetConfig config, const DatasetFormat& format) {
+  for (const FormatOption& option : format.options) (void)config.values.at(option);
+  return config;
+}
+
+}  // namespace
+
 void check_dataset(const DatasetConfig& config) {
-  (void)format_called(config.format);
-  (void)parse_split(config.split, int64_t{1} << 60);  // more than any counts
+  (void)medium_of(config);
+  if (!config.split.empty()) (void)parse_split(config.split, int64_t{1} << 60);  // more than any
+}
+
+std::unique_ptr<Medium> medium_of(const DatasetConfig& config) {
+  const DatasetFormat& format = format_called(config.format);
+  return format.medium(complete(config, format).values);
 }
 
 std::unique_ptr<Dataset> open_dataset(const DatasetConfig& config) {
-  return format_called(config.format).make(config);
-}
-
-std::vector<DatasetFormat> dataset_formats() {
-  std::vector<DatasetFormat> formats;
-  for (const Entry& entry : kFormats) formats.push_back({entry.name, entry.description});
-  return formats;
+  const DatasetFormat& format = format_called(config.format);
+  return format.open(complete(config, format));
 }
 
 }  // namespace lacuna

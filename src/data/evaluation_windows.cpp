@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/rng.h"
 #include "lacuna/base/text.h"
 
 namespace lacuna {
@@ -25,6 +26,42 @@ std::vector<EvaluationWindow> evaluation_windows(int64_t symbols, int64_t window
     scored = begin + length;
   }
   return windows;
+}
+
+std::vector<EvaluationWindow> evaluation_windows(const Part& part, const WindowGrid& grid,
+                                                 int64_t window, int64_t min_context) {
+  if (min_context % grid.alignment != 0) {
+    throw Error(ErrorKind::kConfig, "minimum context",
+                str(min_context, " is not a multiple of ", grid.alignment,
+                    ", where the windows of this data set begin"));
+  }
+  if (!part.records_apart()) return evaluation_windows(part.size(), window, min_context);
+  std::vector<EvaluationWindow> windows;
+  for (int64_t record = 0; record < part.records(); ++record) {
+    const int64_t begin = part.record_begin(record);
+    for (EvaluationWindow in :
+         evaluation_windows(part.record_begin(record + 1) - begin, window, min_context)) {
+      in.begin += begin;
+      windows.push_back(in);
+    }
+  }
+  return windows;
+}
+
+std::vector<EvaluationWindow> spread_windows(const std::vector<EvaluationWindow>& windows,
+                                             int64_t count, uint64_t seed) {
+  const auto all = static_cast<int64_t>(windows.size());
+  if (count >= all) return windows;
+  std::vector<EvaluationWindow> chosen;
+  const PhiloxKey key = random_key(seed, RandomUse::kEvaluation, 0);
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t begin = all * i / count, end = all * (i + 1) / count;
+    const PhiloxCounter words = random_words(key, static_cast<uint64_t>(i), 0, 0);
+    const auto offset =
+        static_cast<int64_t>(uniform_double(words[0], words[1]) * static_cast<double>(end - begin));
+    chosen.push_back(windows[static_cast<size_t>(begin + std::min(offset, end - begin - 1))]);
+  }
+  return chosen;
 }
 
 }  // namespace lacuna

@@ -19,26 +19,35 @@ constexpr uint32_t kOrderDraw = 1;
 
 }  // namespace
 
-SampleOrder::SampleOrder(int64_t symbols, int64_t window, uint64_t seed, bool shift)
-    : window_(window), seed_(seed) {
+SampleOrder::SampleOrder(int64_t symbols, const std::vector<int64_t>& stretches, int64_t window,
+                         uint64_t seed, const WindowGrid& grid)
+    : window_(window), alignment_(grid.alignment), seed_(seed) {
   require(window > 0, "SampleOrder", "a window has at least one symbol");
-  if (symbols < window) {
+  for (size_t i = 0; i < stretches.size(); ++i) {
+    const int64_t size = (i + 1 < stretches.size() ? stretches[i + 1] : symbols) - stretches[i];
+    if (size < window) continue;
+    const int64_t windows =
+        grid.shifted ? std::max<int64_t>(1, (size - window + 1) / window) : size / window;
+    const int64_t room = grid.shifted ? std::min(window, size - windows * window + 1) : 1;
+    stretches_.push_back({stretches[i], windows_, (room + alignment_ - 1) / alignment_});
+    windows_ += windows;
+  }
+  if (windows_ == 0) {
     throw Error(ErrorKind::kData, "training data",
                 "one sample needs " + grouped(window) + " symbols, but the part has only " +
                     grouped(symbols),
                 "Lower model.context or give more data");
   }
-  windows_ = shift ? std::max<int64_t>(1, (symbols - window + 1) / window) : symbols / window;
-  offsets_ = shift ? std::min(window, symbols - windows_ * window + 1) : 1;
   const auto bits = static_cast<uint32_t>(std::bit_width(static_cast<uint64_t>(windows_ - 1)));
   half_bits_ = (bits + 1) / 2;
 }
 
-int64_t SampleOrder::offset(PhiloxKey key) const {
-  const PhiloxCounter words = philox4x32({kOffsetDraw, 0, 0, 0}, key);
-  // The remainder of 64 random bits favours small offsets by at most offsets_ / 2^64.
+int64_t SampleOrder::offset(PhiloxKey key, size_t stretch) const {
+  const PhiloxCounter words = philox4x32({kOffsetDraw, static_cast<uint32_t>(stretch), 0, 0}, key);
+  // The remainder of 64 random bits favours small offsets by at most their number / 2^64.
   const uint64_t word = (uint64_t{words[0]} << 32) | words[1];
-  return static_cast<int64_t>(word % static_cast<uint64_t>(offsets_));
+  return static_cast<int64_t>(word % static_cast<uint64_t>(stretches_[stretch].offsets)) *
+         alignment_;
 }
 
 /// A balanced Feistel network on 2^(2 * half_bits) values, walked along its cycle until it falls
@@ -63,14 +72,20 @@ int64_t SampleOrder::permuted(PhiloxKey key, int64_t index) const {
 int64_t SampleOrder::begin(uint64_t sample) const {
   const auto windows = static_cast<uint64_t>(windows_);
   const PhiloxKey key = random_key(seed_, RandomUse::kOrder, sample / windows);
-  return offset(key) + permuted(key, static_cast<int64_t>(sample % windows)) * window_;
+  const int64_t window = permuted(key, static_cast<int64_t>(sample % windows));
+  const auto after = std::upper_bound(
+      stretches_.begin(), stretches_.end(), window,
+      [](int64_t wanted, const Stretch& stretch) { return wanted < stretch.window; });
+  const auto stretch = static_cast<size_t>(after - stretches_.begin() - 1);
+  const Stretch& in = stretches_[stretch];
+  return in.begin + offset(key, stretch) + (window - in.window) * window_;
 }
 
-void read_samples(const Dataset& dataset, Split split, const SampleOrder& order,
-                  uint64_t first_sample, int64_t count, int32_t* out) {
+void read_samples(const Part& part, const SampleOrder& order, uint64_t first_sample, int64_t count,
+                  int32_t* out) {
   for (int64_t i = 0; i < count; ++i) {
-    dataset.read(split, order.begin(first_sample + static_cast<uint64_t>(i)), order.window(),
-                 out + i * order.window());
+    part.read(order.begin(first_sample + static_cast<uint64_t>(i)), order.window(),
+              out + i * order.window());
   }
 }
 

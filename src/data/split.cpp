@@ -19,10 +19,10 @@ Error bad_split(const std::string& text, const std::string& message) {
                "Give shares such as '0.9 / 0.05 / 0.05' or counts such as '90M / 5M / 5M'");
 }
 
-enum class Unit { kEither, kShare, kCount };
+enum class Kind { kEither, kShare, kCount };
 
 struct Number {
-  Unit unit;
+  Kind kind;
   double share;
   int64_t count;
 };
@@ -31,7 +31,7 @@ Number parse_share(const std::string& text, const std::string& part, double valu
   if (!(value >= 0 && value <= 1)) {
     throw bad_split(text, "'" + part + "' is no share from 0 to 1");
   }
-  return {Unit::kShare, value, 0};
+  return {Kind::kShare, value, 0};
 }
 
 Number parse_number(const std::string& text, const std::string& part) {
@@ -40,7 +40,7 @@ Number parse_number(const std::string& text, const std::string& part) {
   const auto [stop, status] = std::from_chars(part.data(), end, value);
   const bool bare = status == std::errc() && stop == end;
   if (bare && (value == 0 || value == 1) && part.find('.') == std::string::npos) {
-    return {Unit::kEither, value, static_cast<int64_t>(value)};
+    return {Kind::kEither, value, static_cast<int64_t>(value)};
   }
   if (bare && (part.find('.') != std::string::npos || std::abs(value) < 1)) {
     return parse_share(text, part, value);
@@ -48,7 +48,7 @@ Number parse_number(const std::string& text, const std::string& part) {
   try {
     const int64_t count = parse_count(part);
     if (count < 0) throw bad_split(text, "'" + part + "' is negative");
-    return {Unit::kCount, 0, count};
+    return {Kind::kCount, 0, count};
   } catch (const std::invalid_argument&) {
     throw bad_split(text, "'" + part + "' is neither a share nor a whole count");
   }
@@ -79,8 +79,8 @@ SplitBounds cut_by_shares(const std::string& text, const std::vector<Number>& nu
 }
 
 SplitBounds cut_by_counts(const std::string& text, const std::vector<Number>& numbers,
-                          int64_t symbols) {
-  SplitBounds split;
+                          int64_t symbols, const std::string& noun) {
+  SplitBounds split{.counts = true};
   int64_t sum = 0;  // at most three times the 9e15 of parse_count
   for (size_t i = 0; i < 3; ++i) {
     if (i < numbers.size()) sum += numbers[i].count;
@@ -88,26 +88,26 @@ SplitBounds cut_by_counts(const std::string& text, const std::vector<Number>& nu
   }
   if (sum > symbols) {
     throw bad_split(text, "the counts sum to " + grouped(sum) + ", but the data has " +
-                              grouped(symbols) + " symbols");
+                              grouped(symbols) + " " + noun);
   }
   return split;
 }
 
 }  // namespace
 
-SplitBounds parse_split(const std::string& text, int64_t symbols) {
+SplitBounds parse_split(const std::string& text, int64_t size, const std::string& noun) {
   std::vector<Number> numbers;
   bool shares = false, counts = false;
   for (const std::string& part : split(text, '/')) {
     numbers.push_back(parse_number(text, std::string(trimmed(part))));
-    shares = shares || numbers.back().unit == Unit::kShare;
-    counts = counts || numbers.back().unit == Unit::kCount;
+    shares = shares || numbers.back().kind == Kind::kShare;
+    counts = counts || numbers.back().kind == Kind::kCount;
   }
   if (numbers.size() < 2 || numbers.size() > 3) {
     throw bad_split(text, str("there are ", numbers.size(), " parts, expected two or three"));
   }
   if (shares && counts) throw bad_split(text, "shares and counts are mixed");
-  return counts ? cut_by_counts(text, numbers, symbols) : cut_by_shares(text, numbers, symbols);
+  return counts ? cut_by_counts(text, numbers, size, noun) : cut_by_shares(text, numbers, size);
 }
 
 }  // namespace lacuna

@@ -8,6 +8,8 @@
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/format.h"
+#include "option_table.h"
 #include "toml.h"
 
 namespace lacuna::train {
@@ -27,22 +29,31 @@ Overloaded(Bodies...) -> Overloaded<Bodies...>;
               hint);
 }
 
-const OptionEntry& entry_called(const std::string& name, const std::string& place) {
+// The format that has an option of this name for its own.
+std::string format_with(const std::string& name) {
+  for (const DatasetFormat& format : dataset_formats()) {
+    for (const FormatOption& option : format.options) {
+      if (name == "data." + option.key) return format.name;
+    }
+  }
+  return "";
+}
+
+const OptionEntry& entry_called(const std::vector<OptionEntry>& table, const std::string& name,
+                                const std::string& place) {
   std::vector<std::string> names;
-  for (const OptionEntry& entry : option_table()) {
+  for (const OptionEntry& entry : table) {
     if (entry.name == name) return entry;
     names.push_back(entry.name);
+  }
+  if (const std::string format = format_with(name); !format.empty()) {
+    fail(place, name, "is an option of the format " + format + ", which data.format does not name",
+         "");
   }
   const std::string nearest = nearest_name(name, names);
   throw Error(
       ErrorKind::kConfig, place, "there is no option '" + name + "'",
       nearest.empty() ? "`lacuna list options` names all" : "Did you mean '" + nearest + "'?");
-}
-
-const char* type_text(const OptionPointer& value) {
-  const char* names[] = {"a whole number", "a number", "a string", "a list of strings",
-                         "a list of whole numbers"};
-  return names[value.index()];
 }
 
 // The elements of an array, or a lone value as a list of one.
@@ -81,12 +92,6 @@ std::string repeated_hint(const OptionPointer& value) {
   }
   if (std::holds_alternative<std::vector<int64_t>*>(value)) return "Write a list as '[1, 2]'";
   return "Give it once";
-}
-
-// All digits, and whole numbers without a point.
-std::string bound_text(double bound) {
-  const bool whole = std::abs(bound) < 1e18 && bound == std::floor(bound);
-  return whole ? std::to_string(static_cast<int64_t>(bound)) : exact(bound);
 }
 
 // " between 0 and 10", for what is bounded.
@@ -213,36 +218,17 @@ std::string value_text(const OptionPointer& value) {
                     value);
 }
 
-}  // namespace
-
-const std::vector<OptionEntry>& option_table() {
-  static const std::vector<OptionEntry> table = [] {
-    std::vector<OptionEntry> entries;
-#define LACUNA_SECTION(name, help)           \
-  {                                          \
-    constexpr auto section = &Options::name; \
-    const std::string prefix = #name ".", section_help = help;
-#define LACUNA_OPTION(type, key, initial, check, resume, help)                   \
-  entries.push_back({prefix + #key, section_help, help, check, OnResume::resume, \
-                     [](Options& o) -> OptionPointer { return &(o.*section).key; }});
-#define LACUNA_SECTION_END(name) }
-#include "lacuna/train/options.def"
-#undef LACUNA_SECTION
-#undef LACUNA_OPTION
-#undef LACUNA_SECTION_END
-    return entries;
-  }();
-  return table;
+// Runs of lacuna 0.1.0 recorded the options of the format echo as data.echo_*, also where they read
+// another format.
+std::string name_today(const std::string& name, const std::string& format) {
+  const std::string old = "data.echo_";
+  if (!name.starts_with(old)) return name;
+  return format == "echo" ? "data." + name.substr(old.size()) : "";
 }
 
-Options read_options(const std::string& path, const std::vector<Override>& overrides) {
-  return parse_options(read_text(path), path, overrides);
-}
-
-Options parse_options(const std::string& toml, const std::string& path,
-                      const std::vector<Override>& overrides) {
-  Options options;
-  for (const auto& [section, content] : parse(toml, path)) {
+void read_file(const toml::table& file, const std::string& path,
+               const std::vector<OptionEntry>& table, Options& options) {
+  for (const auto& [section, content] : file) {
     const std::string place = str(path, ":", content.source().begin.line);
     if (!content.is_table()) {
       throw Error(ErrorKind::kConfig, place, str("'", section.str(), "' stands outside a section"),
@@ -250,13 +236,18 @@ Options parse_options(const std::string& toml, const std::string& path,
     }
     for (const auto& [key, node] : *content.as_table()) {
       const std::string line = str(path, ":", node.source().begin.line);
-      assign(options, entry_called(str(section.str(), ".", key.str()), line), node, line);
+      const std::string name = name_today(str(section.str(), ".", key.str()), options.data.format);
+      if (!name.empty()) assign(options, entry_called(table, name, line), node, line);
     }
   }
+}
+
+void read_overrides(const std::vector<Override>& overrides, const std::vector<OptionEntry>& table,
+                    Options& options) {
   std::set<std::string> given;
   for (const auto& [name, text] : overrides) {
     const std::string place = "--" + name;
-    const OptionEntry& entry = entry_called(name, place);
+    const OptionEntry& entry = entry_called(table, name, place);
     const OptionPointer target = entry.at(options);
     if (!given.insert(name).second) fail(place, name, "is given twice", repeated_hint(target));
     const bool quoted = text.starts_with('"');
@@ -266,12 +257,32 @@ Options parse_options(const std::string& toml, const std::string& path,
     const toml::table word = literal ? toml::table{{"value", text}} : parse_word(text);
     assign(options, entry, *word.get("value"), place);
   }
+}
+
+}  // namespace
+
+Options read_options(const std::string& path, const std::vector<Override>& overrides) {
+  return parse_options(read_text(path), path, overrides);
+}
+
+Options parse_options(const std::string& toml, const std::string& path,
+                      const std::vector<Override>& overrides) {
+  Options options;
+  const toml::table file = parse(toml, path);
+  options.data.format = file["data"]["format"].value_or(options.data.format);
+  for (const auto& [name, text] : overrides) {
+    if (name == "data.format") options.data.format = text;
+  }
+  const std::vector<OptionEntry> table = option_table(options);
+  for (const OptionEntry& entry : table) (void)entry.at(options);  // the format's defaults
+  read_file(file, path, table, options);
+  read_overrides(overrides, table, options);
   return options;
 }
 
 void check_resumable(const Options& before, const Options& now) {
   Options old_values = before, new_values = now;
-  for (const OptionEntry& entry : option_table()) {
+  for (const OptionEntry& entry : option_table(now)) {
     const std::string old_text = value_text(entry.at(old_values));
     const std::string new_text = value_text(entry.at(new_values));
     if (entry.on_resume == OnResume::kFree || old_text == new_text) continue;
@@ -289,7 +300,7 @@ std::string option_text(const OptionEntry& entry, const Options& options) {
 std::string to_toml(const Options& options) {
   Options copy = options;
   std::string text, section;
-  for (const OptionEntry& entry : option_table()) {
+  for (const OptionEntry& entry : option_table(options)) {
     const std::vector<std::string> name = split(entry.name, '.');
     if (name[0] != section) {
       text += (section.empty() ? "[" : "\n[") + name[0] + "]\n";
@@ -312,35 +323,6 @@ bool is_resolved(const std::string& toml) {
   } catch (const toml::parse_error&) {
     return false;
   }
-}
-
-std::string options_markdown() {
-  std::string text =
-      "# Options\n\n"
-      "Each option is a key of a TOML file (`layers = 4` under `[model]`) and a flag of `lacuna "
-      "train` (`--model.layers 4`).\nThis page is written by `lacuna list options`; a test keeps "
-      "it "
-      "current.\n";
-  std::string section;
-  Options defaults;
-  for (const OptionEntry& entry : option_table()) {
-    const std::string heading = split(entry.name, '.')[0];
-    if (heading != section) {
-      text += "\n## [" + heading + "] " + entry.section_help +
-              "\n\n| option | default | allowed | on resume | meaning |\n|---|---|---|---|---|\n";
-      section = heading;
-    }
-    const OptionPointer value = entry.at(defaults);
-    std::string allowed = type_text(value);
-    if (entry.check.low != 0 || entry.check.high != 0) {
-      allowed += str(", ", bound_text(entry.check.low), " to ", bound_text(entry.check.high));
-    }
-    if (entry.check.words[0] != '\0') allowed = join(split(entry.check.words, '|'), " or ");
-    text += "| `" + entry.name + "` | `" + value_text(value) + "` | " + allowed + " | " +
-            (entry.on_resume == OnResume::kFree ? "may change" : "kept") + " | " + entry.help +
-            " |\n";
-  }
-  return text;
 }
 
 }  // namespace lacuna::train

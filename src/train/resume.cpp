@@ -4,6 +4,7 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/records.h"
 #include "lacuna/data/source_files.h"
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/saved_run.h"
@@ -96,7 +97,7 @@ std::string rate_jump(const Options& before, const Options& now, const StepSize&
 
 void check_data_stays(const Options& options, const RunFolder& folder) {
   if (folder.files().empty()) return;
-  for (const std::string& path : options.data.paths) {
+  for (const std::string& path : data_paths(dataset_config(options))) {
     std::vector<std::string> sources;
     try {
       sources = source_files({path}, options.data.suffixes, folder.path()).files;

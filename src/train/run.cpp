@@ -20,6 +20,7 @@
 #include "lacuna/train/trainer.h"
 #include "lacuna/train/weights.h"
 #include "resume.h"
+#include "run_evaluation.h"
 #include "run_progress.h"
 #include "run_samples.h"
 #include "run_summary.h"
@@ -43,13 +44,14 @@ class Run {
         config_(to_toml(options)),
         trainer_(options, data),
         step_size_(trainer_.step_size()),
-        plan_(run_plan(options, step_size_, data.size(Split::kValid))),
+        plan_(run_plan(options, step_size_,
+                       evaluated_symbols(options, data, options.train.evaluate_limit))),
         retention_{options.checkpoint.keep_last, parse_length(options.checkpoint.keep_every,
                                                               step_size_, "checkpoint.keep_every")},
         writer_(CheckpointFolder(folder.checkpoints()), retention_),
         patience_(options.train.patience),
         display_(options.train.log_every) {
-    check_patience(options, step_size_, data.size(Split::kValid));
+    check_patience(options, step_size_, has_validation());
   }
 
   Trainer& trainer() { return trainer_; }
@@ -85,15 +87,21 @@ class Run {
     with_gpu_faults([this] {
       const double peak = matrix_rate(trainer_.queue(), trainer_.model().dtype());
       begin_ = Clock::now();
-      progress_.emplace(trainer_, plan_, display_, peak);
+      progress_.emplace(trainer_, data_.medium().unit(), plan_, display_, peak);
     });
   }
 
   // Does the first step, if one comes next, before anything in the folder is touched: a run that
-  // cannot do it, for want of memory or otherwise, replaces none.
+  // cannot do it, for want of memory or otherwise, replaces none. Before the first step of all,
+  // train.evaluate_first evaluates.
   void try_first_step() {
     if (at_end() || evaluation_due_) return;
     with_gpu_faults([this] {
+      const bool first = trainer_.steps_done() == 0;
+      if (first && options_.train.evaluate_first == "yes" && has_validation()) {
+        untrained_ = evaluate(options_.train.evaluate_limit);
+      }
+      if (stop_()) return;
       trainer_.begin_step();
       trainer_.queue().wait();
     });
@@ -117,6 +125,7 @@ class Run {
   void train_to_the_end() {
     record_start(folder_, data_, data_identity_, trainer_);
     metrics_.emplace(folder_, begin_);
+    if (untrained_) report(*untrained_, 0);
     std::exception_ptr failure;
     try {
       train_steps();
@@ -155,6 +164,7 @@ class Run {
     }
   }
 
+  bool has_validation() const { return evaluated_symbols(options_, data_, 0) > 0; }
   bool out_of_patience() const { return patience_ > 0 && since_best_ >= patience_; }
   bool at_end() const {
     return trainer_.steps_done() >= trainer_.steps_total() || out_of_patience();
@@ -178,35 +188,41 @@ class Run {
     }
   }
 
-  // Whether the weights are the best so far. An evaluation that is not made to its end leaves no
-  // trace but that it is due.
+  // Whether the weights are the best so far, which evaluations of one size tell by the first
+  // validation set. One that is not made to its end leaves no trace but that it is due.
   bool evaluate() {
-    evaluation_due_ = data_.size(Split::kValid) > 0;  // also when the data cannot be read
+    const int64_t limit = options_.train.evaluate_limit;
+    evaluation_due_ = has_validation();  // also when the data cannot be read
     if (!evaluation_due_) return false;
-    std::vector<Weights> all{Weights::kRaw};
-    if (trainer_.has_average()) all.push_back(Weights::kAverage);
-    std::vector<std::pair<Weights, Evaluation>> results;
-    bool complete = true;
+    EvaluationRound round = evaluate(limit);
+    const double bits = round.judged_bits;
+    if (round.complete && limit > 0 && is_last(bits)) round = evaluate(0);
+    evaluation_due_ = !round.complete;
+    if (evaluation_due_) return false;
+    report(round, trainer_.steps_done());
+    return judge(bits);
+  }
+
+  EvaluationRound evaluate(int64_t limit) {
     progress_->begin(Chore::kEvaluation);
-    for (const Weights weights : all) {
-      const auto counted = [&](int64_t done, int64_t windows) {
-        progress_->counted(static_cast<int64_t>(results.size()) * windows + done,
-                           static_cast<int64_t>(all.size()) * windows);
-      };
-      results.emplace_back(weights, trainer_.evaluate(Split::kValid, weights, stop_, counted));
-      complete = complete && results.back().second.complete;
-    }
-    evaluation_due_ = !complete;
-    for (const auto& [weights, result] : results) {
-      if (complete) report(weights, result);
-    }
-    progress_->end(complete);
-    return complete && judge(results.back().second.bits);
+    const auto counted = [this](int64_t done, int64_t all) { progress_->counted(done, all); };
+    const EvaluationRound round = evaluate_all(trainer_, data_, limit, stop_, counted);
+    progress_->end(round.complete);
+    return round;
+  }
+
+  // Whether no evaluation comes after the one with these bits.
+  bool is_last(double bits) const {
+    return trainer_.steps_done() >= trainer_.steps_total() ||
+           (patience_ > 0 && !is_best(bits) && since_best_ + 1 >= patience_);
+  }
+  bool is_best(double bits) const {
+    return std::isfinite(bits) && (!best_bits_ || bits < *best_bits_);
   }
 
   // Whether these bits are the best so far; counts how long none were.
   bool judge(double bits) {
-    const bool best = std::isfinite(bits) && (!best_bits_ || bits < *best_bits_);
+    const bool best = is_best(bits);
     since_best_ = best ? 0 : since_best_ + 1;
     if (best) best_bits_ = bits;
     if (out_of_patience()) {
@@ -218,10 +234,11 @@ class Run {
     return best;
   }
 
-  void report(Weights weights, const Evaluation& result) {
-    log_info(
-        evaluation_line(trainer_.steps_done(), weights, result, data_.floor_bits(result.split)));
-    metrics_->add_evaluation(trainer_.steps_done(), weights, result, data_identity_);
+  void report(const EvaluationRound& round, int64_t step) {
+    for (const EvaluationRound::Result& result : round.results) {
+      log_info(evaluation_line(step, result, data_.medium().unit()));
+      metrics_->add_evaluation(step, result.weights, result.evaluation, data_identity_);
+    }
   }
 
   // A sample that cannot be written must not end a run; the next step on a failed device would.
@@ -315,6 +332,7 @@ class Run {
   std::optional<int64_t> diverged_at_;  // the step that was one skipped step too many
   int64_t saved_step_ = -1;             // of the last checkpoint that was begun
   bool evaluation_due_ = false;
+  std::optional<EvaluationRound> untrained_;  // before the first step
 };
 
 // The identity of the data; nothing once `stop` has become true while the data was read.
@@ -338,7 +356,8 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
   std::optional<FolderLock> lock;  // from before the checkpoint is chosen
   if (folder.has_run()) lock.emplace(folder.path());
   const auto [checkpoint, own] = choose_start(request, folder);
-  const std::unique_ptr<Dataset> data = resolve(options);
+  resolve(options);
+  const std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
   check_data_stays(options, folder);
   if (!checkpoint.empty()) {
     check_resumable(read_options(checkpoint + "/config.toml", {}), options);

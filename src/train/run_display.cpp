@@ -28,7 +28,7 @@ std::vector<Field> fields_of(const DisplayLine& line) {
   add(line.total > 0, 0, str("step ", line.step, "/", line.total));
   add(!line.doing.empty(), 1, line.doing);
   add(!line.place.empty(), 5, line.place);
-  add(line.bits.has_value(), 3, str("loss ", fixed(line.bits.value_or(0), 4), " bits"));
+  add(line.bits.has_value(), 3, str("loss ", fixed(line.bits.value_or(0), 4), ' ', line.unit));
   add(line.tokens_per_second > 0, 4,
       grouped(static_cast<int64_t>(line.tokens_per_second)) + " tokens/s");
   add(line.seconds_left.has_value(), 2, "ETA " + human_seconds(line.seconds_left.value_or(0)));

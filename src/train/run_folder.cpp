@@ -27,7 +27,7 @@ namespace {
 constexpr const char* kEventPrefix = "events.out.tfevents.";
 constexpr const char* kEventSuffix = ".lacuna";
 constexpr std::string_view kSamplePrefix = "step-";
-constexpr std::string_view kSampleSuffix = ".txt";
+constexpr std::string_view kSampleSuffixes[] = {".txt", ".png", ".wav"};
 
 bool exists(const std::string& path) {
   std::error_code ignored;
@@ -110,8 +110,8 @@ bool RunFolder::is_in_use() const {
   return taken;
 }
 
-std::string RunFolder::sample(int64_t step) const {
-  return str(samples(), "/", kSamplePrefix, step, kSampleSuffix);
+std::string RunFolder::sample(int64_t step, const std::string& suffix) const {
+  return str(samples(), "/", kSamplePrefix, step, suffix);
 }
 
 bool RunFolder::make() const {
@@ -198,8 +198,10 @@ std::vector<std::string> RunFolder::samples_after(int64_t step) const {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(samples(), ignored)) {
     const std::string name = entry.path().filename().string();
-    if (numbered(name, kSamplePrefix, kSampleSuffix).value_or(-1) > step) {
-      files.push_back(entry.path().string());
+    for (const std::string_view suffix : kSampleSuffixes) {
+      if (numbered(name, kSamplePrefix, suffix).value_or(-1) > step) {
+        files.push_back(entry.path().string());
+      }
     }
   }
   return files;

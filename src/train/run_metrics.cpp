@@ -80,11 +80,12 @@ void RunMetrics::add_evaluation(int64_t step, Weights weights, const Evaluation&
   record(JsonLine()
              .add("kind", "evaluation")
              .add("step", step)
-             .add("split", split_name(result.split))
+             .add("split", result.part)
              .add("weights", name_of(weights))
              .add("bits", result.bits)
              .add("positions", result.positions)
              .add("windows", result.windows)
+             .add("windows_in_part", result.windows_in_part)
              .add("min_context", 0)
              .add("data", data));
 }

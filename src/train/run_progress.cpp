@@ -47,10 +47,11 @@ double share_done(const StepProgress& progress, int64_t layers, int64_t micro_ba
                     1.0);
 }
 
-RunProgress::RunProgress(const Trainer& trainer, const RunPlan& plan, RunDisplay& display,
-                         double peak)
+RunProgress::RunProgress(const Trainer& trainer, const Unit& unit, const RunPlan& plan,
+                         RunDisplay& display, double peak)
     : trainer_(trainer),
       display_(display),
+      unit_(unit.bits()),
       layers_(trainer.model().config().layers),
       micro_batches_(trainer.micro_batches()),
       tokens_(static_cast<double>(trainer.step_size().tokens)),
@@ -133,6 +134,7 @@ DisplayLine RunProgress::line() const {
   return {.step = steps_,
           .total = steps_total_,
           .bits = bits_,
+          .unit = unit_,
           .tokens_per_second = step > 0 ? tokens_ / step : 0,
           .share_of_peak = step > 0 ? step_at_peak_ / step : 0,
           .memory = memory_};

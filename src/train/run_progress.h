@@ -20,7 +20,8 @@ double share_done(const StepProgress& progress, int64_t layers, int64_t micro_ba
 class RunProgress {
  public:
   /// Steps go on from here. `peak`: the device's FLOP/s in large matrix products; 0: not known.
-  RunProgress(const Trainer& trainer, const RunPlan& plan, RunDisplay& display, double peak);
+  RunProgress(const Trainer& trainer, const Unit& unit, const RunPlan& plan, RunDisplay& display,
+              double peak);
   ~RunProgress();
   RunProgress(const RunProgress&) = delete;
   RunProgress& operator=(const RunProgress&) = delete;
@@ -47,6 +48,7 @@ class RunProgress {
 
   const Trainer& trainer_;
   RunDisplay& display_;
+  const std::string unit_;  // "bits per byte"
   const int64_t layers_, micro_batches_;
   const double tokens_;        // of a step
   const double step_at_peak_;  // seconds that a step would take at the peak; 0: not known

@@ -175,6 +175,7 @@ RunRecord read_run(const std::string& path, const BetweenPieces& between_pieces)
     read_lines(folder.starts(), between_pieces,
                [&](const Json& line) { run.starts.push_back(start_of(line)); });
   }
+  run.unit = medium_of(run.options)->unit();
   run.samples = read_samples_of(folder.samples());
   const bool complete = !run.starts.empty() && run.last_step() >= run.starts.back().steps_total;
   if (folder.is_in_use()) {

@@ -13,19 +13,15 @@ void write_sample(const RunFolder& folder, const Options& options, Trainer& trai
                   const std::function<bool()>& stop, const Counted& counted) {
   const nn::Transformer& model =
       trainer.model(trainer.has_average() ? Weights::kAverage : Weights::kRaw);
-  const bool bytes = model.config().vocabulary == 256;
-  const SampleConfig config{.length = options.train.sample_length,
-                            .seed = static_cast<uint64_t>(options.train.seed)};
-  std::string text;
+  const std::unique_ptr<Medium> medium = medium_of(options);
+  const int64_t length =
+      medium->sample_size() > 0 ? medium->sample_size() : options.train.sample_length;
+  const SampleConfig config{.length = length, .seed = static_cast<uint64_t>(options.train.seed)};
+  std::vector<int32_t> symbols;
   bool stopped = false;
-  int64_t drawn = 0;
   const auto add = [&](int64_t, int32_t symbol) {
-    if (bytes) {
-      text += static_cast<char>(symbol);
-    } else {
-      text += str(text.empty() ? "" : " ", symbol);
-    }
-    counted(++drawn, config.length);
+    symbols.push_back(symbol);
+    counted(static_cast<int64_t>(symbols.size()), config.length);
   };
   // Its memory is held for this sample only.
   sample(trainer.queue(), model, {}, config, {add, [&] { return stopped = stop(); }});
@@ -35,7 +31,7 @@ void write_sample(const RunFolder& folder, const Options& options, Trainer& trai
   if (failure) {
     throw Error(ErrorKind::kIo, folder.samples(), "cannot make the folder: " + failure.message());
   }
-  write_atomic(folder.sample(trainer.steps_done()), text);
+  write_atomic(folder.sample(trainer.steps_done(), medium->suffix()), medium->file(symbols));
 }
 
 }  // namespace lacuna::train

@@ -8,9 +8,9 @@
 
 namespace lacuna::train {
 
-/// Draws options.train.sample_length symbols without a prompt, from the averaged weights where
-/// there are some, and writes them as samples/step-N.txt: bytes where there are 256 symbols,
-/// numbers otherwise. Nothing is written once `stop()` is true; `counted` is told of each symbol.
+/// Draws a whole sample, or options.train.sample_length symbols, without a prompt, from the
+/// averaged weights where there are some, and writes it as a file of the data's medium, such as
+/// samples/step-N.txt. Nothing is written once `stop()` is true; `counted` is told of each symbol.
 /// The state of the run stays as it is. Throws Error(kIo).
 void write_sample(const RunFolder& folder, const Options& options, Trainer& trainer,
                   const std::function<bool()>& stop, const Counted& counted);

@@ -29,8 +29,10 @@ void record_start(const RunFolder& folder, const Dataset& data, const std::strin
       .add("steps_total", trainer.steps_total())
       .add("tokens_per_step", trainer.step_size().tokens)
       .add("data", data_identity)
-      .add("data_description", data.describe());
-  const std::optional<double> floor = data.floor_bits(Split::kValid);
+      .add("data_description", data.describe())
+      .add("unit", data.medium().unit().name)
+      .add("symbols_per_unit", data.medium().unit().symbols);
+  const std::optional<double> floor = data.valid().front().part->floor_bits();
   if (floor) {
     line.add("floor_bits", *floor);
   } else {

@@ -39,11 +39,15 @@ std::vector<std::string> run_warnings(const Options& options, const Trainer& tra
   return warnings;
 }
 
-std::string evaluation_line(int64_t step, Weights weights, const Evaluation& result,
-                            std::optional<double> floor) {
-  return str("step ", step, "  valid ", fixed(result.bits, 4), " bits per symbol (",
-             name_of(weights), " weights, ", grouped(result.positions),
-             " positions, minimum context 0", floor ? ", floor " + fixed(*floor, 4) : "", ")");
+std::string evaluation_line(int64_t step, const EvaluationRound::Result& result, const Unit& unit) {
+  const auto& [weights, evaluation, floor] = result;
+  const std::string subset = evaluation.limited()
+                                 ? str(", a fixed subset: ", grouped(evaluation.windows), " of ",
+                                       grouped(evaluation.windows_in_part), " windows")
+                                 : "";
+  return str("step ", step, "  ", evaluation.part, ' ', fixed(evaluation.bits, 4), ' ', unit.bits(),
+             " (", name_of(weights), " weights, ", grouped(evaluation.positions), " positions",
+             subset, ", minimum context 0", floor ? ", floor " + fixed(*floor, 4) : "", ")");
 }
 
 std::string last_line(const RunFolder& folder, const RunEnd& end) {

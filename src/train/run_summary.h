@@ -7,6 +7,7 @@
 
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/trainer.h"
+#include "run_evaluation.h"
 
 namespace lacuna::train {
 
@@ -18,9 +19,7 @@ std::vector<std::string> run_summary(const Dataset& data, Trainer& trainer,
 /// outlasts the run.
 std::vector<std::string> run_warnings(const Options& options, const Trainer& trainer);
 
-/// `floor` as the data knows it.
-std::string evaluation_line(int64_t step, Weights weights, const Evaluation& result,
-                            std::optional<double> floor);
+std::string evaluation_line(int64_t step, const EvaluationRound::Result& result, const Unit& unit);
 
 struct RunEnd {
   int64_t steps = 0;            // done

@@ -88,7 +88,6 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
     : options_((check_saved(folder), read_options(RunFolder(folder).config(), overrides))),
       queue_(make_queue(options_)) {
   weights_file_ = weights_in(folder, raw, between_pieces);
-  // The vocabulary is not an option: the token table has a row for every symbol.
   const SafetensorsFile file(weights_file_);
   const TensorRecord& table = file.find("embedding.token");
   if (table.shape.size() != 2 || table.shape[0] < 1) {
@@ -96,8 +95,13 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
                 "The weights are of another model than the configuration");
   }
   step_ = step_of(file);
-  const int64_t vocabulary = table.shape[0];
-  const nn::ModelConfig config = model_config(options_, vocabulary);
+  medium_ = medium_of(options_);
+  if (table.shape[0] != medium_->vocabulary()) {
+    throw Error(
+        ErrorKind::kConfig, "data.format",
+        str("the data has ", medium_->vocabulary(), " symbols, the model ", table.shape[0]));
+  }
+  const nn::ModelConfig config = model_config(options_, *medium_);
   check_supported(config, 1, queue_);
   parameters_ = std::make_unique<nn::ParameterStore>(queue_, parameter_specs(config),
                                                      storage_type(options_, queue_), false);

@@ -4,6 +4,7 @@
 #include "lacuna/base/log.h"
 #include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/records.h"
 #include "lacuna/kernels/gpu_limits.h"
 #include "lacuna/kernels/launch.h"
 #include "lacuna/tensor/gpus.h"
@@ -13,19 +14,19 @@ namespace lacuna::train {
 
 void check_options(const Options& options) {
   constexpr StepSize kAny;  // lengths are read, not used
-  (void)precision(options);
-  (void)model_config(options, 256);
+  check_dataset(dataset_config(options));
+  Options resolved = options;
+  resolve(resolved);
   (void)optim::find_optimizer(options.optim.name);
   (void)schedule(options, kAny);
-  (void)run_plan(options, kAny, 0);
+  (void)run_plan(resolved, kAny, 0);
   (void)parse_length(options.checkpoint.keep_every, kAny, "checkpoint.keep_every");
-  check_patience(options, kAny, 1);
-  check_dataset(dataset_config(options));
+  check_patience(options, kAny, true);
 }
 
-void check_patience(const Options& options, const StepSize& step, int64_t valid) {
+void check_patience(const Options& options, const StepSize& step, bool validation) {
   const int64_t every = parse_length(options.train.evaluate_every, step, "train.evaluate_every");
-  if (options.train.patience == 0 || (every > 0 && valid > 0)) return;
+  if (options.train.patience == 0 || (every > 0 && validation)) return;
   throw Error(ErrorKind::kConfig, "train.patience",
               "waits for evaluations, but the run makes none on its way",
               "Set train.evaluate_every and give the validation part of data.split a share");
@@ -35,27 +36,39 @@ DatasetConfig dataset_config(const Options& options) {
   const auto& data = options.data;
   return {.format = data.format,
           .paths = data.paths,
+          .valid_paths = data.valid_paths,
+          .test_paths = data.test_paths,
           .suffixes = data.suffixes,
           .split = data.split,
-          .echo = {.symbols = data.echo_symbols,
-                   .block = data.echo_block,
-                   .redraw = data.echo_redraw,
-                   .size = data.echo_size,
-                   .seed = static_cast<uint64_t>(data.echo_seed)},
+          .values = options.format,
           .run = options.train.run};
 }
 
-nn::ModelConfig model_config(const Options& options, int64_t vocabulary) {
+std::unique_ptr<Medium> medium_of(const Options& options) {
+  return lacuna::medium_of(dataset_config(options));
+}
+
+// The context that options without one mean.
+constexpr int64_t kUsualContext = 512;
+
+nn::ModelConfig model_config(const Options& options, const Medium& medium) {
   const auto& model = options.model;
+  const int64_t sample = medium.sample_size();
+  if (sample > 0 && model.context > 0 && model.context != sample) {
+    throw Error(ErrorKind::kConfig, "model.context",
+                str(model.context, ", but a sample of this data has ", sample, " symbols"),
+                "Leave it out");
+  }
   nn::ModelConfig config{
       .layers = model.layers,
       .heads = model.heads,
       .width = model.width,
       .qk_width = model.qk_width,
       .feedforward_width = model.feedforward_width,
-      .context = model.context,
-      .vocabulary = vocabulary,
-      .position_tables = model.position_tables,
+      .context = model.context > 0 ? model.context : (sample > 0 ? sample : kUsualContext),
+      .vocabulary = medium.vocabulary(),
+      .position_tables =
+          model.position_tables.empty() ? medium.position_tables() : model.position_tables,
       .attention = model.attention,
       .dropout = model.dropout,
       .init = model.init == "paper" ? nn::InitScheme::kPaperText : nn::InitScheme::kReleasedCode,
@@ -120,14 +133,13 @@ std::string precision(const Options& options) {
               gpu ? "Use bf16, f16 or f32, or --train.device cpu" : "Use f32 or f64");
 }
 
-std::unique_ptr<Dataset> resolve(Options& options) {
+void resolve(Options& options) {
   options.train.precision = precision(options);
-  std::unique_ptr<Dataset> data = open_dataset(dataset_config(options));
-  const nn::ModelConfig model = model_config(options, data->vocabulary());
+  const nn::ModelConfig model = model_config(options, *medium_of(options));
+  options.model.context = model.context;
   options.model.qk_width = model.qk_width;
   options.model.feedforward_width = model.feedforward_width;
   options.model.position_tables = model.position_tables;
-  return data;
 }
 
 DType storage_type(const Options& options, const Queue& queue) {
@@ -196,15 +208,16 @@ void check_weights_fit(const Options& options, const nn::ModelConfig& model, con
 }
 
 SampleOrder sample_order(const Options& options, const Dataset& data) {
-  return {data.size(Split::kTrain), options.model.context,
-          static_cast<uint64_t>(options.train.seed), data.alignment() == 1};
+  const int64_t context = options.model.context;
+  return {data.train().size(), training_stretches(data.train(), context), context,
+          static_cast<uint64_t>(options.train.seed), data.medium().grid()};
 }
 
 StepSize step_size(const Options& options, const Dataset& data) {
-  const int64_t context = options.model.context;
-  if (context % data.alignment() != 0) {
+  const int64_t context = options.model.context, alignment = data.medium().grid().alignment;
+  if (context % alignment != 0) {
     throw Error(ErrorKind::kConfig, "model.context",
-                str(context, " is not a multiple of ", data.alignment(),
+                str(context, " is not a multiple of ", alignment,
                     ", where the windows of this data set begin"));
   }
   const SampleOrder order = sample_order(options, data);

@@ -29,25 +29,30 @@ StepState* state_in(const Tensor& memory) {
 
 // A model that the queue's device can hold and run.
 nn::ModelConfig fitting_model(const Options& options, const Dataset& data, const Queue& queue) {
-  nn::ModelConfig model = model_config(options, data.vocabulary());
+  nn::ModelConfig model = model_config(options, data.medium());
   check_supported(model, options.train.batch, queue);
   check_weights_fit(options, model, queue);
   return model;
 }
 
+Options resolved(Options options) {
+  resolve(options);
+  return options;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Options& options, const Dataset& data)
-    : options_(options),
+    : options_(resolved(options)),
       data_(data),
       queue_(make_queue(options)),
       config_(fitting_model(options, data, queue_)),
       parameters_(queue_, parameter_specs(config_), storage_type(options, queue_), true),
       model_(config_, parameters_),
       optimizer_(make_optimizer(queue_, optimizer_config(options), parameters_)),
-      step_size_(train::step_size(options, data)),
+      step_size_(train::step_size(options_, data)),
       schedule_(schedule(options, step_size_)),
-      order_(sample_order(options, data)),
+      order_(sample_order(options_, data)),
       state_(queue_.zeros({sizeof(StepState)}, DType::kU8)),
       progress_(queue_.shared({sizeof(StepProgress)}, DType::kU8)),
       squared_norm_(queue_.zeros({1}, DType::kF64)),
@@ -105,7 +110,7 @@ void Trainer::begin_step() {
     inputs.first_sample =
         static_cast<uint64_t>(step * step_size_.samples + micro_batch * options_.train.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
-    read_samples(data_, Split::kTrain, order_, inputs.first_sample, options_.train.batch,
+    read_samples(data_.train(), order_, inputs.first_sample, options_.train.batch,
                  training_.tokens());
     training_.run(model_);
   }
@@ -133,7 +138,8 @@ StepResult Trainer::finish_step() {
   std::memcpy(&state, reports_.front()->wait(), sizeof state);
   reports_.pop_front();
   StepResult result{.step = ++steps_};
-  result.bits = state.nats / static_cast<double>(step_size_.tokens) / std::numbers::ln2;
+  result.bits = state.nats / static_cast<double>(step_size_.tokens) / std::numbers::ln2 *
+                static_cast<double>(data_.medium().unit().symbols);
   result.gradient_norm = state.gradient_norm;
   result.learning_rate = schedule_.rate(updates_ + 1);
   result.loss_scale = state.loss_scale;
@@ -155,9 +161,15 @@ StepResult Trainer::step() {
   return finish_step();
 }
 
-Evaluation Trainer::evaluate(Split split, Weights weights, const std::function<bool()>& stop,
-                             const Counted& counted) {
-  return train::evaluate(evaluation_, model(weights), data_, split, 0, stop, counted);
+Evaluation Trainer::evaluate(const ValidationSet& set, Weights weights, int64_t limit,
+                             const std::function<bool()>& stop, const Counted& counted) {
+  return train::evaluate(evaluation_, model(weights),
+                         {.name = set.name,
+                          .part = *set.part,
+                          .medium = data_.medium(),
+                          .limit = limit,
+                          .seed = static_cast<uint64_t>(options_.train.seed)},
+                         stop, counted);
 }
 
 void Trainer::copy_to(Snapshot& snapshot) {

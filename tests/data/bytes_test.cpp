@@ -18,12 +18,15 @@ namespace {
 
 DatasetConfig bytes(std::vector<std::string> paths, std::string suffixes = "",
                     std::string split = "1 / 0") {
-  return {"bytes", std::move(paths), std::move(suffixes), std::move(split)};
+  return {.format = "bytes",
+          .paths = std::move(paths),
+          .suffixes = std::move(suffixes),
+          .split = std::move(split)};
 }
 
 std::string read(const Dataset& data, Split split, int64_t begin, int64_t count) {
   std::vector<int32_t> symbols(static_cast<size_t>(count));
-  data.read(split, begin, count, symbols.data());
+  data.part(split).read(begin, count, symbols.data());
   std::string text;
   for (const int32_t symbol : symbols) {
     REQUIRE(symbol >= 0);
@@ -35,7 +38,7 @@ std::string read(const Dataset& data, Split split, int64_t begin, int64_t count)
 
 std::string whole(const DatasetConfig& config) {
   const auto data = open_dataset(config);
-  return read(*data, Split::kTrain, 0, data->size(Split::kTrain));
+  return read(*data, Split::kTrain, 0, data->part(Split::kTrain).size());
 }
 
 }  // namespace
@@ -46,7 +49,7 @@ TEST_CASE("bytes of several files follow in the order given, empty files left ou
   const std::string empty = folder.put("empty", "");
   CHECK(whole(bytes({a})) == "first\n");
   CHECK(whole(bytes({b, empty, a})) == std::string("\0\xff", 2) + "first\n");
-  CHECK(open_dataset(bytes({a}))->vocabulary() == 256);
+  CHECK(open_dataset(bytes({a}))->medium().vocabulary() == 256);
 }
 
 TEST_CASE("a folder gives its files with one of the suffixes, sorted bytewise by path") {
@@ -105,13 +108,13 @@ TEST_CASE("any range of any part reads the same as the concatenated files") {
     all += piece;
   }
   const auto data = open_dataset(bytes(paths, "", "100k / 60k / 7"));
-  CHECK(data->size(Split::kTrain) == 100'000);
-  CHECK(data->size(Split::kValid) == 60'000);
-  CHECK(data->size(Split::kTest) == 7);
+  CHECK(data->part(Split::kTrain).size() == 100'000);
+  CHECK(data->part(Split::kValid).size() == 60'000);
+  CHECK(data->part(Split::kTest).size() == 7);
   const int64_t starts[] = {0, 100'000, 160'000};
   for (int i = 0; i < 200; ++i) {
     const auto part = static_cast<size_t>(random() % 3);
-    const int64_t size = data->size(kSplits[part]);
+    const int64_t size = data->part(kSplits[part]).size();
     const int64_t begin = static_cast<int64_t>(random()) % (size + 1);
     const int64_t count = static_cast<int64_t>(random()) % (size - begin + 1);
     const std::string expected =
@@ -133,11 +136,11 @@ TEST_CASE("more files than the process may hold open or map read the same, by se
   const rlimit few{40, before.rlim_max};
   REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
   const auto data = open_dataset(bytes({folder.path()}));
-  const int64_t size = data->size(Split::kTrain);
+  const int64_t size = data->part(Split::kTrain).size();
   std::vector<std::vector<int32_t>> found(4, std::vector<int32_t>(static_cast<size_t>(size)));
   std::vector<std::thread> threads;
   for (auto& symbols : found) {
-    threads.emplace_back([&] { data->read(Split::kTrain, 0, size, symbols.data()); });
+    threads.emplace_back([&] { data->part(Split::kTrain).read(0, size, symbols.data()); });
   }
   for (std::thread& thread : threads) thread.join();
   setrlimit(RLIMIT_NOFILE, &before);
@@ -149,7 +152,7 @@ TEST_CASE("reading outside a part is an internal error, even where the next part
   const TempFolder folder;
   const auto data = open_dataset(bytes({folder.put("f", "0123456789")}, "", "5 / 3 / 2"));
   const auto refuse = [&](int64_t begin, int64_t count) {
-    expect_error(ErrorKind::kInternal, "'train' has 5",
+    expect_error(ErrorKind::kInternal, "there are 5",
                  [&] { read(*data, Split::kTrain, begin, count); });
   };
   int32_t unused = 0;
@@ -159,9 +162,10 @@ TEST_CASE("reading outside a part is an internal error, even where the next part
   refuse(5, 1);
   refuse(6, 0);
   refuse(-1, 2);
-  expect_error(ErrorKind::kInternal, "asked", [&] { data->read(Split::kTrain, 1, -1, &unused); });
   expect_error(ErrorKind::kInternal, "asked",
-               [&] { data->read(Split::kTrain, 1, INT64_MAX, &unused); });
+               [&] { data->part(Split::kTrain).read(1, -1, &unused); });
+  expect_error(ErrorKind::kInternal, "asked",
+               [&] { data->part(Split::kTrain).read(1, INT64_MAX, &unused); });
 }
 
 TEST_CASE("the identity is the XXH3 of all bytes and their number, whatever files hold them") {
@@ -200,6 +204,6 @@ TEST_CASE("a dataset that cannot be opened says why") {
   refuse(ErrorKind::kData, "regular file", bytes({"/dev/zero"}));
   refuse(ErrorKind::kConfig, "data.paths", bytes({}));
   refuse(ErrorKind::kConfig, "data.split", bytes({folder.put("f", "abc")}, "", "3 / 1"));
-  refuse(ErrorKind::kConfig, "Did you mean 'bytes'?", {"byte", {empty}, "", "1 / 0"});
-  refuse(ErrorKind::kConfig, "yet. It has ", {"zzzzzzzzzzzzzzzz", {empty}, "", "1 / 0"});
+  refuse(ErrorKind::kConfig, "Did you mean 'bytes'?", {.format = "byte", .paths = {empty}});
+  refuse(ErrorKind::kConfig, "echo", {.format = "zzzzzzzzzzzzzzzz", .paths = {empty}});
 }

@@ -32,7 +32,7 @@ TEST_CASE("each epoch visits each non-overlapping window exactly once, within bo
     for (const int64_t n : sizes) {
       for (const bool shift : {false, true}) {
         INFO("n " << n << " window " << window << " shift " << shift);
-        const SampleOrder order(n, window, 5, shift);
+        const SampleOrder order(n, window, 5, {.shifted = shift});
         // The most windows for which every offset below `window` fits, but at least one.
         int64_t expected = n / window;
         while (shift && expected > 1 && (window - 1) + expected * window > n) --expected;
@@ -52,8 +52,9 @@ TEST_CASE("each epoch visits each non-overlapping window exactly once, within bo
 }
 
 TEST_CASE("the order differs between epochs and seeds and is the same for the same ones") {
-  const SampleOrder order(10'000, 10, 1, false), same(10'000, 10, 1, false);
-  const SampleOrder other(10'000, 10, 2, false);
+  const SampleOrder order(10'000, 10, 1, {.shifted = false}),
+      same(10'000, 10, 1, {.shifted = false});
+  const SampleOrder other(10'000, 10, 2, {.shifted = false});
   const auto first = epoch_of(order, 0);
   CHECK(first == epoch_of(same, 0));
   const auto agreements = [&](const std::vector<int64_t>& second) {
@@ -73,7 +74,7 @@ TEST_CASE("the order differs between epochs and seeds and is the same for the sa
 TEST_CASE("small orders are all reached, about equally often") {
   // windows -> number of orders; chi-squared with `orders - 1` degrees of freedom.
   for (const int64_t windows : {2, 3, 4}) {
-    const SampleOrder order(windows, 1, 77, false);
+    const SampleOrder order(windows, 1, 77, {.shifted = false});
     std::map<std::vector<int64_t>, int> seen;
     constexpr int kEpochs = 12'000;
     for (int epoch = 0; epoch < kEpochs; ++epoch) ++seen[epoch_of(order, epoch)];
@@ -91,7 +92,7 @@ TEST_CASE("small orders are all reached, about equally often") {
 }
 
 TEST_CASE("the offset of an epoch takes every allowed value about equally often") {
-  const SampleOrder order(1000, 8, 3, true);
+  const SampleOrder order(1000, 8, 3, {.shifted = true});
   std::vector<int> seen(8);
   constexpr int kEpochs = 8000;
   for (int64_t epoch = 0; epoch < kEpochs; ++epoch) {
@@ -101,18 +102,18 @@ TEST_CASE("the offset of an epoch takes every allowed value about equally often"
 }
 
 TEST_CASE("one window that just fits has no room to shift") {
-  const SampleOrder exact(16, 16, 9, true);
+  const SampleOrder exact(16, 16, 9, {.shifted = true});
   CHECK(exact.windows() == 1);
   for (uint64_t sample = 0; sample < 20; ++sample) CHECK(exact.begin(sample) == 0);
   std::set<int64_t> begins;
-  const SampleOrder loose(18, 16, 9, true);
+  const SampleOrder loose(18, 16, 9, {.shifted = true});
   for (uint64_t sample = 0; sample < 200; ++sample) begins.insert(loose.begin(sample));
   CHECK(begins == std::set<int64_t>{0, 1, 2});
 }
 
 TEST_CASE("far samples of a huge part are within bounds") {
   const int64_t symbols = int64_t{1} << 62;
-  const SampleOrder order(symbols, 1, 4, true);
+  const SampleOrder order(symbols, 1, 4, {.shifted = true});
   CHECK(order.windows() == symbols);
   for (const uint64_t sample : {uint64_t{0}, uint64_t{1} << 62, ~uint64_t{0}}) {
     CHECK(order.begin(sample) >= 0);
@@ -121,18 +122,19 @@ TEST_CASE("far samples of a huge part are within bounds") {
 }
 
 TEST_CASE("a part shorter than a window is a data error that tells what to lower") {
-  expect_error(ErrorKind::kData, "model.context", [] { SampleOrder(15, 16, 1, true); });
-  expect_error(ErrorKind::kData, "model.context", [] { SampleOrder(0, 1, 1, false); });
+  expect_error(ErrorKind::kData, "model.context",
+               [] { SampleOrder(15, 16, 1, {.shifted = true}); });
+  expect_error(ErrorKind::kData, "model.context", [] { SampleOrder(0, 1, 1, {.shifted = false}); });
 }
 
 TEST_CASE("samples are read as the rows that the order names") {
   const TempFolder folder;
   std::string text;
   for (int i = 0; i < 100; ++i) text += static_cast<char>(i);
-  const auto data = open_dataset({"bytes", {folder.put("f", text)}, "", "20 / 80"});
-  const SampleOrder order(80, 7, 11, true);
+  const auto data = open_dataset({.format = "bytes", .paths = {folder.put("f", text)}, .split = "20 / 80"});
+  const SampleOrder order(80, 7, 11, {.shifted = true});
   std::vector<int32_t> rows(5 * 7);
-  read_samples(*data, Split::kValid, order, 23, 5, rows.data());
+  read_samples(data->part(Split::kValid), order, 23, 5, rows.data());
   for (int64_t i = 0; i < 5; ++i) {
     for (int64_t t = 0; t < 7; ++t) {
       REQUIRE(rows[static_cast<size_t>(i * 7 + t)] ==

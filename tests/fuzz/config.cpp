@@ -1,5 +1,7 @@
 // Options that are accepted are written as a file that reads back as the same options; the texts
 // within them (patterns, lengths, shapes of the model) are parsed too.
+#include <algorithm>
+
 #include "lacuna/train/length.h"
 #include "lacuna/train/options.h"
 #include "lacuna/train/setup.h"
@@ -8,13 +10,13 @@
 namespace lacuna::fuzz {
 namespace {
 
-constexpr int64_t kVocabulary = 256;
 constexpr int64_t kLargest = 1 << 12;  // positions and heads: asking every pair takes its square
 
 void lengths(const train::Options& options) {
-  const train::StepSize step{.tokens = options.train.batch * options.model.context,
-                             .samples = options.train.batch,
-                             .samples_per_epoch = 1000};
+  const train::StepSize step{
+      .tokens = options.train.batch * std::max<int64_t>(options.model.context, 1),
+      .samples = options.train.batch,
+      .samples_per_epoch = 1000};
   for (const std::string* text : {&options.train.length, &options.train.evaluate_every,
                                   &options.checkpoint.every, &options.optim.warmup}) {
     answer([&] { promise(train::parse_length(*text, step, "fuzzed") >= 0); });
@@ -45,7 +47,7 @@ void config(std::string_view bytes) {
     train::check_resumable(options, again);
     lengths(options);
     patterns(options);
-    answer([&] { nn::parameter_specs(train::model_config(options, kVocabulary)); });
+    answer([&] { nn::parameter_specs(train::model_config(options, *train::medium_of(options))); });
   });
 }
 

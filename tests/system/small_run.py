@@ -34,7 +34,7 @@ threads = 1
 every = "5 steps"
 keep_every = "5 steps"
 """
-ECHO = ["--data.format=echo", "--data.echo_block=10", "--data.echo_size=20000"]
+ECHO = ["--data.format=echo", "--data.block=10", "--data.size=20000"]
 TIMES = ("seconds", "time", "tokens_per_second")
 # Of log.txt, what a step says: its loss, an evaluation, a checkpoint, the end.
 LOGGED = re.compile(r"info (step \d+/\d+  loss \S+ bits|step \d+  .*|done after \d+ steps)")

@@ -22,7 +22,7 @@ BARE = {name: value for name, value in ENVIRONMENT.items()
         if name not in ("TERM", "COLORTERM", "COLUMNS", "NO_COLOR")}
 COLOUR = b"\033[33m"
 # An echo of so many symbols that an evaluation takes far longer than a test.
-LONG_EVALUATION = ["--data.format=echo", "--data.echo_block=16", "--data.echo_size=80000000",
+LONG_EVALUATION = ["--data.format=echo", "--data.block=16", "--data.size=80000000",
                    "--data.split=0.1 / 0.9", "--train.length=1 steps", "--optim.warmup=1 steps"]
 # A line of training while something is under way.
 AT_WORK = re.compile(r"^step \d+/\d+  (\d+% done|evaluation|sample|checkpoint|saving)")
@@ -146,7 +146,7 @@ class Line(Display):
 
     def test_its_loss_is_the_smoothed_one_and_has_its_unit(self):
         text = (self.run_folder / "log.txt").read_text()
-        shown = re.findall(r"step (\d+)/25  loss (\d+\.\d{4}) bits  [\d,]+ tokens/s  ETA \S+  \S+ \S+ planned\n", text)
+        shown = re.findall(r"step (\d+)/25  loss (\d+\.\d{4}) bits per \w+  [\d,]+ tokens/s  ETA \S+  \S+ \S+ planned\n", text)
         mean, expected = 0, {}
         for line in read_metrics(self.run_folder):
             if line["kind"] == "train":
@@ -217,8 +217,8 @@ class LongWork(Display):
             self.assertNotEqual(left, "0:00")
 
     def test_lacuna_eval_shows_its_windows_and_the_time_left(self):
-        session = Session(self, ["eval", "run", "--data.format=echo", "--data.echo_block=16",
-                                 "--data.echo_size=100000000", "--data.echo_symbols=256",
+        session = Session(self, ["eval", "run", "--data.format=echo", "--data.block=16",
+                                 "--data.size=100000000", "--data.symbols=256",
                                  "--data.split=0 / 1"])
         session.wait_for(r"^evaluation \d+/6250000  ETA \d+:\d\d:?\d*$", 120)
         self.assertEqual(session.stop(), 0, session.output)
@@ -227,7 +227,7 @@ class LongWork(Display):
     def test_without_a_terminal_long_work_says_so_now_and_then(self):
         began = time.monotonic()
         process = self.start(*LONG_EVALUATION)
-        line = self.read_line(process, r"^step 1/1  evaluation \d+/4500000  loss \S+ bits  .* ETA \S+  .* planned\n")
+        line = self.read_line(process, r"^step 1/1  evaluation \d+/4500000  loss \S+ bits per \w+  .* ETA \S+  .* planned\n")
         self.assertGreater(time.monotonic() - began, 14)
         log = self.path / "plain/log.txt"
         wait_until(lambda: line in log.read_text())  # which comes after the terminal
@@ -253,7 +253,7 @@ class LongWork(Display):
         # An evaluation takes seconds, far longer than the steps; how much data that is depends on the machine.
         size = 250_000
         for _ in range(6):
-            process = self.start("--data.format=echo", "--data.echo_block=16", f"--data.echo_size={size}",
+            process = self.start("--data.format=echo", "--data.block=16", f"--data.size={size}",
                                  "--data.split=0.5 / 0.5", "--train.length=40 steps", "--train.log_every=1",
                                  "--checkpoint.every=0 steps", "--train.evaluate_every=10 steps")
             wait_until(lambda: len(self.evaluations()) > 0, 120)
@@ -269,7 +269,7 @@ class LongWork(Display):
         evaluations = self.evaluations()
         shown = {int(step): (int(tokens.replace(",", "")), 60 * int(minutes) + int(seconds))
                  for step, tokens, minutes, seconds in re.findall(
-                     r"^step (\d+)/40  loss \S+ bits  ([\d,]+) tokens/s  ETA (\d+):(\d\d) ", text, re.MULTILINE)}
+                     r"^step (\d+)/40  loss \S+ bits per \w+  ([\d,]+) tokens/s  ETA (\d+):(\d\d) ", text, re.MULTILINE)}
         for step in (11, 15, 20, 21, 29, 30, 31, 39, 40):
             last = (step - 1) // 10 * 10  # the newest evaluation, which the others are expected to be like
             tokens_per_second, left = shown[step]

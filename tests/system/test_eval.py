@@ -65,7 +65,7 @@ class Evaluation(TrainedRun):
         self.assertEqual(identity.split(), ["identity", report["data"]["identity"]])
         self.assertRegex(scored, "750 positions, each once, in 24 windows of 32, minimum context 0")
         self.assertEqual(empty, "")
-        self.assertEqual(table[0].split(), "weights bits per symbol nats in all step file".split())
+        self.assertEqual(table[0].split(), "weights bits per byte nats in all step file".split())
         self.assertEqual([row.split() for row in table[1:]], [
             [name, f"{found['bits']:.6f}", f"{found['nats']:.3f}", "25", found["file"]]
             for name, found in report["weights"].items()])
@@ -119,7 +119,7 @@ class Evaluation(TrainedRun):
         self.refused(["eval", "run", "--average"], "--average", "no averaged weights")
 
     def test_eval_names_the_floor_of_a_source_that_has_one(self):
-        self.train("echo", "--data.format=echo", "--data.echo_block=16", "--data.echo_size=9600",
+        self.train("echo", "--data.format=echo", "--data.block=16", "--data.size=9600",
                    "--train.length=1 steps")
         report = json.loads(self.ok("eval", "echo", "--json", "-").stdout)
         self.assertEqual(report["data"]["hash"] + ":9600", report["data"]["identity"])

@@ -101,7 +101,7 @@ class Signals(Interrupts):
             with self.subTest(number=number):
                 # One step, then an evaluation of millions of positions.
                 process = self.start("train", "c.toml", "--overwrite", *ECHO[:-1],
-                                     "--data.echo_size=20000000", "--data.split=0.1 / 0.9",
+                                     "--data.size=20000000", "--data.split=0.1 / 0.9",
                                      "--train.evaluate_every=1 steps")
                 wait_until(lambda: '"train"' in self.metrics_text())
                 time.sleep(0.3)
@@ -118,7 +118,7 @@ class Signals(Interrupts):
         self.train(*ECHO, "--train.length=1 steps")
         for number in (signal.SIGTERM, signal.SIGUSR1):
             with self.subTest(number=number):
-                process = self.start("eval", "run", "--data.echo_size=100000000",
+                process = self.start("eval", "run", "--data.size=100000000",
                                      "--data.split=0 / 1")
                 # Far beyond what starting takes; the evaluation takes minutes.
                 wait_until(lambda: processor_seconds(process) > 2, 120)

@@ -149,7 +149,7 @@ class Resume(SmallRun):
                               ("optim.beta1", "0.8"), ("data.format", "echo"),
                               ("model.context", "80")):
             with self.subTest(option=option):
-                fits = ["--data.echo_block=10"] if value == "echo" else []
+                fits = ["--data.block=10"] if value == "echo" else []
                 self.refused(option if not fits else "data.", "train", "c.toml", "--resume=auto",
                              f"--{option}={value}", *fits)
         with (self.path / "text").open("a") as text:

@@ -131,7 +131,7 @@ class Recognised(SmallRun):
         config = self.path / "run/config.toml"
         lines = config.read_text().splitlines()
         config.write_text("\n".join(line for line in lines if not line.startswith(
-            ("echo_", "patience", "sample_", "device", "launches", "keep_"))) + "\n")
+            ("patience", "sample_", "device", "launches", "keep_"))) + "\n")
         self.goes_on("config.toml", "metrics.jsonl", "checkpoints", "log.txt")
 
     def test_checkpoints_that_were_copied_alone(self):

@@ -303,8 +303,8 @@ class Refusals(Case):
             self.refused(["--prompt-file", "secret"], "secret: ", "Permission denied")
 
     def test_symbols_that_the_model_does_not_know_are_refused(self):
-        trained = lacuna(self.path, "train", "c.toml", "--data.format", "echo", "--data.echo_block",
-                         12, "--data.echo_size", 3000, "--train.run", "echo", "--train.length",
+        trained = lacuna(self.path, "train", "c.toml", "--data.format", "echo", "--data.block",
+                         12, "--data.size", 3000, "--train.run", "echo", "--train.length",
                          "2 steps")
         self.assertEqual(trained.returncode, 0, trained.stderr)
         self.refused(["--prompt", "\x01\x0fa"], "--prompt", "byte 2 is 97", "0 to 15", run="echo")

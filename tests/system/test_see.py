@@ -22,9 +22,9 @@ ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "passive"}
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 ECHO = """[data]
 format = "echo"
-echo_symbols = 4
-echo_block = 8
-echo_size = 20000
+symbols = 4
+block = 8
+size = 20000
 
 [model]
 layers = 2

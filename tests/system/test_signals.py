@@ -78,7 +78,7 @@ class Storm(Interrupts):
 
         def job(k):
             kinds = [["train", "c.toml", f"--train.run=run-{k}", *ENDLESS, *LARGE],
-                     ["eval", "trained", "--data.echo_size=10000000", "--data.split=0 / 1"],
+                     ["eval", "trained", "--data.size=10000000", "--data.split=0 / 1"],
                      ["sample", "trained", "--length=1000000", "--no-cache"]]
             # Every other run has made its first step, whatever that takes here: it leaves something.
             begun = (lambda _: (self.path / f"run-{k}/config.toml").exists()) if k % 8 == 0 else watches
@@ -223,7 +223,7 @@ class EveryCommand(Interrupts):
 
     def test_inspect_stops(self):
         self.stops("inspect", "pattern", "strided(1024)", "--context=1048576", "--png=p.png")
-        self.stops("inspect", "data", "c.toml", *ECHO[:-1], "--data.echo_size=500000000")
+        self.stops("inspect", "data", "c.toml", *ECHO[:-1], "--data.size=500000000")
         self.assertFalse((self.path / "p.png").exists())
 
     def test_inspect_stops_between_the_pieces_of_a_checkpoint(self):

@@ -9,6 +9,7 @@
 #include "../expect_error.h"
 #include "../random_tensor.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/format.h"
 #include "lacuna/train/setup.h"
 
 using namespace lacuna;
@@ -23,7 +24,9 @@ DatasetConfig example_of(const DatasetFormat& format) {
   REQUIRE(std::filesystem::is_regular_file(file));
   train::Options options = train::read_options(file, {});
   CHECK(options.data.format == format.name);
-  for (std::string& path : options.data.paths) path = kExamples + path;
+  for (auto* paths : {&options.data.paths, &options.data.valid_paths, &options.data.test_paths}) {
+    for (std::string& path : *paths) path = kExamples + path;
+  }
   return train::dataset_config(options);
 }
 
@@ -31,12 +34,12 @@ using Symbols = std::vector<int32_t>;
 
 Symbols read(const Dataset& data, Split split, int64_t begin, int64_t count) {
   Symbols symbols(static_cast<size_t>(count), -1);
-  data.read(split, begin, count, symbols.data());
+  data.part(split).read(begin, count, symbols.data());
   return symbols;
 }
 
 Symbols whole(const Dataset& data, Split split) {
-  return read(data, split, 0, data.size(split));
+  return read(data, split, 0, data.part(split).size());
 }
 
 /// How many of `count` random windows of a part differ from what `all` of it holds there.
@@ -59,19 +62,19 @@ TEST_CASE("Every data set opens on its example, and all its parts have symbols o
   for (const DatasetFormat& format : dataset_formats()) {
     CAPTURE(format.name);
     const auto data = open_dataset(example_of(format));
-    CHECK(data->vocabulary() > 1);
-    CHECK(data->alignment() >= 1);
+    CHECK(data->medium().vocabulary() > 1);
+    CHECK(data->medium().grid().alignment >= 1);
     for (const Split split : kSplits) {
       CAPTURE(split_name(split));
       const Symbols symbols = whole(*data, split);
       REQUIRE(!symbols.empty());
       const auto [least, most] = std::minmax_element(symbols.begin(), symbols.end());
       CHECK(*least >= 0);
-      CHECK(*most < data->vocabulary());
+      CHECK(*most < data->medium().vocabulary());
       CHECK(*least < *most);  // an example of one symbol shows nothing
-      const double floor = data->floor_bits(split).value_or(0);
+      const double floor = data->part(split).floor_bits().value_or(0);
       CHECK(floor >= 0);
-      CHECK(floor <= std::log2(static_cast<double>(data->vocabulary())));
+      CHECK(floor <= std::log2(static_cast<double>(data->medium().vocabulary())));
     }
   }
 }
@@ -102,7 +105,7 @@ TEST_CASE("Every data set opened twice is the same and has one identity, whateve
     const auto data = open_dataset(config), again = open_dataset(config);
     int64_t symbols = 0;
     for (const Split split : kSplits) {
-      symbols += data->size(split);
+      symbols += data->part(split).size();
       CHECK(whole(*data, split) == whole(*again, split));
     }
     CHECK(data->identity() == again->identity());
@@ -111,8 +114,8 @@ TEST_CASE("Every data set opened twice is the same and has one identity, whateve
     config.split = "1 / 0";
     const auto undivided = open_dataset(config);
     CHECK(undivided->identity() == data->identity());
-    CHECK(undivided->size(Split::kTrain) == symbols);
-    CHECK(undivided->size(Split::kTest) == 0);
+    CHECK(undivided->part(Split::kTrain).size() == symbols);
+    CHECK(undivided->part(Split::kTest).size() == 0);
   }
 }
 
@@ -123,7 +126,7 @@ TEST_CASE("Every data set describes itself in a line, and its name is known", "[
     const std::string line = open_dataset(example_of(format))->describe();
     CHECK(line.starts_with(format.name + ':'));
     CHECK(line.find('\n') == std::string::npos);
-    expect_error(ErrorKind::kConfig, format.name + " (" + format.description + ")",
+    expect_error(ErrorKind::kConfig, format.name,
                  [] { open_dataset({.format = "zzzzzzzzzzzzzzzzzzzz"}); });
   }
 }

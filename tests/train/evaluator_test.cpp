@@ -22,11 +22,18 @@ std::vector<int32_t> symbols_of(size_t count) {
   return symbols;
 }
 
+EvaluationRequest request(const MemoryData& data, int64_t min_context = 0) {
+  return {.name = "valid",
+          .part = data.part(Split::kValid),
+          .medium = data.medium(),
+          .min_context = min_context};
+}
+
 Evaluation evaluated(HandModel& tiny, const std::vector<int32_t>& valid, int64_t batch,
                      int64_t min_context = 0) {
   const MemoryData data(HandModel::kVocabulary, {}, valid);
   Program program = Program::evaluation(tiny.queue, tiny.model, batch);
-  return evaluate(program, tiny.model, data, Split::kValid, min_context, never);
+  return evaluate(program, tiny.model, request(data, min_context), never);
 }
 
 // -log2 of the probability that softmax(row) gives to `symbol`.
@@ -51,7 +58,8 @@ TEST_CASE("evaluation is the mean over all positions: a model with fixed logits,
     CHECK(result.positions == 14);
     CHECK(result.windows == 3);
     CHECK(result.complete);
-    CHECK(result.split == Split::kValid);
+    CHECK(result.part == "valid");
+    CHECK(result.windows_in_part == 3);
   }
 }
 
@@ -96,7 +104,7 @@ TEST_CASE("an evaluation that is stopped says so and gives the mean so far") {
   Program program = Program::evaluation(tiny.queue, tiny.model, 2);
   int asked = 0;
   const Evaluation part =
-      evaluate(program, tiny.model, data, Split::kValid, 0, [&] { return ++asked == 3; });
+      evaluate(program, tiny.model, request(data), [&] { return ++asked == 3; });
   CHECK(!part.complete);
   CHECK(part.positions == 24);
   const std::vector<int32_t> head(valid.begin(), valid.begin() + 24);

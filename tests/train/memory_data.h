@@ -2,35 +2,42 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lacuna/data/dataset.h"
 
+class MemoryPart : public lacuna::Part {
+ public:
+  explicit MemoryPart(std::vector<int32_t> symbols) : symbols_(std::move(symbols)) {}
+
+  int64_t size() const override { return static_cast<int64_t>(symbols_.size()); }
+
+ private:
+  void do_read(int64_t begin, int64_t count, int32_t* out) const override {
+    std::copy_n(symbols_.begin() + begin, count, out);
+  }
+
+  std::vector<int32_t> symbols_;
+};
+
 class MemoryData : public lacuna::Dataset {
  public:
   MemoryData(int64_t vocabulary, std::vector<int32_t> train, std::vector<int32_t> valid)
-      : vocabulary_(vocabulary), parts_{std::move(train), std::move(valid), {}} {}
+      : Dataset(lacuna::symbol_medium(vocabulary, {}), parts(std::move(train), std::move(valid))) {}
 
-  int64_t vocabulary() const override { return vocabulary_; }
-  int64_t size(lacuna::Split split) const override {
-    return static_cast<int64_t>(part(split).size());
-  }
   std::string identity(const lacuna::BetweenPieces&) const override { return "memory"; }
   std::string describe() const override { return "memory"; }
 
  private:
-  const std::vector<int32_t>& part(lacuna::Split split) const {
-    return parts_[static_cast<size_t>(split)];
+  static lacuna::Parts parts(std::vector<int32_t> train, std::vector<int32_t> valid) {
+    lacuna::Parts parts{.train = std::make_unique<MemoryPart>(std::move(train))};
+    parts.valid.push_back({"valid", std::make_unique<MemoryPart>(std::move(valid))});
+    return parts;
   }
-  void do_read(lacuna::Split split, int64_t begin, int64_t count, int32_t* out) const override {
-    std::copy_n(part(split).begin() + begin, count, out);
-  }
-
-  int64_t vocabulary_;
-  std::array<std::vector<int32_t>, 3> parts_;
 };
 
 /// The bytes of "0 1 2 3 ...", `count` of them from number `first` on.

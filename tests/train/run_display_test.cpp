@@ -15,6 +15,7 @@ DisplayLine full() {
           .doing = "45% done",
           .place = "micro-batch 3/8, backward, layer 5/12",
           .bits = 1.23456,
+          .unit = "bits per byte",
           .tokens_per_second = 12345,
           .seconds_left = 65,
           .share_of_peak = 0.456,
@@ -27,7 +28,7 @@ constexpr size_t kWide = 1000;
 
 TEST_CASE("a line shows all that is known, with labels") {
   CHECK(text_of(full(), kWide) ==
-        "step 12/100  45% done  micro-batch 3/8, backward, layer 5/12  loss 1.2346 bits  "
+        "step 12/100  45% done  micro-batch 3/8, backward, layer 5/12  loss 1.2346 bits per byte  "
         "12,345 tokens/s  ETA 1:05  46% of peak  4.5 GiB planned");
   CHECK(text_of({.step = 0, .total = 100}, kWide) == "step 0/100");
   CHECK(text_of({.doing = "evaluation 3/8", .seconds_left = 5}, kWide) ==

@@ -66,7 +66,7 @@ const auto never = [] { return false; };
 
 TEST_CASE("before any update every byte costs exactly 8 bits, because the head is zero") {
   Trainer trainer(tiny_options(), text());
-  CHECK(trainer.evaluate(Split::kValid, Weights::kRaw, never).bits ==
+  CHECK(trainer.evaluate(text().valid().front(), Weights::kRaw, 0, never).bits ==
         Approx(8).epsilon(0).margin(1e-12));
   CHECK(trainer.step().bits == Approx(std::log(256.0) / std::log(2.0)).epsilon(0).margin(1e-12));
 }
@@ -90,7 +90,7 @@ TEST_CASE("ten steps lower the bits of the training text and of the validation t
   }
   CHECK(trainer.steps_done() == 10);
   CHECK(trainer.steps_skipped() == 0);
-  const Evaluation valid = trainer.evaluate(Split::kValid, Weights::kRaw, never);
+  const Evaluation valid = trainer.evaluate(text().valid().front(), Weights::kRaw, 0, never);
   CHECK(valid.bits < 7.5);
   CHECK(valid.positions == 77);
 }
@@ -263,8 +263,8 @@ TEST_CASE("the average starts at the initial weights and forgets them quickly at
     for (size_t i = 0; i < raw.size(); ++i) expected[i] = keep * expected[i] + (1 - keep) * raw[i];
     CHECK(largest_difference(values_of(trainer, Weights::kAverage), expected) < 1e-14);
   }
-  CHECK(trainer.evaluate(Split::kValid, Weights::kAverage, never).bits !=
-        trainer.evaluate(Split::kValid, Weights::kRaw, never).bits);
+  CHECK(trainer.evaluate(text().valid().front(), Weights::kAverage, 0, never).bits !=
+        trainer.evaluate(text().valid().front(), Weights::kRaw, 0, never).bits);
 }
 
 TEST_CASE("clipping scales the gradient, so the first step of AdamW hardly notices it") {

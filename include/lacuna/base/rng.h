@@ -34,7 +34,14 @@ constexpr uint64_t mix64(uint64_t x) {
 }
 
 /// What draws at different places of the program must never share.
-enum class RandomUse : uint32_t { kDropout = 1, kInit = 2, kOrder = 3, kSample = 4, kData = 5 };
+enum class RandomUse : uint32_t {
+  kDropout = 1,
+  kInit = 2,
+  kOrder = 3,
+  kSample = 4,
+  kData = 5,
+  kEvaluation = 6
+};
 
 /// The key of all draws for one purpose at one step of a run.
 constexpr PhiloxKey random_key(uint64_t seed, RandomUse use, uint64_t step) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "lacuna/base/rng.h"
 #include "lacuna/data/dataset.h"
@@ -10,15 +11,20 @@
 namespace lacuna {
 
 /// Sample s belongs to epoch s / windows(). Each epoch visits each of its windows once, in an order
-/// of its own. The windows of one epoch have `window` symbols each and follow one another without
-/// gap or overlap from the epoch's offset on.
+/// of its own. Windows have `window` symbols each. They stay within stretches; those of one stretch
+/// and epoch follow one another without gap or overlap from an offset on.
 class SampleOrder {
  public:
-  /// With `shift` the offset is uniform in [0, min(window, symbols - windows() * window + 1)), and
-  /// there are max(1, (symbols - window + 1) / window) windows, so that any offset below `window`
-  /// leaves room for them; without it the offset is 0 and there are symbols / window. Throws
-  /// Error(kData) when there is no whole window.
-  SampleOrder(int64_t symbols, int64_t window, uint64_t seed, bool shift);
+  /// A part of `symbols` symbols; `stretches` are where its stretches begin, the first at 0. Where
+  /// windows are shifted, the offset in a stretch of n symbols with w windows is uniform among the
+  /// multiples of the alignment in [0, min(window, n - w * window + 1)), and w is max(1, (n -
+  /// window + 1) / window), so that any offset below `window` leaves room for them; otherwise the
+  /// offset is 0 and w is n / window. Throws Error(kData) when there is no whole window.
+  SampleOrder(int64_t symbols, const std::vector<int64_t>& stretches, int64_t window, uint64_t seed,
+              const WindowGrid& grid);
+  /// One stretch.
+  SampleOrder(int64_t symbols, int64_t window, uint64_t seed, const WindowGrid& grid)
+      : SampleOrder(symbols, {0}, window, seed, grid) {}
 
   /// Windows per epoch.
   int64_t windows() const { return windows_; }
@@ -28,18 +34,25 @@ class SampleOrder {
   int64_t begin(uint64_t sample) const;
 
  private:
-  int64_t offset(PhiloxKey key) const;
+  struct Stretch {
+    int64_t begin;
+    int64_t window;   // its first, of all windows
+    int64_t offsets;  // how many are possible
+  };
+
+  int64_t offset(PhiloxKey key, size_t stretch) const;
   int64_t permuted(PhiloxKey key, int64_t index) const;
 
   int64_t window_;
-  int64_t windows_;
-  int64_t offsets_;  // how many offsets are possible
+  int64_t windows_ = 0;
+  int64_t alignment_;
+  std::vector<Stretch> stretches_;  // those that have windows
   uint64_t seed_;
   uint32_t half_bits_;  // the Feistel network permutes 0 .. 2^(2 * half_bits) - 1
 };
 
 /// Samples first_sample .. first_sample + count - 1 as rows of out [count, order.window()].
-void read_samples(const Dataset& dataset, Split split, const SampleOrder& order,
-                  uint64_t first_sample, int64_t count, int32_t* out);
+void read_samples(const Part& part, const SampleOrder& order, uint64_t first_sample, int64_t count,
+                  int32_t* out);
 
 }  // namespace lacuna

@@ -1,4 +1,4 @@
-// How one sequence of symbols is cut into train, valid and test.
+// How one row of symbols, or of records, is cut into train, valid and test.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@ namespace lacuna {
 /// follows the last part belongs to none.
 struct SplitBounds {
   std::array<int64_t, 4> bounds{};  // part p is [bounds[p], bounds[p + 1])
+  bool counts = false;              // were given, not shares
 
   int64_t begin(Split split) const { return bounds[static_cast<size_t>(split)]; }
   int64_t size(Split split) const { return bounds[static_cast<size_t>(split) + 1] - begin(split); }
@@ -20,8 +21,8 @@ struct SplitBounds {
 
 /// `text` holds two or three numbers separated by '/' (two: no test part). Either shares of the
 /// whole, such as "0.9 / 0.05 / 0.05": each from 0 to 1, together at most 1, a bound being
-/// floor(sum of shares so far * symbols). Or counts of symbols, such as "90M / 5M / 5M": together
-/// at most `symbols`. A bare 0 or 1 fits either. Throws Error(kConfig).
-SplitBounds parse_split(const std::string& text, int64_t symbols);
+/// floor(sum of shares so far * size). Or counts, such as "90M / 5M / 5M": together at most `size`.
+/// A bare 0 or 1 fits either. `noun` names what is counted. Throws Error(kConfig).
+SplitBounds parse_split(const std::string& text, int64_t size, const std::string& noun = "symbols");
 
 }  // namespace lacuna

@@ -1,33 +1,50 @@
-// Bits per symbol of one part of a data set, by the metric contract: the mean over every position
+// Bits per unit of one part of a data set, by the metric contract: the mean over every position
 // exactly once, no tail dropped, independent of the batch size.
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "lacuna/data/dataset.h"
+#include "lacuna/data/evaluation_windows.h"
 #include "lacuna/train/program.h"
 
 namespace lacuna::train {
 
+/// What is evaluated.
+struct EvaluationRequest {
+  std::string name;  // of the part
+  const Part& part;
+  const Medium& medium;
+  int64_t min_context = 0;  // every position has that many before it in its window, but at the
+                            // start of a stretch; 0: windows stand side by side
+  int64_t limit = 0;        // at most so many windows, spread over the part by the seed; 0: all
+  uint64_t seed = 0;
+};
+
 struct Evaluation {
-  Split split = Split::kValid;
-  double nats = 0;  // sum over all positions, -ln p
-  double bits = 0;  // mean over all positions, -log2 p
+  std::string part;  // by name
+  double nats = 0;   // sum over the positions, -ln p
+  double bits = 0;   // mean over the units of the medium, -log2 p
   int64_t positions = 0;
   int64_t windows = 0;
-  bool complete = true;  // false: stopped early, `bits` is of the positions so far
+  int64_t windows_in_part = 0;  // more than `windows` where they were limited
+  bool complete = true;         // false: stopped early, `bits` is of the positions so far
+
+  bool limited() const { return complete && windows < windows_in_part; }
 };
 
 /// Told now and then how much of something is done.
 using Counted = std::function<void(int64_t done, int64_t all)>;
+/// Told of each window and of the losses of its positions, in nats: losses[0, window.length).
+using Scored = std::function<void(const EvaluationWindow& window, const double* losses)>;
 
-/// `program` evaluates (kEvaluate). Every position has at least `min_context` before it in its
-/// window, but at the start of the part; 0: windows stand side by side. A window that is too short
-/// is padded, which causality makes harmless. Stops between two batches once `stop()` is true;
-/// `counted`, which may be empty, is told of the windows after each.
+/// `program` evaluates (kEvaluate). A window that is too short is padded, which causality makes
+/// harmless; what it is padded with is not scored. Stops between two batches once `stop()` is true;
+/// `counted` and `scored`, which may be empty, are told of the windows after each.
 /// Throws Error(kConfig) unless 0 <= min_context < context.
-Evaluation evaluate(Program& program, const nn::Transformer& model, const Dataset& data,
-                    Split split, int64_t min_context, const std::function<bool()>& stop,
-                    const Counted& counted = {});
+Evaluation evaluate(Program& program, const nn::Transformer& model,
+                    const EvaluationRequest& request, const std::function<bool()>& stop,
+                    const Counted& counted = {}, const Scored& scored = {});
 
 }  // namespace lacuna::train

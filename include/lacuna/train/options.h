@@ -1,29 +1,17 @@
 // The options of a run: one struct, generated from options.def, with the table that reads,
-// checks, explains and writes it.
+// checks, explains and writes it. The options of a data format come from the format.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
-namespace lacuna::train {
+#include "lacuna/base/option.h"
+#include "lacuna/data/format_options.h"
 
-/// What an option's value must satisfy beyond its type.
-struct Check {
-  double low = 0, high = 0;  // numbers: low <= value <= high, unless both are 0
-  const char* words = "";    // strings: one of these, separated by '|'; empty: any
-};
-constexpr Check any() {
-  return {};
-}
-constexpr Check between(double low, double high) {
-  return {low, high, ""};
-}
-constexpr Check one_of(const char* words) {
-  return {0, 0, words};
-}
+namespace lacuna::train {
 
 /// Whether a resumed run may have another value than the run before it.
 enum class OnResume : uint8_t { kKept, kFree };
@@ -38,10 +26,8 @@ struct Options {
 #undef LACUNA_SECTION
 #undef LACUNA_OPTION
 #undef LACUNA_SECTION_END
+  FormatValues format;  // of the options that data.format alone has; they stand under [data]
 };
-
-using OptionPointer =
-    std::variant<int64_t*, double*, std::string*, std::vector<std::string>*, std::vector<int64_t>*>;
 
 struct OptionEntry {
   std::string name;  // "model.layers"
@@ -49,11 +35,16 @@ struct OptionEntry {
   std::string help;
   Check check;
   OnResume on_resume;
-  OptionPointer (*at)(Options&);
+  std::function<OptionPointer(Options&)> at;
 };
 
-/// The table, in the order of options.def.
-const std::vector<OptionEntry>& option_table();
+/// The table, in the order of options.def; after those of [data] come what the format of that name
+/// has of its own, if it is known.
+std::vector<OptionEntry> option_table(const std::string& format);
+/// Of a run's own format.
+inline std::vector<OptionEntry> option_table(const Options& options) {
+  return option_table(options.data.format);
+}
 
 /// One `--section.key VALUE` of a command line.
 using Override = std::pair<std::string, std::string>;

@@ -14,6 +14,7 @@ struct DisplayLine {
   std::string doing;             // what is under way and how far it is; empty: a step has ended
   std::string place;             // where in it
   std::optional<double> bits;    // smoothed
+  std::string unit;              // "bits per byte"
   double tokens_per_second = 0;  // 0: not known yet
   std::optional<double> seconds_left;
   double share_of_peak = 0;  // of the rate of large matrix products; 0: not known

@@ -42,7 +42,7 @@ class RunFolder {
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string starts() const { return path_ + "/starts.jsonl"; }
   std::string samples() const { return path_ + "/samples"; }
-  std::string sample(int64_t step) const;
+  std::string sample(int64_t step, const std::string& suffix) const;
   std::string log() const { return path_ + "/log.txt"; }
   std::string weights() const { return path_ + "/weights.safetensors"; }
   std::string checkpoints() const { return path_ + "/checkpoints"; }

@@ -51,6 +51,7 @@ enum class RunState : uint8_t { kInProgress, kFinished, kEndedEarly, kStopped };
 struct RunRecord {
   std::string folder;
   Options options;
+  Unit unit;  // of all bits
   std::vector<RecordedStep> steps;
   std::vector<RecordedEvaluation> evaluations;
   std::vector<RecordedStart> starts;  // none: of a lacuna that did not record them

@@ -35,6 +35,8 @@ class SavedRun {
            const BetweenPieces& between_pieces = {});
 
   const Options& options() const { return options_; }
+  /// What the model's symbols mean.
+  const Medium& medium() const { return *medium_; }
   const nn::Transformer& model() const { return *model_; }
   const std::string& weights_file() const { return weights_file_; }
   /// After which the weights were taken, where their file says so.
@@ -48,6 +50,7 @@ class SavedRun {
   Queue queue_;
   std::string weights_file_;
   std::optional<int64_t> step_;
+  std::unique_ptr<Medium> medium_;
   std::unique_ptr<nn::ParameterStore> parameters_;
   std::unique_ptr<nn::Transformer> model_;
 };

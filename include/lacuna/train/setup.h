@@ -16,21 +16,22 @@ namespace lacuna::train {
 
 /// Throws Error(kConfig) for the mistakes that need no data to be found.
 void check_options(const Options& options);
-/// Throws Error(kConfig) when train.patience waits for evaluations of `valid` symbols that are
-/// never made.
-void check_patience(const Options& options, const StepSize& step, int64_t valid);
+/// Throws Error(kConfig) when train.patience waits for evaluations that are never made;
+/// `validation` tells whether there is anything to evaluate.
+void check_patience(const Options& options, const StepSize& step, bool validation);
 
 DatasetConfig dataset_config(const Options& options);
+/// What the symbols mean that a run with these options reads. Throws Error(kConfig).
+std::unique_ptr<Medium> medium_of(const Options& options);
 /// Resolved; throws Error(kConfig).
-nn::ModelConfig model_config(const Options& options, int64_t vocabulary);
+nn::ModelConfig model_config(const Options& options, const Medium& medium);
 optim::OptimizerConfig optimizer_config(const Options& options);
 
 /// Whether train.device means a GPU on this machine. Throws Error(kConfig) when one is asked for by
 /// a program that was built without CUDA.
 bool on_gpu(const Options& options);
-/// Opens the data and fills in the options that follow from it and from the device. Throws
-/// Error(kConfig) and Error(kData).
-std::unique_ptr<Dataset> resolve(Options& options);
+/// Fills in the options that follow from others and from the device. Throws Error(kConfig).
+void resolve(Options& options);
 
 /// On a GPU or on train.threads CPU threads (0: all that the process may use). Throws
 /// Error(kConfig) when a GPU is asked for and there is none to be used.

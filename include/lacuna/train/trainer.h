@@ -15,7 +15,7 @@ namespace lacuna::train {
 
 struct StepResult {
   int64_t step = 0;          // from 1: batches consumed
-  double bits = 0;           // mean over the step's tokens, before the update
+  double bits = 0;           // mean over the units of the step's tokens, before the update
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;  // scheduled
   double loss_scale = 1;     // after the step
@@ -54,8 +54,9 @@ class Trainer {
   int64_t micro_batches() const { return options_.train.accumulation; }
 
   bool has_average() const { return averages_.has_value(); }
-  Evaluation evaluate(Split split, Weights weights, const std::function<bool()>& stop,
-                      const Counted& counted = {});
+  /// Of at most `limit` windows of a validation set, spread over it; 0: all.
+  Evaluation evaluate(const ValidationSet& set, Weights weights, int64_t limit,
+                      const std::function<bool()>& stop, const Counted& counted = {});
 
   /// Copies everything that the next steps depend on, but `data` and `config`. A snapshot that this
   /// trainer has filled before is filled again in place, which takes a fraction of the time: fresh

@@ -121,7 +121,8 @@ void print_config(const std::string& folder) {
   std::printf("\nconfig.toml: all options but those at their defaults\n");
   train::Options options = train::read_options(train::RunFolder(folder).config(), {});
   train::Options defaults;
-  for (const train::OptionEntry& entry : train::option_table()) {
+  defaults.data.format = options.data.format;
+  for (const train::OptionEntry& entry : train::option_table(options)) {
     const std::string value = option_text(entry, options);
     if (value != option_text(entry, defaults)) {
       std::printf("  %s = %s\n", entry.name.c_str(), printable(value).c_str());

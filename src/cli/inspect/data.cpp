@@ -14,14 +14,14 @@ namespace {
 
 using Histogram = std::vector<int64_t>;  // how often each symbol occurs
 
-Histogram histogram(const Dataset& data, Split split, const Stop& stop) {
+Histogram histogram(const Part& part, int64_t vocabulary, const Stop& stop) {
   constexpr int64_t kAtOnce = 1 << 20;
-  Histogram counts(static_cast<size_t>(data.vocabulary()));
+  Histogram counts(static_cast<size_t>(vocabulary));
   std::vector<int32_t> symbols(static_cast<size_t>(kAtOnce));
-  for (int64_t begin = 0; begin < data.size(split); begin += kAtOnce) {
+  for (int64_t begin = 0; begin < part.size(); begin += kAtOnce) {
     leave_if(stop);
-    const int64_t count = std::min(kAtOnce, data.size(split) - begin);
-    data.read(split, begin, count, symbols.data());
+    const int64_t count = std::min(kAtOnce, part.size() - begin);
+    part.read(begin, count, symbols.data());
     for (int64_t i = 0; i < count; ++i) ++counts[static_cast<size_t>(symbols[size_t(i)])];
   }
   return counts;
@@ -46,12 +46,12 @@ double entropy(const Histogram& counts) {
 void print_parts(const Dataset& data, int64_t context, const Stop& stop) {
   std::printf("\n%-6s %16s %14s %14s %16s %12s\n", "part", "symbols", "windows", "symbols used",
               "entropy (bits)", "floor (bits)");
-  for (const Split split : kSplits) {
-    const int64_t size = data.size(split);
-    const Histogram counts = histogram(data, split, stop);
-    const std::optional<double> floor = data.floor_bits(split);
+  for (const auto& [name, part] : data.parts()) {
+    const int64_t size = part->size();
+    const Histogram counts = histogram(*part, data.medium().vocabulary(), stop);
+    const std::optional<double> floor = part->floor_bits();
     std::printf(
-        "%-6s %16s %14s %14s %16s %12s\n", split_name(split), grouped(size).c_str(),
+        "%-6s %16s %14s %14s %16s %12s\n", name.c_str(), grouped(size).c_str(),
         grouped((size + context - 1) / context).c_str(), grouped(symbols_used(counts)).c_str(),
         size > 0 ? fixed(entropy(counts), 4).c_str() : "-", floor ? fixed(*floor, 4).c_str() : "-");
   }
@@ -62,10 +62,9 @@ void print_parts(const Dataset& data, int64_t context, const Stop& stop) {
 
 void print_window(const Dataset& data, int64_t begin, int64_t count) {
   std::vector<int32_t> symbols(static_cast<size_t>(count));
-  data.read(Split::kTrain, begin, count, symbols.data());
-  if (data.vocabulary() == 256) {
-    std::string text;
-    for (const int32_t symbol : symbols) text += static_cast<char>(symbol);
+  data.train().read(begin, count, symbols.data());
+  if (data.medium().suffix() == ".txt") {
+    const std::string text = data.medium().file(symbols);
     if (is_text(text)) {
       std::printf("%s\n", printable(text).c_str());
       return;
@@ -80,8 +79,9 @@ void print_window(const Dataset& data, int64_t begin, int64_t count) {
 
 void inspect_data(const Parsed& parsed, const Stop& stop) {
   constexpr int64_t kShown = 1536;  // symbols of the window that are printed
-  const train::Options options =
+  train::Options options =
       train::read_options(config_file(parsed.text("CONFIG")), parsed.overrides);
+  train::resolve(options);
   const std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(options));
   const int64_t context = options.model.context;
   const SampleOrder order = train::sample_order(options, *data);
@@ -89,7 +89,7 @@ void inspect_data(const Parsed& parsed, const Stop& stop) {
   const std::string identity = data->identity([&] { leave_if(stop); });
   std::printf("format      %s\ndata        %s\nidentity    %s\nvocabulary  %s symbols\n",
               options.data.format.c_str(), data->describe().c_str(), identity.c_str(),
-              grouped(data->vocabulary()).c_str());
+              grouped(data->medium().vocabulary()).c_str());
   std::printf(
       "epoch       %s windows of %s symbols, %s steps of %s windows\n",
       grouped(order.windows()).c_str(), grouped(context).c_str(),

@@ -7,6 +7,7 @@
 
 #include "lacuna/base/text.h"
 #include "lacuna/cli/curves.h"
+#include "page.h"
 
 namespace lacuna::cli {
 namespace {
@@ -104,7 +105,7 @@ class Chart {
     top_ = kLegendTop + rows * kLegendRow + 8;
     drawing_.width = kWidth;
     drawing_.height = top_ + kPlotHeight + kBottom;
-    drawing_.title = "bits per symbol over the course of training";
+    drawing_.title = unit_text(runs) + " over the course of training";
   }
 
   Drawing draw() {
@@ -172,8 +173,8 @@ class Chart {
                        kInk,
                        12,
                        Anchor::kMiddle});
-    drawing_.add(Label{
-        {kTitle, top_ + kPlotHeight / 2}, "bits per symbol", kInk, 12, Anchor::kMiddle, true});
+    drawing_.add(
+        Label{{kTitle, top_ + kPlotHeight / 2}, unit_text(runs_), kInk, 12, Anchor::kMiddle, true});
   }
 
   // A run that diverges can have any number of bits.

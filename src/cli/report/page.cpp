@@ -64,7 +64,7 @@ std::string lead(const RunRecord& run) {
                          grouped(run.last_step()), " steps and ", human_seconds(run.seconds));
   const train::RecordedEvaluation* last = last_evaluation(run);
   if (last == nullptr) return text + "; not evaluated yet.";
-  text += str("; ", fixed(last->bits, 4), " bits per symbol on the validation part (",
+  text += str("; ", fixed(last->bits, 4), ' ', run.unit.bits(), " on the validation part (",
               last->weights == "average" ? "averaged" : "raw", " weights, step ",
               grouped(last->step), ")");
   if (run.floor_bits()) text += str(", the floor of the source is ", fixed(*run.floor_bits(), 4));
@@ -160,18 +160,16 @@ std::string report_page(const std::vector<RunRecord>& runs) {
     text += html_element("p", (runs.size() > 1 ? run.folder : "This run") + ": " + lead(run));
   }
   text += data_warning(runs) + curves_section(runs) + "<h2>Results</h2>\n" + results_table(runs) +
-          "<p class=\"note\">Bits are per symbol.</p>\n"
-          "<h2>Configuration</h2>\n" +
+          "<p class=\"note\">The unit is " + unit_text(runs) + ".</p>\n<h2>Configuration</h2>\n" +
           options_tables(runs) + samples_section(runs) + "<h2>Environment</h2>\n" +
           environment_table(runs);
-  text +=
-      "<p class=\"note\">" +
-      markup_escaped(str("Written by lacuna ", build_facts().version, " on ",
-                         date_text(std::chrono::duration<double>(now).count()),
-                         ". Bits per symbol are the mean of \u2212log2 p over every position of "
-                         "a part, each scored once; p is what the model gave the symbol that "
-                         "came.")) +
-      "</p>\n";
+  text += "<p class=\"note\">" +
+          markup_escaped(str("Written by lacuna ", build_facts().version, " on ",
+                             date_text(std::chrono::duration<double>(now).count()),
+                             ". Bits are the mean of \u2212log2 p over every position of "
+                             "a part, each scored once; p is what the model gave the symbol that "
+                             "came.")) +
+          "</p>\n";
   return text + "</main>\n</body>\n</html>\n";
 }
 

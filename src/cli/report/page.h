@@ -21,6 +21,8 @@ const train::RecordedEvaluation* last_evaluation(const train::RunRecord& run,
                                                  const std::string& weights);
 /// With the weights that evaluation prefers: the averaged ones where there are some; null: none.
 const train::RecordedEvaluation* last_evaluation(const train::RunRecord& run);
+/// "bits per byte", or "bits" where the runs have several units.
+std::string unit_text(const std::vector<train::RunRecord>& runs);
 /// "finished", "in progress", ...
 const char* state_text(train::RunState state);
 /// Identity of what a run was trained on; empty where it was not recorded.

@@ -134,6 +134,13 @@ const RecordedEvaluation* last_evaluation(const RunRecord& run, const std::strin
   return last;
 }
 
+std::string unit_text(const std::vector<RunRecord>& runs) {
+  const bool one = std::all_of(runs.begin(), runs.end(), [&](const RunRecord& run) {
+    return run.unit.bits() == runs.front().unit.bits();
+  });
+  return one ? runs.front().unit.bits() : "bits";
+}
+
 const RecordedEvaluation* last_evaluation(const RunRecord& run) {
   const RecordedEvaluation* average = last_evaluation(run, "average");
   return average != nullptr ? average : last_evaluation(run, "raw");
@@ -171,16 +178,38 @@ std::string results_table(const std::vector<RunRecord>& runs) {
   return table.text();
 }
 
+bool has_option(const train::Options& options, const train::OptionEntry& entry) {
+  const auto table = train::option_table(options);
+  return std::any_of(table.begin(), table.end(), [&](const train::OptionEntry& other) {
+    return other.name == entry.name && other.help == entry.help;
+  });
+}
+
+// Those of all formats that the runs read.
+std::vector<train::OptionEntry> options_of(const std::vector<RunRecord>& runs) {
+  std::vector<train::OptionEntry> all = train::option_table(runs.front().options);
+  for (const RunRecord& run : runs) {
+    for (const train::OptionEntry& entry : train::option_table(run.options)) {
+      const bool known = std::any_of(all.begin(), all.end(), [&](const train::OptionEntry& other) {
+        return other.name == entry.name && other.help == entry.help;
+      });
+      if (!known) all.push_back(entry);
+    }
+  }
+  return all;
+}
+
 std::string options_tables(const std::vector<RunRecord>& runs) {
   const train::Options defaults;
   const bool several = runs.size() > 1;
   HtmlTable first(head_of(runs, "option"), true), all(head_of(runs, "option"), true);
   bool any = false;
-  for (const train::OptionEntry& entry : train::option_table()) {
+  for (const train::OptionEntry& entry : options_of(runs)) {
     std::vector<HtmlCell> cells;
     bool differs = false;
     for (const RunRecord& run : runs) {
-      cells.push_back({option_text(entry, run.options)});
+      cells.push_back(
+          {has_option(run.options, entry) ? option_text(entry, run.options) : kUnknown});
       differs = differs ||
                 cells.back().text != (several ? cells.front().text : option_text(entry, defaults));
     }

@@ -1,0 +1,46 @@
+// Data sets whose records lie in stores: how they are cut into parts.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lacuna/data/dataset.h"
+#include "lacuna/data/record_store.h"
+
+namespace lacuna {
+
+/// What data.split may cut through.
+enum class Cut : uint8_t {
+  kSymbols,  // anywhere
+  kRecords,  // shares and counts are of records
+  kFiles,    // each record is a file; shares are of symbols, counts of files. Where there are fewer
+             // files than parts the last is cut, and describe() says so
+};
+
+struct RecordRules {
+  std::string noun;  // "bytes", "pictures of 32 x 32 x 3"
+  Cut cut = Cut::kRecords;
+  bool apart = false;    // no window reaches over the end of a record
+  std::string suffixes;  // of the files of a folder, where data.suffixes is empty
+  std::function<std::unique_ptr<RecordStore>(const std::vector<std::string>& files)> open;
+  /// The part of each record where data.split is empty; a null function, or no answer: as "0.9 /
+  /// 0.05 / 0.05" cuts.
+  std::function<std::vector<Split>(const RecordStore& store)> own_parts;
+};
+
+/// All files and folders that a configuration names, without the names of validation sets.
+std::vector<std::string> data_paths(const DatasetConfig& config);
+
+/// Opens the files of data.paths, valid_paths and test_paths. Where one of the latter is given,
+/// every part comes from its own paths alone. Throws as open_dataset() does.
+std::unique_ptr<Dataset> open_records(const DatasetConfig& config, std::unique_ptr<Medium> medium,
+                                      const RecordRules& rules);
+
+/// Whether a window may cross the ends of which records: the begins of the stretches of a part
+/// that windows of training stay in, each at least `window` symbols long where the part is. Records
+/// that are shorter are joined with the next ones, what is left at the end with the one before.
+std::vector<int64_t> training_stretches(const Part& part, int64_t window);
+
+}  // namespace lacuna
