@@ -10,7 +10,11 @@ using namespace lacuna;
 
 TEST_CASE("every kept input of the fuzz targets gets a value or a refusal") {
   constexpr std::pair<const char*, void (*)(std::string_view)> kTargets[] = {
-      {"safetensors", fuzz::safetensors}, {"config", fuzz::config}, {"manifest", fuzz::manifest}};
+      {"safetensors", fuzz::safetensors},
+      {"config", fuzz::config},
+      {"manifest", fuzz::manifest},
+      {"npy", fuzz::npy},
+      {"npz", fuzz::npz}};
   for (const auto& [name, target] : kTargets) {
     int replayed = 0;
     for (const auto& entry : std::filesystem::directory_iterator(
