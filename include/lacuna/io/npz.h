@@ -58,8 +58,8 @@ class NpzFile {
   /// A member of bytes in C order from its beginning. Throws Error(kData) when there is none of
   /// this name, with the nearest, and with how to convert it for an array of another kind.
   NpzMember open(std::string_view name) const;
-  /// All values of a member of integers, such as labels, in memory. Throws Error(kData) as open() and
-  /// NpzMember::read() do, and for a value that leaves 63 bits.
+  /// All values of a member of integers, such as labels, in memory. Throws Error(kData) as open()
+  /// and NpzMember::read() do, and for a value that leaves 63 bits.
   std::vector<int64_t> integers(std::string_view name) const;
 
  private:
