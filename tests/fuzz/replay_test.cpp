@@ -14,7 +14,8 @@ TEST_CASE("every kept input of the fuzz targets gets a value or a refusal") {
       {"config", fuzz::config},
       {"manifest", fuzz::manifest},
       {"npy", fuzz::npy},
-      {"npz", fuzz::npz}};
+      {"npz", fuzz::npz},
+      {"picture", fuzz::picture}};
   for (const auto& [name, target] : kTargets) {
     int replayed = 0;
     for (const auto& entry : std::filesystem::directory_iterator(

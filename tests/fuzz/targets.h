@@ -16,6 +16,7 @@ void config(std::string_view bytes);
 void manifest(std::string_view bytes);
 void npy(std::string_view bytes);
 void npz(std::string_view bytes);
+void picture(std::string_view bytes);
 
 /// For promises; not an exception, which a parser's caller could take for a refusal.
 inline void promise(bool kept) {
