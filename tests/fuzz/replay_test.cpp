@@ -15,7 +15,8 @@ TEST_CASE("every kept input of the fuzz targets gets a value or a refusal") {
       {"manifest", fuzz::manifest},
       {"npy", fuzz::npy},
       {"npz", fuzz::npz},
-      {"picture", fuzz::picture}};
+      {"picture", fuzz::picture},
+      {"sound", fuzz::sound}};
   for (const auto& [name, target] : kTargets) {
     int replayed = 0;
     for (const auto& entry : std::filesystem::directory_iterator(
