@@ -6,16 +6,14 @@
 namespace lacuna {
 
 DatasetFormat bytes_format() {
-  return {.options = {{"split_at", "bytes", one_of("bytes|files"),
+  return {.options = {{"split_at", std::string("bytes"), one_of("bytes|files"),
                        "where data.split may cut: between any two bytes, or only between files"}},
           .medium = [](const FormatValues&) { return text_medium(); },
           .open =
               [](const DatasetConfig& config) {
                 const bool files = config.values.text("split_at") == "files";
                 return open_records(config, text_medium(),
-                                    {.noun = "bytes",
-                                     .cut = files ? Cut::kFiles : Cut::kSymbols,
-                                     .open = store_of_files});
+                                    {.noun = "bytes", .cut = files ? Cut::kFiles : Cut::kSymbols});
               }};
 }
 

@@ -106,7 +106,7 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
   }
   const Source source(config.values);
   const SplitBounds split =
-      parse_split(config.split.empty() ? "0.9 / 0.05 / 0.05" : config.split, source.size);
+      parse_split(config.split.empty() ? kUsualSplit : config.split, source.size);
   const auto part = [&](Split which) {
     return std::make_unique<EchoPart>(source, which, split.size(which));
   };

@@ -14,8 +14,6 @@
 namespace lacuna {
 namespace {
 
-constexpr const char* kUsualSplit = "0.9 / 0.05 / 0.05";
-
 using Bounds = std::array<int64_t, 4>;  // part p is [bounds[p], bounds[p + 1])
 
 // The end of a record that is the nearest to a byte, as the number of records before it.
@@ -153,7 +151,7 @@ class Opening {
   std::string description(const Parts& parts) const {
     int64_t files = 0, size = 0, records = 0;
     for (const auto& store : stores_) {
-      files += store->files();
+      files += static_cast<int64_t>(store->files().size());
       size += store->size();
       records += store->records();
     }
@@ -161,12 +159,16 @@ class Opening {
     const auto amount = [&](const Part& part) {
       return grouped(in_records ? part.records() : part.size());
     };
+    std::string notes = note_;
+    for (const auto& store : stores_) {
+      if (!store->note().empty()) notes += "; " + store->note();
+    }
     std::string text = str(
         config_.format, ": ", grouped(files), files == 1 ? " file, " : " files, ",
         grouped(in_records ? records : size), ' ', rules_.noun, ": train ", amount(*parts.train));
     for (const ValidationSet& set : parts.valid)
       text += str(", ", set.name, ' ', amount(*set.part));
-    return str(text, ", test ", amount(*parts.test), note_, passed_over());
+    return str(text, ", test ", amount(*parts.test), notes, passed_over());
   }
 
  private:
@@ -193,7 +195,8 @@ class Opening {
   std::shared_ptr<const RecordStore> open(const std::vector<std::string>& paths) {
     const SourceFiles found = sources(paths);
     passed_over_.insert(passed_over_.end(), found.runs.begin(), found.runs.end());
-    stores_.push_back(rules_.open(found.files));
+    stores_.push_back(rules_.converter.convert ? store_in_memory(found.files, rules_.converter)
+                                               : store_of_files(found.files));
     if (stores_.back()->size() == 0) {
       throw Error(ErrorKind::kData, join(paths, ", "), "the data is empty",
                   "Check data.paths and data.suffixes");
@@ -255,7 +258,7 @@ class Opening {
 
   // Of several files one is cut through: that is said. Of a lone one it is clear.
   void note_cuts(const RecordStore& store, const Bounds& bounds) {
-    if (store.files() == 1 && !rules_.apart) return;
+    if (store.files().size() == 1 && !rules_.apart) return;
     std::vector<std::string> names;
     for (const int64_t bound : {bounds[1], bounds[2], bounds[3]}) {
       if (bound == 0 || bound == store.size()) continue;

@@ -81,11 +81,15 @@ int64_t SampleOrder::begin(uint64_t sample) const {
   return in.begin + offset(key, stretch) + (window - in.window) * window_;
 }
 
-void read_samples(const Part& part, const SampleOrder& order, uint64_t first_sample, int64_t count,
-                  int32_t* out) {
+void read_samples(const Dataset& data, const SampleOrder& order, uint64_t first_sample,
+                  int64_t count, int32_t* out) {
+  const PhiloxKey key = random_key(order.seed(), RandomUse::kAugmentation, 0);
   for (int64_t i = 0; i < count; ++i) {
-    part.read(order.begin(first_sample + static_cast<uint64_t>(i)), order.window(),
-              out + i * order.window());
+    const uint64_t sample = first_sample + static_cast<uint64_t>(i);
+    int32_t* row = out + i * order.window();
+    data.train().read(order.begin(sample), order.window(), row);
+    data.medium().augment({row, static_cast<size_t>(order.window())},
+                          random_words(key, sample, 0, 0)[0]);
   }
 }
 

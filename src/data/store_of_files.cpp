@@ -17,7 +17,6 @@ struct Piece {
   int64_t begin;  // where the file starts in the whole sequence
   FileReader file;
   std::vector<std::byte> copy;  // of the whole file, or empty
-  std::string name;
 
   size_t size() const { return file.size(); }
   void read(size_t from, size_t count, std::byte* out) const {
@@ -71,12 +70,9 @@ class StoreOfFiles final : public RecordStore {
 
   int64_t size() const override { return size_; }
   int64_t records() const override { return static_cast<int64_t>(pieces_.size()); }
-  int64_t files() const override { return records(); }
+  const std::vector<StoredFile>& files() const override { return files_; }
   int64_t record_begin(int64_t record) const override {
     return record == records() ? size_ : pieces_[static_cast<size_t>(record)].begin;
-  }
-  std::string record_name(int64_t record) const override {
-    return pieces_[static_cast<size_t>(record)].name;
   }
 
   void read(int64_t begin, int64_t count, std::byte* out) const override {
@@ -98,7 +94,7 @@ class StoreOfFiles final : public RecordStore {
 
  private:
   void append(const std::string& path) {
-    Piece piece{size_, FileReader(path), {}, path};
+    Piece piece{size_, FileReader(path), {}};
     const size_t size = piece.size();
     if (size == 0) return;
     refuse_compressed(path, piece.file);
@@ -112,11 +108,13 @@ class StoreOfFiles final : public RecordStore {
     } else {
       ++held_;
     }
+    files_.push_back({path, records()});
     pieces_.push_back(std::move(piece));
     size_ += static_cast<int64_t>(size);
   }
 
   std::vector<Piece> pieces_;  // none empty
+  std::vector<StoredFile> files_;
   size_t most_held_ = descriptors_to_hold();
   size_t held_ = 0;  // descriptors; files beyond the most are opened for each read
   int64_t size_ = 0;

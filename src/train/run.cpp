@@ -11,6 +11,7 @@
 #include "lacuna/base/files.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
+#include "lacuna/train/best_so_far.h"
 #include "lacuna/train/matrix_rate.h"
 #include "lacuna/train/run_display.h"
 #include "lacuna/train/run_folder.h"
@@ -49,7 +50,7 @@ class Run {
         retention_{options.checkpoint.keep_last, parse_length(options.checkpoint.keep_every,
                                                               step_size_, "checkpoint.keep_every")},
         writer_(CheckpointFolder(folder.checkpoints()), retention_),
-        patience_(options.train.patience),
+        best_{.patience = options.train.patience},
         display_(options.train.log_every) {
     check_patience(options, step_size_, has_validation());
   }
@@ -67,8 +68,8 @@ class Run {
     trainer_.restore(checkpoint);
     rate_jump_ = rate_jump(read_options(checkpoint + "/config.toml", {}), options_, step_size_,
                            state.updates);
-    best_bits_ = state.best_bits;
-    since_best_ = state.since_best;
+    best_.bits = state.best_bits;
+    best_.since = state.since_best;
     evaluation_due_ = state.evaluation_due;
     saved_step_ = state.step;
   }
@@ -147,7 +148,7 @@ class Run {
       const bool best = evaluate();
       checkpoint(best);  // in any case, so that it is not made up for twice
     }
-    if (out_of_patience()) log_info("the run has ended early: train.patience is used up");
+    if (best_.out_of_patience()) log_info("the run has ended early: train.patience is used up");
     bool begun_already = trainer_.unfinished() > 0;
     while (begun_already || (!at_end() && !diverged_at_ && !stop_())) {
       if (!std::exchange(begun_already, false)) trainer_.begin_step();
@@ -165,9 +166,8 @@ class Run {
   }
 
   bool has_validation() const { return evaluated_symbols(options_, data_, 0) > 0; }
-  bool out_of_patience() const { return patience_ > 0 && since_best_ >= patience_; }
   bool at_end() const {
-    return trainer_.steps_done() >= trainer_.steps_total() || out_of_patience();
+    return trainer_.steps_done() >= trainer_.steps_total() || best_.out_of_patience();
   }
 
   void finish_step() {
@@ -213,23 +213,19 @@ class Run {
 
   // Whether no evaluation comes after the one with these bits.
   bool is_last(double bits) const {
-    return trainer_.steps_done() >= trainer_.steps_total() ||
-           (patience_ > 0 && !is_best(bits) && since_best_ + 1 >= patience_);
-  }
-  bool is_best(double bits) const {
-    return std::isfinite(bits) && (!best_bits_ || bits < *best_bits_);
+    BestSoFar then = best_;
+    then.judge(bits);
+    return trainer_.steps_done() >= trainer_.steps_total() || then.out_of_patience();
   }
 
-  // Whether these bits are the best so far; counts how long none were.
+  // Whether these bits are the best so far.
   bool judge(double bits) {
-    const bool best = is_best(bits);
-    since_best_ = best ? 0 : since_best_ + 1;
-    if (best) best_bits_ = bits;
-    if (out_of_patience()) {
-      log_info(str("step ", trainer_.steps_done(), "  ends early: ", since_best_,
+    const bool best = best_.judge(bits);
+    if (best_.out_of_patience()) {
+      log_info(str("step ", trainer_.steps_done(), "  ends early: ", best_.since,
                    " evaluations in a row brought no new best; the best checkpoint is kept"));
-      metrics_->add_early_stop(trainer_.steps_done(), since_best_,
-                               best_bits_.value_or(std::nan("")));
+      metrics_->add_early_stop(trainer_.steps_done(), best_.since,
+                               best_.bits.value_or(std::nan("")));
     }
     return best;
   }
@@ -263,8 +259,8 @@ class Run {
     Snapshot& snapshot = writer_.next();
     saved_step_ = trainer_.steps_done();
     trainer_.copy_to(snapshot);
-    snapshot.state.best_bits = best_bits_;
-    snapshot.state.since_best = since_best_;
+    snapshot.state.best_bits = best_.bits;
+    snapshot.state.since_best = best_.since;
     snapshot.state.evaluation_due = evaluation_due_;
     snapshot.state.data = data_identity_;
     snapshot.config = config_;
@@ -320,9 +316,7 @@ class Run {
   RunPlan plan_;
   Retention retention_;
   CheckpointWriter writer_;
-  std::optional<double> best_bits_;  // of the weights that evaluation prefers
-  int64_t since_best_ = 0;           // evaluations after that
-  int64_t patience_;                 // evaluations; 0: endless
+  BestSoFar best_;
   RunDisplay display_;
   std::string rate_jump_;
   Clock::time_point begin_;  // of the first step

@@ -4,7 +4,9 @@
 #include "lacuna/base/log.h"
 #include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/format.h"
 #include "lacuna/data/records.h"
+#include "lacuna/data/split.h"
 #include "lacuna/kernels/gpu_limits.h"
 #include "lacuna/kernels/launch.h"
 #include "lacuna/tensor/gpus.h"
@@ -136,6 +138,11 @@ std::string precision(const Options& options) {
 void resolve(Options& options) {
   options.train.precision = precision(options);
   const nn::ModelConfig model = model_config(options, *medium_of(options));
+  const auto& data = options.data;
+  const bool parted = !data.valid_paths.empty() || !data.test_paths.empty();
+  if (data.split.empty() && !parted && !format_called(data.format).has_own_parts) {
+    options.data.split = kUsualSplit;
+  }
   options.model.context = model.context;
   options.model.qk_width = model.qk_width;
   options.model.feedforward_width = model.feedforward_width;

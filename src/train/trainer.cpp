@@ -110,8 +110,7 @@ void Trainer::begin_step() {
     inputs.first_sample =
         static_cast<uint64_t>(step * step_size_.samples + micro_batch * options_.train.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
-    read_samples(data_.train(), order_, inputs.first_sample, options_.train.batch,
-                 training_.tokens());
+    read_samples(data_, order_, inputs.first_sample, options_.train.batch, training_.tokens());
     training_.run(model_);
   }
   update_.run(queue_, [&] { begin_update(); });

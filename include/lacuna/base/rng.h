@@ -40,7 +40,8 @@ enum class RandomUse : uint32_t {
   kOrder = 3,
   kSample = 4,
   kData = 5,
-  kEvaluation = 6
+  kEvaluation = 6,
+  kAugmentation = 7
 };
 
 /// The key of all draws for one purpose at one step of a run.

@@ -17,6 +17,7 @@ namespace lacuna {
 struct DatasetFormat {
   std::string name, description;  // of datasets.def
   std::vector<FormatOption> options;
+  bool has_own_parts = false;  // its files tell what is for training, validation and test
   /// Throws Error(kConfig) for values that do not go together.
   std::unique_ptr<Medium> (*medium)(const FormatValues& values);
   /// Throws Error(kConfig) and Error(kData).

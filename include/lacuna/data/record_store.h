@@ -12,6 +12,11 @@
 
 namespace lacuna {
 
+struct StoredFile {
+  std::string name;
+  int64_t first_record;
+};
+
 /// Constant after construction: every member function may be called by several threads at once.
 class RecordStore {
  public:
@@ -25,10 +30,13 @@ class RecordStore {
   virtual int64_t records() const = 0;
   /// The first byte of a record; of records(): size().
   virtual int64_t record_begin(int64_t record) const = 0;
-  /// The file it comes from, and "#" and its number there where that has several.
-  virtual std::string record_name(int64_t record) const = 0;
-  /// How many files it comes from.
-  virtual int64_t files() const = 0;
+  /// What the records come from, in their order; each file has given at least one.
+  virtual const std::vector<StoredFile>& files() const = 0;
+  /// What a person should know of how it was opened, in a few words; empty: nothing.
+  virtual std::string note() const { return ""; }
+
+  /// The file a record comes from, and "#" and its number there, from 0, where that has several.
+  std::string record_name(int64_t record) const;
 };
 
 /// Files read in place, each a record; empty ones are left out. Throws Error(kData) for a file that

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lacuna/data/conversion.h"
 #include "lacuna/data/dataset.h"
 #include "lacuna/data/record_store.h"
 
@@ -24,7 +25,8 @@ struct RecordRules {
   Cut cut = Cut::kRecords;
   bool apart = false;    // no window reaches over the end of a record
   std::string suffixes;  // of the files of a folder, where data.suffixes is empty
-  std::function<std::unique_ptr<RecordStore>(const std::vector<std::string>& files)> open;
+  /// How files become records; a null function: they are the records as they are.
+  Converter converter = {};
   /// The part of each record where data.split is empty; a null function, or no answer: as "0.9 /
   /// 0.05 / 0.05" cuts.
   std::function<std::vector<Split>(const RecordStore& store)> own_parts;

@@ -30,6 +30,7 @@ class SampleOrder {
   int64_t windows() const { return windows_; }
   /// Symbols per window.
   int64_t window() const { return window_; }
+  uint64_t seed() const { return seed_; }
   /// First symbol of the window of a sample.
   int64_t begin(uint64_t sample) const;
 
@@ -51,8 +52,10 @@ class SampleOrder {
   uint32_t half_bits_;  // the Feistel network permutes 0 .. 2^(2 * half_bits) - 1
 };
 
-/// Samples first_sample .. first_sample + count - 1 as rows of out [count, order.window()].
-void read_samples(const Part& part, const SampleOrder& order, uint64_t first_sample, int64_t count,
-                  int32_t* out);
+/// Samples first_sample .. first_sample + count - 1 of the training part as rows of out [count,
+/// order.window()], changed as the medium's options ask (Medium::augment), each by random bits of
+/// its own.
+void read_samples(const Dataset& data, const SampleOrder& order, uint64_t first_sample,
+                  int64_t count, int32_t* out);
 
 }  // namespace lacuna

@@ -9,6 +9,9 @@
 
 namespace lacuna {
 
+/// Where data.split is empty and nothing else tells the parts.
+inline constexpr const char* kUsualSplit = "0.9 / 0.05 / 0.05";
+
 /// The three parts lie in the order train, valid, test from the first symbol on, without gaps; what
 /// follows the last part belongs to none.
 struct SplitBounds {

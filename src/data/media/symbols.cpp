@@ -1,4 +1,5 @@
 // Symbols without a meaning: shown as numbers.
+#include "lacuna/base/error.h"
 #include "lacuna/data/medium.h"
 
 namespace lacuna {
@@ -19,6 +20,10 @@ class Symbols final : public Medium {
     std::string text;
     for (const int32_t symbol : symbols) text += printed(symbol, text.empty());
     return text;
+  }
+
+  std::vector<int32_t> symbols_of(const std::string& path) const override {
+    throw Error(ErrorKind::kData, path, "symbols without a meaning are not read from files");
   }
 
  private:

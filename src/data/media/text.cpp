@@ -1,4 +1,5 @@
 // Bytes of text: shown as they are.
+#include "lacuna/base/files.h"
 #include "lacuna/data/medium.h"
 
 namespace lacuna {
@@ -13,6 +14,11 @@ class Text final : public Medium {
   std::string suffix() const override { return ".txt"; }
   std::string file(std::span<const int32_t> symbols) const override {
     return {symbols.begin(), symbols.end()};
+  }
+  std::vector<int32_t> symbols_of(const std::string& path) const override {
+    std::vector<int32_t> symbols;
+    for (const char byte : read_text(path)) symbols.push_back(static_cast<unsigned char>(byte));
+    return symbols;
   }
 };
 

@@ -1,0 +1,169 @@
+#include "lacuna/data/conversion.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "lacuna/base/error.h"
+#include "lacuna/base/resources.h"
+#include "lacuna/base/text.h"
+
+namespace lacuna {
+namespace {
+
+// The records of one file.
+class FileRecords final : public RecordSink {
+ public:
+  void add(std::span<const uint8_t> symbols) override {
+    symbols_.insert(symbols_.end(), symbols.begin(), symbols.end());
+  }
+  void end_record() override { ends_.push_back(symbols_.size()); }
+  void end_file(const std::string&) override {}
+  void drop_file() override {}
+
+  void hand_on(RecordSink& sink) const {
+    size_t begin = 0;
+    for (const size_t end : ends_) {
+      sink.add(std::span(symbols_).subspan(begin, end - begin));
+      sink.end_record();
+      begin = end;
+    }
+  }
+
+ private:
+  std::vector<uint8_t> symbols_;
+  std::vector<size_t> ends_;
+};
+
+// What has become of a file that was converted beside others.
+struct Outcome {
+  FileRecords records;
+  std::exception_ptr failure;
+};
+
+// Ends the file, or leaves it out where that is asked for.
+void settle(const std::string& file, const Converter& converter, RecordSink& sink,
+            const std::function<void()>& hand_on, BadFiles& bad) {
+  try {
+    hand_on();
+  } catch (const Error& failure) {
+    if (!converter.skip_bad || failure.kind() != ErrorKind::kData) throw;
+    sink.drop_file();
+    bad.emplace_back(failure.what());
+    return;
+  }
+  sink.end_file(file);
+}
+
+// Some files at a time, side by side in memory.
+constexpr size_t kTogether = 64;
+
+// The bytes of all records, and where each begins.
+class InMemory final : public RecordStore, public RecordSink {
+ public:
+  void add(std::span<const uint8_t> symbols) override {
+    check_room(symbols.size());
+    symbols_.insert(symbols_.end(), symbols.begin(), symbols.end());
+  }
+  void end_record() override { ends_.push_back(static_cast<int64_t>(symbols_.size())); }
+  void end_file(const std::string& file) override {
+    if (records() > whole_records_) files_.push_back({file, whole_records_});
+    whole_records_ = records();
+  }
+  void drop_file() override {
+    ends_.resize(static_cast<size_t>(whole_records_));
+    symbols_.resize(static_cast<size_t>(record_begin(whole_records_)));
+  }
+  void finish(const BadFiles& bad) {
+    symbols_.shrink_to_fit();
+    if (bad.empty()) return;
+    note_ =
+        str(grouped(static_cast<int64_t>(bad.size())), " bad ", bad.size() == 1 ? "file" : "files",
+            " left out, the first: ", printable(bad.front()));
+  }
+
+  int64_t size() const override { return static_cast<int64_t>(symbols_.size()); }
+  int64_t records() const override { return static_cast<int64_t>(ends_.size()); }
+  int64_t record_begin(int64_t record) const override {
+    return record == 0 ? 0 : ends_[static_cast<size_t>(record - 1)];
+  }
+  const std::vector<StoredFile>& files() const override { return files_; }
+  std::string note() const override { return note_; }
+  void read(int64_t begin, int64_t count, std::byte* out) const override {
+    std::copy_n(reinterpret_cast<const std::byte*>(symbols_.data()) + begin, count, out);
+  }
+
+ private:
+  // The vector doubles as it grows: half of what is free is all that can be had.
+  void check_room(size_t more) {
+    if (symbols_.size() + more <= checked_) return;
+    checked_ = symbols_.size() + more + kStride;
+    if (checked_ - symbols_.size() <= free_memory() / 2) return;
+    throw Error(ErrorKind::kData, "data.paths",
+                str("the data takes more memory than there is: ", human_bytes(checked_),
+                    " so far, and ", human_bytes(free_memory()), " are free"),
+                "Convert it once with `lacuna data prepare`; it is read from disk then");
+  }
+
+  static constexpr size_t kStride = 64 << 20;  // bytes between two looks at the memory
+
+  std::vector<uint8_t> symbols_;
+  std::vector<int64_t> ends_;
+  std::vector<StoredFile> files_;
+  int64_t whole_records_ = 0;  // of the files that have ended
+  size_t checked_ = 0;
+  std::string note_;
+};
+
+}  // namespace
+
+std::string RecordStore::record_name(int64_t record) const {
+  const auto after = std::upper_bound(
+      files().begin(), files().end(), record,
+      [](int64_t wanted, const StoredFile& file) { return wanted < file.first_record; });
+  const StoredFile& file = *(after - 1);
+  const int64_t end = after == files().end() ? records() : after->first_record;
+  if (end - file.first_record == 1) return file.name;
+  return str(file.name, '#', record - file.first_record);
+}
+
+BadFiles convert_files(const std::vector<std::string>& files, const Converter& converter,
+                       RecordSink& sink, const std::function<void(size_t)>& done) {
+  BadFiles bad;
+  const size_t together = converter.small_files ? kTogether : 1;
+  for (size_t first = 0; first < files.size(); first += together) {
+    const size_t count = std::min(together, files.size() - first);
+    std::vector<Outcome> outcomes(count);
+    if (together > 1) {
+#pragma omp parallel for schedule(dynamic)
+      for (size_t i = 0; i < count; ++i) {
+        try {
+          converter.convert(files[first + i], outcomes[i].records);
+        } catch (...) {
+          outcomes[i].failure = std::current_exception();
+        }
+      }
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const std::string& file = files[first + i];
+      settle(
+          file, converter, sink,
+          [&] {
+            if (together == 1) return converter.convert(file, sink);
+            if (outcomes[i].failure) std::rethrow_exception(outcomes[i].failure);
+            outcomes[i].records.hand_on(sink);
+          },
+          bad);
+      if (done) done(first + i + 1);
+    }
+  }
+  return bad;
+}
+
+std::unique_ptr<RecordStore> store_in_memory(const std::vector<std::string>& files,
+                                             const Converter& converter) {
+  auto store = std::make_unique<InMemory>();
+  store->finish(convert_files(files, converter, *store));
+  return store;
+}
+
+}  // namespace lacuna
