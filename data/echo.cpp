@@ -100,9 +100,9 @@ class Echo final : public Dataset {
 };
 
 std::unique_ptr<Dataset> open(const DatasetConfig& config) {
-  if (!config.paths.empty() || !config.valid_paths.empty() || !config.test_paths.empty()) {
-    throw Error(ErrorKind::kConfig, "data.paths", "the format echo reads no files",
-                "Leave the paths out, or choose another data.format");
+  if (!config.valid_paths.empty() || !config.test_paths.empty()) {
+    throw Error(ErrorKind::kConfig, "data.valid_paths", "the format echo reads no files",
+                "Leave the paths of parts out, or choose another data.format");
   }
   const Source source(config.values);
   const SplitBounds split =

@@ -168,7 +168,7 @@ class Opening {
         grouped(in_records ? records : size), ' ', rules_.noun, ": train ", amount(*parts.train));
     for (const ValidationSet& set : parts.valid)
       text += str(", ", set.name, ' ', amount(*set.part));
-    return str(text, ", test ", amount(*parts.test), notes, passed_over());
+    return str(text, ", test ", amount(*parts.test), passed_over(), notes);
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "data_identity.h"
 #include "gpu_fault.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -328,18 +329,6 @@ class Run {
   bool evaluation_due_ = false;
   std::optional<EvaluationRound> untrained_;  // before the first step
 };
-
-// The identity of the data; nothing once `stop` has become true while the data was read.
-std::optional<std::string> identity_of(const Dataset& data, const std::function<bool()>& stop) {
-  struct Stopped {};
-  try {
-    return data.identity([&] {
-      if (stop()) throw Stopped{};
-    });
-  } catch (const Stopped&) {
-    return std::nullopt;
-  }
-}
 
 }  // namespace
 

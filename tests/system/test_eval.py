@@ -42,7 +42,7 @@ class Evaluation(TrainedRun):
         data = report.pop("data")
         version = re.match(r"lacuna (\S+)", self.ok("--version").stdout.decode()).group(1)
         self.assertEqual(report, {
-            "lacuna": version, "run": "run", "split": "valid", "min_context": 8, "context": 32,
+            "lacuna": version, "run": "run", "split": "valid", "unit": "byte", "symbols_per_unit": 1, "min_context": 8, "context": 32,
             "positions": 750, "windows": 1 + math.ceil((750 - 32) / 24), "floor_bits": None,
             "precision": "f32"})
         self.assertEqual(data["identity"], data["hash"] + ":5003")

@@ -41,7 +41,7 @@ class Training(TrainedRun):
                          [(step, kind) for step in (10, 20, 25) for kind in ("raw", "average")])
         for line in checks:
             self.assertEqual(sorted(line), sorted([
-                "kind", "step", "split", "weights", "bits", "positions", "windows", "min_context",
+                "kind", "step", "split", "weights", "bits", "positions", "windows", "windows_in_part", "min_context",
                 "data", "seconds", "time"]))
             self.assertRegex(line["data"], "^[0-9a-f]{16}:5003$")
             self.assertEqual((line["split"], line["positions"], line["windows"]),
