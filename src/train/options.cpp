@@ -226,18 +226,22 @@ std::string name_today(const std::string& name, const std::string& format) {
   return format == "echo" ? "data." + name.substr(old.size()) : "";
 }
 
-// Whether an option is the own one of the format that the file names, where a flag names another.
-bool belongs_to_overridden(const std::string& name, const std::string& format,
-                           const Options& options) {
-  const DatasetFormat* known = format == options.data.format ? nullptr : find_format(format);
-  return known != nullptr &&
-         std::any_of(known->options.begin(), known->options.end(),
-                     [&](const FormatOption& option) { return name == "data." + option.key; });
+// The own options of the format that a file names, where a flag names another: they mean nothing.
+const std::vector<FormatOption>& overridden_options(const toml::table& file,
+                                                    const std::string& format) {
+  static const std::vector<FormatOption> none;
+  const DatasetFormat* named = find_format(file["data"]["format"].value_or(Options().data.format));
+  return named == nullptr || named->name == format ? none : named->options;
 }
 
 void read_file(const toml::table& file, const std::string& path,
                const std::vector<OptionEntry>& table, Options& options) {
-  const std::string format = file["data"]["format"].value_or(Options().data.format);
+  const std::string format = options.data.format;
+  const std::vector<FormatOption>& overridden = overridden_options(file, format);
+  const auto is_overridden = [&](const std::string& name) {
+    return std::any_of(overridden.begin(), overridden.end(),
+                       [&](const FormatOption& option) { return name == "data." + option.key; });
+  };
   for (const auto& [section, content] : file) {
     const std::string place = str(path, ":", content.source().begin.line);
     if (!content.is_table()) {
@@ -246,8 +250,8 @@ void read_file(const toml::table& file, const std::string& path,
     }
     for (const auto& [key, node] : *content.as_table()) {
       const std::string line = str(path, ":", node.source().begin.line);
-      const std::string name = name_today(str(section.str(), ".", key.str()), options.data.format);
-      if (name.empty() || belongs_to_overridden(name, format, options)) continue;
+      const std::string name = name_today(str(section.str(), ".", key.str()), format);
+      if (name.empty() || is_overridden(name)) continue;
       assign(options, entry_called(table, name, line), node, line);
     }
   }

@@ -250,6 +250,16 @@ TEST_CASE("an option of a format is read, kept and written where that format is 
   });
 }
 
+TEST_CASE("where a flag names another format, the own options of the file's mean nothing") {
+  const TempFolder folder;
+  const std::string file = folder.put("a.toml", to_toml({}));
+  CHECK(to_toml({}).find("split_at") != std::string::npos);
+  const Options options = read_options(file, {{"data.format", "echo"}, {"data.block", "3"}});
+  CHECK(options.data.format == "echo");
+  CHECK(options.format.whole("block") == 3);
+  CHECK(to_toml(options).find("split_at") == std::string::npos);
+}
+
 TEST_CASE("configurations that lacuna 0.1.0 recorded are read") {
   const TempFolder folder;
   const std::string old = "[data]\nformat = \"bytes\"\necho_block = 8\necho_seed = 3\n";
