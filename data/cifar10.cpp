@@ -7,18 +7,21 @@
 #include <filesystem>
 #include <numeric>
 #include <random>
+#include <span>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 #include "lacuna/data/format.h"
+#include "lacuna/data/pictures.h"
 #include "lacuna/data/records.h"
 
 namespace lacuna {
 namespace {
 
-constexpr int64_t kSide = 32, kPixels = kSide * kSide, kChannels = 3;
-constexpr int64_t kRecord = 1 + kChannels * kPixels;
+constexpr int64_t kSide = 32, kChannels = 3, kPicture = kSide * kSide * kChannels;
+constexpr int64_t kRecord = 1 + kPicture;
+constexpr PictureTarget kTarget{.width = kSide, .height = kSide, .channels = kChannels};
 constexpr int kLabels = 10;
 constexpr int64_t kAll = 50'000, kHeldOut = 2'000;  // pictures that are not for the test
 
@@ -40,7 +43,7 @@ void convert(const std::string& path, RecordSink& sink) {
   const auto size = static_cast<int64_t>(file.size());
   check_size(path, size);
   std::array<std::byte, kRecord> record;
-  std::array<uint8_t, kChannels * kPixels> pixels;
+  std::array<uint8_t, kPicture> pixels;
   for (int64_t r = 0; r < size / kRecord; ++r) {
     file.read(static_cast<size_t>(r * kRecord), record.size(), record.data());
     const int label = std::to_integer<int>(record[0]);
@@ -49,12 +52,7 @@ void convert(const std::string& path, RecordSink& sink) {
                   str("record ", r, " has the label ", label, ", expected 0 to ", kLabels - 1),
                   "The file is damaged, or not the binary version of CIFAR-10");
     }
-    for (int64_t p = 0; p < kPixels; ++p) {
-      for (int64_t c = 0; c < kChannels; ++c) {
-        pixels[static_cast<size_t>(p * kChannels + c)] =
-            std::to_integer<uint8_t>(record[static_cast<size_t>(1 + c * kPixels + p)]);
-      }
-    }
+    interleave(std::span(record).subspan<1>(), kChannels, pixels);
     sink.add(pixels);
     sink.end_record();
   }
@@ -114,13 +112,12 @@ std::vector<Split> own_parts(const RecordStore& store) {
 }
 
 std::unique_ptr<Medium> medium(const FormatValues& values) {
-  return picture_medium({.width = kSide, .height = kSide, .channels = kChannels},
-                        values.text("mirror") == "yes");
+  return picture_medium(kTarget, mirrors(values));
 }
 
 std::unique_ptr<Dataset> open(const DatasetConfig& config) {
   return open_records(config, medium(config.values),
-                      {.noun = "pictures of 32 x 32 x 3",
+                      {.noun = pictures_noun(kTarget),
                        .suffixes = ".bin",
                        .converter = {.convert = convert},
                        .own_parts = own_parts});
@@ -129,13 +126,7 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
 }  // namespace
 
 DatasetFormat cifar10_format() {
-  return {
-      .options = {{"mirror", std::string("no"), one_of("no|yes"),
-                   "whether half of the training pictures are mirrored, left to right, each time "
-                   "anew"}},
-      .has_own_parts = true,
-      .medium = medium,
-      .open = open};
+  return {.options = {mirror_option()}, .has_own_parts = true, .medium = medium, .open = open};
 }
 
 }  // namespace lacuna

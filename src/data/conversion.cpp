@@ -57,6 +57,16 @@ void settle(const std::string& file, const Converter& converter, RecordSink& sin
 // Some files at a time, side by side in memory.
 constexpr size_t kTogether = 64;
 
+// How many files from `first` on those are; 1: straight into the sink.
+size_t files_together(const std::vector<std::string>& files, size_t first,
+                      const Converter& converter) {
+  if (!converter.small_files) return 1;
+  const size_t most = std::min(kTogether, files.size() - first);
+  size_t count = 0;
+  while (count < most && !(converter.is_large && converter.is_large(files[first + count]))) ++count;
+  return std::max<size_t>(count, 1);
+}
+
 // The bytes of all records, and where each begins.
 class InMemory final : public RecordStore, public RecordSink {
  public:
@@ -129,11 +139,10 @@ std::string RecordStore::record_name(int64_t record) const {
 BadFiles convert_files(const std::vector<std::string>& files, const Converter& converter,
                        RecordSink& sink, const std::function<void(size_t)>& done) {
   BadFiles bad;
-  const size_t together = converter.small_files ? kTogether : 1;
-  for (size_t first = 0; first < files.size(); first += together) {
-    const size_t count = std::min(together, files.size() - first);
+  for (size_t first = 0, count = 0; first < files.size(); first += count) {
+    count = files_together(files, first, converter);
     std::vector<Outcome> outcomes(count);
-    if (together > 1) {
+    if (count > 1) {
 #pragma omp parallel for schedule(dynamic)
       for (size_t i = 0; i < count; ++i) {
         try {
@@ -148,7 +157,7 @@ BadFiles convert_files(const std::vector<std::string>& files, const Converter& c
       settle(
           file, converter, sink,
           [&] {
-            if (together == 1) return converter.convert(file, sink);
+            if (count == 1) return converter.convert(file, sink);
             if (outcomes[i].failure) std::rethrow_exception(outcomes[i].failure);
             outcomes[i].records.hand_on(sink);
           },

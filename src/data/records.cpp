@@ -160,6 +160,7 @@ class Opening {
       return grouped(in_records ? part.records() : part.size());
     };
     std::string notes = note_;
+    if (rules_.note) notes += "; " + rules_.note(parts);
     for (const auto& store : stores_) {
       if (!store->note().empty()) notes += "; " + store->note();
     }
@@ -195,6 +196,7 @@ class Opening {
   std::shared_ptr<const RecordStore> open(const std::vector<std::string>& paths) {
     const SourceFiles found = sources(paths);
     passed_over_.insert(passed_over_.end(), found.runs.begin(), found.runs.end());
+    if (rules_.check_files) rules_.check_files(found.files);
     stores_.push_back(rules_.converter.convert ? store_in_memory(found.files, rules_.converter)
                                                : store_of_files(found.files));
     if (stores_.back()->size() == 0) {

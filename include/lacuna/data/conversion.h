@@ -33,7 +33,9 @@ struct Converter {
   /// file and the place in it.
   std::function<void(const std::string& file, RecordSink& sink)> convert;
   bool small_files = false;  // each fits in memory many times over: several are converted at once
-  bool skip_bad = false;     // files that cannot be converted are left out, not an error
+  /// Of small files those that are not, by their names; a null function: none.
+  std::function<bool(const std::string& file)> is_large = {};
+  bool skip_bad = false;  // files that cannot be converted are left out, not an error
 };
 
 /// Files that were left out, and why.

@@ -25,11 +25,15 @@ struct RecordRules {
   Cut cut = Cut::kRecords;
   bool apart = false;    // no window reaches over the end of a record
   std::string suffixes;  // of the files of a folder, where data.suffixes is empty
+  /// Throws Error(kData) for files of the same paths that do not go together; may be null.
+  std::function<void(const std::vector<std::string>& files)> check_files = {};
   /// How files become records; a null function: they are the records as they are.
   Converter converter = {};
   /// The part of each record where data.split is empty; a null function, or no answer: as "0.9 /
   /// 0.05 / 0.05" cuts.
-  std::function<std::vector<Split>(const RecordStore& store)> own_parts;
+  std::function<std::vector<Split>(const RecordStore& store)> own_parts = {};
+  /// What a person should know of the parts, in a few words; may be null.
+  std::function<std::string(const Parts& parts)> note = {};
 };
 
 /// All files and folders that a configuration names, without the names of validation sets.
