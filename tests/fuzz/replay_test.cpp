@@ -16,7 +16,8 @@ TEST_CASE("every kept input of the fuzz targets gets a value or a refusal") {
       {"npy", fuzz::npy},
       {"npz", fuzz::npz},
       {"picture", fuzz::picture},
-      {"sound", fuzz::sound}};
+      {"sound", fuzz::sound},
+      {"cifar10", fuzz::cifar10}};
   for (const auto& [name, target] : kTargets) {
     int replayed = 0;
     for (const auto& entry : std::filesystem::directory_iterator(

@@ -18,6 +18,7 @@ void npy(std::string_view bytes);
 void npz(std::string_view bytes);
 void picture(std::string_view bytes);
 void sound(std::string_view bytes);
+void cifar10(std::string_view bytes);
 
 /// For promises; not an exception, which a parser's caller could take for a refusal.
 inline void promise(bool kept) {
