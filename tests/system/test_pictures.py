@@ -1,15 +1,21 @@
 #!/usr/bin/env python3
 """The format images: every pixel against a second writer and NumPy, the options, and what is no picture; and
 the configurations of the house for pictures. Needs LACUNA_BINARY."""
+import io
+import subprocess
+import tarfile
 import unittest
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import picture_files
 from picture_files import cifar_batch, jpeg, npz, png, unfiltered_png
 from pictures_run import Pictures, random_pictures
+from trained_run import ENVIRONMENT
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+TOOLS = CONFIGS.parent / "tools"
 
 
 def halved(pixels):
@@ -184,24 +190,54 @@ class Configs(Pictures):
         self.run_ok("train", config, *self.SMALL)
         self.assertIn("bits per dim", self.run_ok("eval", "run", "--raw"))
 
-    def test_cifar10_reads_what_the_archive_has(self):
-        for name, count in (("data_batch_1", 25), ("data_batch_2", 25), ("test_batch", 3)):
-            self.put(f"cifar-10-batches-bin/{name}.bin", cifar_batch(random_pictures(count, 32, 32)))
-        self.put("cifar-10-batches-bin/readme.html", b"<html>")
-        self.put("cifar-10-batches-bin/batches.meta.txt", b"airplane\n")
+    def fetch(self, name, archives):
+        """Runs tools/fetch_data.sh with archives of the names in its table, each a list of files."""
+        lines = [line.split() for line in (TOOLS / "fetch_data.txt").read_text().splitlines()]
+        table, mirror = "", self.path / "mirror"
+        mirror.mkdir()
+        for known, result, url, *_ in (line for line in lines if line and line[0] == name):
+            archive = mirror / Path(url).name
+            files = archives.pop(archive.name)
+            if archive.suffix == ".zip":
+                with zipfile.ZipFile(archive, "w") as packed:
+                    for path, content in files.items():
+                        packed.writestr(path, content)
+            else:
+                with tarfile.open(archive, "w:gz" if archive.suffix == ".gz" else "w") as packed:
+                    for path, content in files.items():
+                        entry = tarfile.TarInfo(path)
+                        entry.size = len(content)
+                        packed.addfile(entry, io.BytesIO(content))
+            table += f"{known} {result} {url} {archive.stat().st_size} -\n"
+        self.assertEqual(archives, {})
+        self.put("table", table.encode())
+        subprocess.run([TOOLS / "fetch_data.sh", name], cwd=self.path, check=True, capture_output=True,
+                       env={**ENVIRONMENT, "LACUNA_MIRROR": str(mirror), "LACUNA_FETCH_TABLE": "table"})
+
+    def test_cifar10_reads_what_is_fetched(self):
+        batches = {f"data_batch_{number}.bin": 10 for number in range(1, 6)} | {"test_batch.bin": 3}
+        self.fetch("cifar10", {"cifar-10-binary.tar.gz": {
+            "cifar-10-batches-bin/batches.meta.txt": b"airplane\n",
+            "cifar-10-batches-bin/readme.html": b"<html>",
+            **{f"cifar-10-batches-bin/{name}": cifar_batch(random_pictures(count, 32, 32))
+               for name, count in batches.items()}}})
         self.runs("cifar10", "train 48, valid 2, test 3")
 
-    def test_imagenet64_reads_what_the_archives_have(self):
-        for number, picture in enumerate(random_pictures(4)):
-            self.put(f"imagenet64/{'train' if number < 3 else 'valid'}_64x64/{number}.png", png(picture))
+    def test_imagenet64_reads_what_is_fetched(self):
+        files = [png(picture) for picture in random_pictures(4)]
+        self.fetch("imagenet64", {
+            "train_64x64.tar": {f"train_64x64/{number}.png": files[number] for number in range(3)},
+            "valid_64x64.tar": {"valid_64x64/1.png": files[3]}})
         self.runs("imagenet64", "train 3, valid 1, test 0")
 
-    def test_imagenet64_reads_the_batches_where_the_path_says_so(self):
-        pictures = random_pictures(4)
-        self.put("imagenet64-npz/train_data_batch_1.npz", npz(pictures[:3]))
-        self.put("imagenet64-npz/val_data.npz", npz(pictures[3:]))
+    def test_imagenet64_reads_the_batches_that_are_fetched_where_its_path_says_so(self):
+        pictures = random_pictures(5)
+        self.fetch("imagenet64-npz", {
+            "Imagenet64_train_part1_npz.zip": {"train_data_batch_1.npz": npz(pictures[:2])},
+            "Imagenet64_train_part2_npz.zip": {"train_data_batch_6.npz": npz(pictures[2:4])},
+            "Imagenet64_val_npz.zip": {"val_data.npz": npz(pictures[4:])}})
         out = self.run_ok("inspect", "data", CONFIGS / "imagenet64.toml", "--data.paths=['imagenet64-npz']")
-        self.assertIn("train 3, valid 1, test 0", out)
+        self.assertIn("train 4, valid 1, test 0", out)
 
     def test_images_reads_a_folder_of_ones_own(self):
         for number, picture in enumerate(random_pictures(20, 48, 40)):
