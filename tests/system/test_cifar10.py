@@ -46,8 +46,11 @@ class Cifar10(Pictures):
         self.put("batches/a.bin", cifar_batch(self.pictures[:40]))
         self.put("other/b.bin", cifar_batch(self.pictures[40:50]))
         self.put("third/c.bin", cifar_batch(self.pictures[50:]))
-        line = self.holds(self.pictures, "--data.valid_paths=['other']", "--data.test_paths=['third']")
-        self.assertIn("train 40, valid 10, test 10", line)
+        paths = ["--data.valid_paths=['other']", "--data.test_paths=['third']"]
+        self.assertIn("train 40, valid 10, test 10", self.inspect(*paths)[0])
+        self.has_part("train", self.pictures[:4], *paths)
+        self.has_part("valid", self.pictures[40:44], *paths)
+        self.has_part("test", self.pictures[50:54], *paths)
 
     def test_what_is_no_batch_is_refused_with_its_name(self):
         whole = cifar_batch(self.pictures)
