@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include "imagenet64_version.h"
@@ -132,6 +133,11 @@ void convert(const std::string& path, RecordSink& sink) {
   }
 }
 
+// An array may have any number of pictures, most of them packed: it goes by itself.
+int64_t symbols_of(const std::string& file) {
+  return kind_of(file) == Kind::kPng ? kPicture : std::numeric_limits<int64_t>::max();
+}
+
 // The two versions hold the same photographs: a part that had both would have them twice.
 void check_files(const std::vector<std::string>& files) {
   const auto first = [&](Kind kind) {
@@ -201,10 +207,7 @@ RecordRules rules(const FormatValues& values) {
       .noun = pictures_noun(kTarget),
       .suffixes = ".npy .npz .png .PNG",
       .check_files = check_files,
-      .converter = {.convert = convert,
-                    .small_files = true,
-                    .is_large = [](const std::string& file) { return kind_of(file) != Kind::kPng; },
-                    .skip_bad = skips_bad_files(values)},
+      .converter = {.convert = convert, .symbols = symbols_of, .skip_bad = skips_bad_files(values)},
       .own_parts = own_parts,
       .note = version};
 }

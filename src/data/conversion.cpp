@@ -56,14 +56,18 @@ void settle(const std::string& file, const Converter& converter, RecordSink& sin
 
 // Some files at a time, side by side in memory.
 constexpr size_t kTogether = 64;
+constexpr int64_t kRoom = int64_t{256} << 20;  // bytes for what they become
 
-// How many files from `first` on those are; 1: straight into the sink.
-size_t files_together(const std::vector<std::string>& files, size_t first,
-                      const Converter& converter) {
-  if (!converter.small_files) return 1;
+// How many files from `first` on are converted at once.
+size_t together(const std::vector<std::string>& files, size_t first, const Converter& converter) {
   const size_t most = std::min(kTogether, files.size() - first);
+  if (converter.small_files) return most;
+  if (!converter.symbols) return 1;
   size_t count = 0;
-  while (count < most && !(converter.is_large && converter.is_large(files[first + count]))) ++count;
+  for (int64_t room = kRoom; count < most; ++count) {
+    room -= converter.symbols(files[first + count]);
+    if (room < 0) break;
+  }
   return std::max<size_t>(count, 1);
 }
 
@@ -140,7 +144,7 @@ BadFiles convert_files(const std::vector<std::string>& files, const Converter& c
                        RecordSink& sink, const std::function<void(size_t)>& done) {
   BadFiles bad;
   for (size_t first = 0, count = 0; first < files.size(); first += count) {
-    count = files_together(files, first, converter);
+    count = together(files, first, converter);
     std::vector<Outcome> outcomes(count);
     if (count > 1) {
 #pragma omp parallel for schedule(dynamic)

@@ -195,8 +195,8 @@ class Opening {
 
   std::shared_ptr<const RecordStore> open(const std::vector<std::string>& paths) {
     const SourceFiles found = sources(paths);
-    passed_over_.insert(passed_over_.end(), found.runs.begin(), found.runs.end());
     if (rules_.check_files) rules_.check_files(found.files);
+    passed_over_.insert(passed_over_.end(), found.runs.begin(), found.runs.end());
     stores_.push_back(rules_.converter.convert ? store_in_memory(found.files, rules_.converter)
                                                : store_of_files(found.files));
     if (stores_.back()->size() == 0) {

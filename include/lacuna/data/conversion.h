@@ -32,17 +32,18 @@ struct Converter {
   /// Hands on the records of one file by add() and end_record(). Throws Error(kData), naming the
   /// file and the place in it.
   std::function<void(const std::string& file, RecordSink& sink)> convert;
+  /// About how many symbols a file gives: as many files as fit in memory together are converted at
+  /// once. A null function: one file at a time.
+  std::function<int64_t(const std::string& file)> symbols = {};
   bool small_files = false;  // each fits in memory many times over: several are converted at once
-  /// Of small files those that are not, by their names; a null function: none.
-  std::function<bool(const std::string& file)> is_large = {};
-  bool skip_bad = false;  // files that cannot be converted are left out, not an error
+  bool skip_bad = false;     // files that cannot be converted are left out, not an error
 };
 
 /// Files that were left out, and why.
 using BadFiles = std::vector<std::string>;
 
-/// Converts files in their order, on several threads where they are small. `done` is told how many
-/// files are over after each and may throw, which ends the conversion.
+/// Converts files in their order, on several threads where their size allows it. `done` is told how
+/// many files are over after each and may throw, which ends the conversion.
 BadFiles convert_files(const std::vector<std::string>& files, const Converter& converter,
                        RecordSink& sink, const std::function<void(size_t files)>& done = {});
 
