@@ -46,16 +46,16 @@ void write_logits(const std::string& path, train::SavedRun& run, const Part& par
 
 // Both sets of weights where there are both, unless one was asked for. All are loaded before the
 // first is evaluated: a damaged one is noticed at once.
-std::vector<EvalResult> wanted(const Parsed& parsed, const Stop& stop) {
+std::vector<EvalModel> wanted(const Parsed& parsed, const Stop& stop) {
   const std::string& folder = parsed.text("RUN");
   const bool raw = parsed.is_set("raw"), average = parsed.is_set("average");
   if (raw && average) {
     throw Error(ErrorKind::kUsage, "--raw", "contradicts --average",
                 "Without either, both are evaluated");
   }
-  std::vector<EvalResult> results;
+  std::vector<EvalModel> models;
   const auto load = [&](train::Weights weights) {
-    results.push_back(
+    models.push_back(
         {weights, std::make_unique<train::SavedRun>(folder, weights == train::Weights::kRaw,
                                                     parsed.overrides, [&] { leave_if(stop); })});
   };
@@ -66,7 +66,35 @@ std::vector<EvalResult> wanted(const Parsed& parsed, const Stop& stop) {
                 "Leave it out for the weights themselves");
   }
   if (!raw && averaged) load(train::Weights::kAverage);
-  return results;
+  return models;
+}
+
+// What would be passed over, or has no meaning for the data.
+void check_flags(const Parsed& parsed, const Medium& medium) {
+  for (const char* flag : {"json", "per-sample", "picture", "limit", "min-context"}) {
+    const bool given = parsed.text(flag) != "0" && parsed.is_set(flag);
+    if (!parsed.is_set("logits") || !given) continue;
+    throw Error(ErrorKind::kUsage, str("--", flag),
+                "contradicts --logits, which evaluates nothing but one batch",
+                "Give them to two commands");
+  }
+  if (!parsed.is_set("picture") || medium.shape().size() == 3) return;
+  throw Error(ErrorKind::kUsage, "--picture",
+              "shows bits at the rows and columns of pictures, but this data has none: its bits "
+              "are per " +
+                  medium.unit().name,
+              "--per-sample shows where the bits of other data are");
+}
+
+// One, or where "valid" is asked for all validation sets.
+std::vector<EvalPart> chosen_parts(const Dataset& data, const std::string& name) {
+  std::vector<EvalPart> parts;
+  if (name == split_name(Split::kValid)) {
+    for (const ValidationSet& set : data.valid()) parts.push_back({set.name, set.part.get(), {}});
+  } else {
+    parts.push_back({name, &data.part(name), {}});
+  }
+  return parts;
 }
 
 // Other bits than those of training are no surprise to who asked for other data; another split asks
@@ -80,93 +108,160 @@ void warn_of_other_data(const EvalReport& report, const std::vector<train::Overr
                   *report.trained_data));
 }
 
-// False when it was stopped; the results that are there by then stay.
-bool evaluate_all(EvalReport& report, const Part& part, const Stop& stop) {
-  train::SavedRun& first = *report.results.front().run;
-  train::Program program = first.program(first.options().train.batch);
-  train::RunDisplay display(1);
-  const auto begin = std::chrono::steady_clock::now();
-  for (size_t i = 0; i < report.results.size(); ++i) {
-    auto& [weights, run, evaluation] = report.results[i];
-    const auto counted = [&](int64_t done, int64_t windows) {
-      const int64_t now = static_cast<int64_t>(i) * windows + done;
-      const int64_t all = static_cast<int64_t>(report.results.size()) * windows;
-      const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
-      const double left = static_cast<double>(all - now) / static_cast<double>(now);
-      display.show_at_work(
-          {.doing = str("evaluation ", now, "/", all), .seconds_left = left * spent.count()});
-    };
-    const train::EvaluationRequest request{.name = report.part,
-                                           .part = part,
-                                           .medium = run->medium(),
-                                           .min_context = report.min_context};
-    evaluation = evaluate(program, run->model(), request, stop, counted);
-    if (evaluation.complete) continue;
-    log_info(str("stopped after ", grouped(evaluation.positions), " of ", grouped(part.size()),
-                 " positions (", name_of(weights), " weights)"));
-    report.results.resize(i);
-    return false;
+// Scores the parts by all models in turn; ends sooner when it is stopped, with what is whole by
+// then.
+class Scoring {
+ public:
+  Scoring(EvalReport& report, int64_t limit, const Stop& stop)
+      : report_(report),
+        limit_(limit),
+        stop_(stop),
+        program_(report.run().program(report.run().options().train.batch)) {
+    for (const EvalPart& part : report.parts) {
+      const auto windows = std::ssize(evaluation_windows(*part.part, report.run().medium().grid(),
+                                                         context(), report.min_context));
+      all_ += (limit > 0 ? std::min(limit, windows) : windows) * std::ssize(report.models);
+    }
   }
-  return true;
-}
+
+  void run() {
+    for (EvalPart& part : report_.parts) {
+      for (const EvalModel& model : report_.models) {
+        part.scores.push_back(score(part, model));
+        const train::Evaluation& found = part.scores.back().evaluation;
+        done_ += found.windows;
+        if (found.complete) continue;
+        log_info(str("stopped after ", grouped(found.positions), " of ", grouped(part.part->size()),
+                     " positions", report_.several ? " of " + part.name : "", " (",
+                     name_of(model.weights), " weights)"));
+        part.scores.pop_back();
+        std::erase_if(report_.parts, [](const EvalPart& other) { return other.scores.empty(); });
+        return;
+      }
+    }
+  }
+
+ private:
+  int64_t context() const { return report_.run().model().config().context; }
+
+  EvalScore score(const EvalPart& part, const EvalModel& model) {
+    const train::EvaluationRequest request{
+        .name = part.name,
+        .part = *part.part,
+        .medium = model.run->medium(),
+        .min_context = report_.min_context,
+        .limit = limit_,
+        .seed = static_cast<uint64_t>(model.run->options().train.seed)};
+    EvalScore score;
+    score.evaluation = train::evaluate(
+        program_, model.run->model(), request, stop_,
+        [&](int64_t done, int64_t) { show(done_ + done); },
+        [&](const EvaluationWindow& window, const double* losses) {
+          score.by_sample.add(request, context(), window, losses);
+        });
+    return score;
+  }
+
+  void show(int64_t now) {
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
+    const double left = static_cast<double>(all_ - now) / static_cast<double>(now);
+    display_.show_at_work(
+        {.doing = str("evaluation ", now, "/", all_), .seconds_left = left * spent.count()});
+  }
+
+  EvalReport& report_;
+  int64_t limit_;
+  const Stop& stop_;
+  train::Program program_;
+  train::RunDisplay display_{1};
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  int64_t done_ = 0, all_ = 0;  // windows
+};
 
 // What is not finite has been shown by now.
-void check_finite(const std::vector<EvalResult>& results) {
-  for (const auto& [weights, run, evaluation] : results) {
-    if (std::isfinite(evaluation.bits)) continue;
-    throw Error(ErrorKind::kNumeric, run->weights_file(),
-                "the bits of these weights are not finite",
-                "They are of a training that diverged, or damaged: `lacuna inspect checkpoint` "
-                "shows which");
+void check_finite(const EvalReport& report) {
+  for (const EvalPart& part : report.parts) {
+    for (size_t m = 0; m < part.scores.size(); ++m) {
+      if (std::isfinite(part.scores[m].evaluation.bits)) continue;
+      throw Error(ErrorKind::kNumeric, report.models[m].run->weights_file(),
+                  "the bits of these weights are not finite",
+                  "They are of a training that diverged, or damaged: `lacuna inspect checkpoint` "
+                  "shows which");
+    }
   }
+}
+
+// JSON to the standard output takes the place of the text.
+void write_all(const Parsed& parsed, const EvalReport& report, const Dataset& data) {
+  const std::string& file = parsed.text("json");
+  const std::string json = file.empty() ? "" : report_json(report);
+  std::fputs(file == "-" ? json.c_str() : report_text(report, data).c_str(), stdout);
+  std::fflush(stdout);  // before what others write to the same place
+  if (!file.empty() && file != "-") write_atomic(file, json);
+  const std::string& samples = parsed.text("per-sample");
+  if (!samples.empty()) write_atomic(samples, samples_text(report, samples.ends_with(".jsonl")));
+  if (parsed.is_set("picture")) write_png(parsed.text("picture"), draw_places(report), 2);
 }
 
 void run_eval(const Parsed& parsed, const Stop& stop) {
+  const int64_t limit = parsed.whole("limit", 0);
   EvalReport report{.folder = parsed.text("RUN"),
-                    .part = parsed.text("split"),
+                    .split = parsed.text("split"),
+                    .several = false,
                     .min_context = parsed.whole("min-context", 0)};
-  report.results = wanted(parsed, stop);
-  train::SavedRun& preferred = *report.results.back().run;
+  report.models = wanted(parsed, stop);
+  train::SavedRun& preferred = *report.models.back().run;
+  check_flags(parsed, preferred.medium());
   const std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(preferred.options()));
-  const Part& part = data->part(report.part);
+  report.parts = chosen_parts(*data, report.split);
+  report.several = report.parts.size() > 1;
   report.data = data->identity([&] { leave_if(stop); });
   report.trained_data = train::trained_data(report.folder);
   warn_of_other_data(report, parsed.overrides);
   if (parsed.is_set("logits")) {
-    return write_logits(parsed.text("logits"), preferred, part, report.part);
+    const EvalPart& first = report.parts.front();
+    return write_logits(parsed.text("logits"), preferred, *first.part, first.name);
   }
-  if (part.size() == 0) {
-    throw Error(ErrorKind::kData, "data.split", str("the part '", report.part, "' is empty"),
+  for (const EvalPart& part : report.parts) {
+    if (part.part->size() > 0) continue;
+    throw Error(ErrorKind::kData, "data.split", str("the part '", part.name, "' is empty"),
                 "Choose another with --split");
   }
-  if (!evaluate_all(report, part, stop) && report.results.empty()) return;
-  const std::string& file = parsed.text("json");
-  const std::string json = file.empty() ? "" : report_json(report, part);
-  std::fputs(file == "-" ? json.c_str() : report_text(report, *data).c_str(), stdout);
-  if (!file.empty() && file != "-") write_atomic(file, json);
-  check_finite(report.results);
+  Scoring(report, limit, stop).run();
+  if (report.parts.empty()) return;
+  write_all(parsed, report, *data);
+  check_finite(report);
 }
 
 }  // namespace
 
 Command make_eval_command() {
-  return {.name = "eval",
-          .summary =
-              "Bits per byte, dim or sample of a saved run, its weights and their average, on one "
-              "part of its data",
-          .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
-          .flags = {{"--split", "PART", "valid",
-                     "train, valid, valid/NAME of a set with a name, or test"},
-                    {"--min-context", "M", "0",
-                     "Score each position with at least M before it in its window"},
-                    {"--raw", "", "", "Only the weights themselves, not their average"},
-                    {"--average", "", "", "Only the averaged weights"},
-                    {"--json", "FILE", "",
-                     "Also write the report as JSON; - prints it instead of the text"},
-                    {"--logits", "FILE", "",
-                     "Instead write tokens, logits and bits of the first batch as safetensors"}},
-          .takes_options = true,
-          .run = run_eval};
+  return {
+      .name = "eval",
+      .summary =
+          "Bits per byte, dim or sample of a saved run, its weights and their average, on one "
+          "part of its data",
+      .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
+      .flags = {{"--split", "PART", "valid",
+                 "train, test, valid (all validation sets) or valid/NAME of a set with a name"},
+                {"--min-context", "M", "0",
+                 "Score each position with at least M before it in its window"},
+                {"--limit", "N", "0",
+                 "Only N windows of each part (of pictures: pictures), spread over it and drawn "
+                 "by train.seed; 0: all"},
+                {"--raw", "", "", "Only the weights themselves, not their average"},
+                {"--average", "", "", "Only the averaged weights"},
+                {"--json", "FILE", "",
+                 "Also write the report as JSON; - prints it instead of the text"},
+                {"--per-sample", "FILE", "",
+                 "Also write a row for each picture, file of sound or window: CSV, or JSON "
+                 "lines where it ends in .jsonl"},
+                {"--picture", "FILE", "",
+                 "Also draw where in pictures the bits are, as a PNG file"},
+                {"--logits", "FILE", "",
+                 "Instead write tokens, logits and bits of the first batch as safetensors"}},
+      .takes_options = true,
+      .run = run_eval};
 }
 
 }  // namespace lacuna::cli

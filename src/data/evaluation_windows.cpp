@@ -11,10 +11,10 @@ namespace lacuna {
 std::vector<EvaluationWindow> evaluation_windows(int64_t symbols, int64_t window,
                                                  int64_t min_context) {
   if (min_context < 0 || min_context >= window) {
-    throw Error(ErrorKind::kConfig, "evaluation windows",
-                str("the minimum context is ", min_context, ", expected 0 to ", window - 1,
+    throw Error(ErrorKind::kConfig, "--min-context",
+                str("a minimum context of ", min_context, ", expected 0 to ", window - 1,
                     ": less than the window of ", window, " symbols"),
-                "Lower the minimum context");
+                "Lower it");
   }
   std::vector<EvaluationWindow> windows;
   for (int64_t scored = 0; scored < symbols;) {
@@ -30,10 +30,20 @@ std::vector<EvaluationWindow> evaluation_windows(int64_t symbols, int64_t window
 
 std::vector<EvaluationWindow> evaluation_windows(const Part& part, const WindowGrid& grid,
                                                  int64_t window, int64_t min_context) {
+  if (min_context != 0 && grid.alignment >= window) {
+    throw Error(ErrorKind::kConfig, "--min-context",
+                str("a minimum context of ", min_context,
+                    ", expected 0: each window is one whole "
+                    "sample of ",
+                    window, " symbols, such as a picture, and none comes before it"),
+                "Leave it out");
+  }
   if (min_context % grid.alignment != 0) {
-    throw Error(ErrorKind::kConfig, "minimum context",
-                str(min_context, " is not a multiple of ", grid.alignment,
-                    ", where the windows of this data set begin"));
+    throw Error(
+        ErrorKind::kConfig, "--min-context",
+        str("a minimum context of ", min_context, ", expected a multiple of ", grid.alignment,
+            ": windows begin with a whole sample, which has that many "
+            "symbols"));
   }
   if (!part.records_apart()) return evaluation_windows(part.size(), window, min_context);
   std::vector<EvaluationWindow> windows;

@@ -50,3 +50,15 @@ TEST_CASE("a minimum context that leaves nothing to score is a configuration err
   expect_error(ErrorKind::kConfig, "0 to 7", [] { evaluation_windows(100, 8, 8); });
   expect_error(ErrorKind::kConfig, "minimum context", [] { evaluation_windows(100, 8, -1); });
 }
+
+TEST_CASE("a minimum context that windows cannot have on their grid is a configuration error") {
+  const auto nothing = empty_part();
+  for (const int64_t context : {1, 3, 8, 9, 16}) {  // pictures fill the window
+    expect_error(ErrorKind::kConfig, "expected 0: each window is one whole sample of 8",
+                 [&] { evaluation_windows(*nothing, {.alignment = 8}, 8, context); });
+  }
+  expect_error(ErrorKind::kConfig, "expected a multiple of 2",
+               [&] { evaluation_windows(*nothing, {.alignment = 2}, 8, 3); });
+  CHECK(evaluation_windows(*nothing, {.alignment = 8}, 8, 0).empty());
+  CHECK(evaluation_windows(*nothing, {.alignment = 2}, 8, 4).empty());
+}

@@ -44,7 +44,8 @@ class Evaluation(TrainedRun):
         self.assertEqual(report, {
             "lacuna": version, "run": "run", "split": "valid", "unit": "byte", "symbols_per_unit": 1, "min_context": 8, "context": 32,
             "positions": 750, "windows": 1 + math.ceil((750 - 32) / 24), "floor_bits": None,
-            "precision": "f32"})
+            "windows_in_part": 1 + math.ceil((750 - 32) / 24), "subset": False, "unit": "byte",
+            "symbols_per_unit": 1, "precision": "f32"})
         self.assertEqual(data["identity"], data["hash"] + ":5003")
         self.assertEqual(data.pop("trained_on"), data.pop("identity"))
         self.assertRegex(data.pop("hash"), "^[0-9a-f]{16}$")
@@ -119,7 +120,7 @@ class Evaluation(TrainedRun):
         self.refused(["eval", "run", "--average"], "--average", "no averaged weights")
 
     def test_eval_names_the_floor_of_a_source_that_has_one(self):
-        self.train("echo", "--data.format=echo", "--data.block=16", "--data.size=9600",
+        self.train("echo", "--data.format=echo", "--data.paths=[]", "--data.block=16", "--data.size=9600",
                    "--train.length=1 steps")
         report = json.loads(self.ok("eval", "echo", "--json", "-").stdout)
         self.assertEqual(report["data"]["hash"] + ":9600", report["data"]["identity"])

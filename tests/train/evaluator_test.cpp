@@ -1,6 +1,8 @@
 #include "lacuna/train/evaluator.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "../catch.h"
 #include "../expect_error.h"
@@ -95,6 +97,32 @@ TEST_CASE("the tiny model's bits depend on the symbols, so the tests above can f
   const double bits = evaluated(tiny, valid, 3).bits;
   valid.front() = (valid.front() + 1) % 5;  // changes what later positions of the window see
   CHECK(std::abs(evaluated(tiny, valid, 3).bits - bits) > 1e-3);
+}
+
+TEST_CASE("what the evaluator gives the symbols that may come at a position adds up to 1") {
+  HandModel tiny;
+  const std::vector<int32_t> text = symbols_of(41);
+  for (const size_t position : {0U, 4U, 5U, 6U, 17U, 29U, 40U}) {
+    std::vector<double> probabilities;
+    for (int32_t symbol = 0; symbol < HandModel::kVocabulary; ++symbol) {
+      std::vector<int32_t> other = text;
+      other[position] = symbol;
+      const MemoryData data(HandModel::kVocabulary, {}, other);
+      Program program = Program::evaluation(tiny.queue, tiny.model, 3);
+      const auto scored = [&](const EvaluationWindow& window, const double* losses) {
+        const int64_t at = static_cast<int64_t>(position) - window.begin;
+        if (at >= window.score_begin && at < window.length) {
+          probabilities.push_back(std::exp(-losses[at]));
+        }
+      };
+      evaluate(program, tiny.model, request(data, 2), never, {}, scored);
+    }
+    CHECK(probabilities.size() == HandModel::kVocabulary);
+    CHECK(std::accumulate(probabilities.begin(), probabilities.end(), 0.0) ==
+          Approx(1).epsilon(0).margin(1e-12));
+    const auto [low, high] = std::minmax_element(probabilities.begin(), probabilities.end());
+    CHECK(*high - *low > 1e-3);
+  }
 }
 
 TEST_CASE("an evaluation that is stopped says so and gives the mean so far") {

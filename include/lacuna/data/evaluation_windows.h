@@ -23,7 +23,8 @@ std::vector<EvaluationWindow> evaluation_windows(int64_t symbols, int64_t window
                                                  int64_t min_context);
 
 /// Those of a part: of each of its records by itself where they are apart. Throws Error(kConfig)
-/// besides where the minimum context is not a multiple of the grid's alignment.
+/// besides where the minimum context is not a multiple of the grid's alignment, or is not 0 where
+/// that fills the window.
 std::vector<EvaluationWindow> evaluation_windows(const Part& part, const WindowGrid& grid,
                                                  int64_t window, int64_t min_context);
 
