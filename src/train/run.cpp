@@ -234,7 +234,8 @@ class Run {
   void report(const EvaluationRound& round, int64_t step) {
     for (const EvaluationRound::Result& result : round.results) {
       log_info(evaluation_line(step, result, data_.medium().unit()));
-      metrics_->add_evaluation(step, result.weights, result.evaluation, data_identity_);
+      metrics_->add_evaluation(step, result.weights, result.evaluation, data_.medium().unit(),
+                               data_identity_);
     }
   }
 

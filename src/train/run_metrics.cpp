@@ -35,7 +35,11 @@ void show(EventFile& events, const Json& line) {
     }
   } else if (kind == "evaluation") {
     const std::string split = line.at("split"), weights = line.at("weights");
-    add_number(scalars, split + "/bits_" + weights, line.at("bits"));
+    // Of a subset a curve of its own: its bits are not those of the whole.
+    const int64_t windows = line.at("windows");
+    const bool limited = windows < line.value("windows_in_part", windows);
+    const std::string tag = split + "/bits_" + weights + (limited ? "_of_subset" : "");
+    add_number(scalars, tag, line.at("bits"));
   } else {
     events.add_text(step, time, kind, line.dump());
   }
@@ -76,13 +80,14 @@ void RunMetrics::add_step(const StepResult& result, int64_t tokens, double token
 }
 
 void RunMetrics::add_evaluation(int64_t step, Weights weights, const Evaluation& result,
-                                const std::string& data) {
+                                const Unit& unit, const std::string& data) {
   record(JsonLine()
              .add("kind", "evaluation")
              .add("step", step)
              .add("split", result.part)
              .add("weights", name_of(weights))
              .add("bits", result.bits)
+             .add("unit", unit.name)
              .add("positions", result.positions)
              .add("windows", result.windows)
              .add("windows_in_part", result.windows_in_part)

@@ -55,13 +55,16 @@ void take_metrics(const Json& line, RunRecord& run, bool& early) {
                          .tokens_per_second = number(line.at("tokens_per_second")),
                          .skipped = line.at("skipped")});
   } else if (kind == "evaluation") {
-    run.evaluations.push_back({.step = step,
-                               .split = line.at("split"),
-                               .weights = line.at("weights"),
-                               .bits = number(line.at("bits")),
-                               .positions = line.at("positions"),
-                               .min_context = line.at("min_context"),
-                               .data = line.at("data")});
+    run.evaluations.push_back(
+        {.step = step,
+         .split = line.at("split"),
+         .weights = line.at("weights"),
+         .bits = number(line.at("bits")),
+         .positions = line.at("positions"),
+         .windows = line.at("windows"),
+         .windows_in_part = line.value("windows_in_part", line.at("windows").get<int64_t>()),
+         .min_context = line.at("min_context"),
+         .data = line.at("data")});
   } else if (kind == "early_stop") {
     early = true;
   }

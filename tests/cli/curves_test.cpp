@@ -94,6 +94,7 @@ TEST_CASE("thinning keeps the ends and the extremes of each column", "[curves]")
 TEST_CASE("ticks are round numbers within the range", "[curves]") {
   CHECK(even_ticks(0, 1000, 5) == std::vector<double>{0, 200, 400, 600, 800, 1000});
   CHECK(even_ticks(0, 8, 8).size() == 9);
+  CHECK(!std::signbit(even_ticks(0, 8, 8).front()));  // or it would be shown as -0
   for (const double tick : even_ticks(2.41, 4.03, 7)) {
     CHECK(tick >= 2.41);
     CHECK(tick <= 4.03);

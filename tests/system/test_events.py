@@ -95,7 +95,8 @@ def single(value):
 def expected(line):
     """What a line of metrics.jsonl shows, as {tag: value}."""
     if line["kind"] == "evaluation":
-        tags = {f"{line['split']}/bits_{line['weights']}": line["bits"]}
+        subset = "_of_subset" if line["windows"] < line["windows_in_part"] else ""
+        tags = {f"{line['split']}/bits_{line['weights']}{subset}": line["bits"]}
     else:
         tags = {"train/" + key: line[key]
                 for key in ("bits", "gradient_norm", "learning_rate", "tokens_per_second")}

@@ -41,8 +41,9 @@ class Training(TrainedRun):
                          [(step, kind) for step in (10, 20, 25) for kind in ("raw", "average")])
         for line in checks:
             self.assertEqual(sorted(line), sorted([
-                "kind", "step", "split", "weights", "bits", "positions", "windows", "windows_in_part", "min_context",
-                "data", "seconds", "time"]))
+                "kind", "step", "split", "weights", "bits", "unit", "positions", "windows",
+                "windows_in_part", "min_context", "data", "seconds", "time"]))
+            self.assertEqual((line["unit"], line["windows_in_part"]), ("byte", line["windows"]))
             self.assertRegex(line["data"], "^[0-9a-f]{16}:5003$")
             self.assertEqual((line["split"], line["positions"], line["windows"]),
                              ("valid", 4752 - 4002, math.ceil(750 / 32)))

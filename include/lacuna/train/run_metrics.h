@@ -24,7 +24,7 @@ class RunMetrics {
   /// `tokens` were consumed since the start of the run.
   void add_step(const StepResult& result, int64_t tokens, double tokens_per_second);
   /// `data` is Dataset::identity().
-  void add_evaluation(int64_t step, Weights weights, const Evaluation& result,
+  void add_evaluation(int64_t step, Weights weights, const Evaluation& result, const Unit& unit,
                       const std::string& data);
   /// The run ends because `evaluations` in a row were not better than `best_bits`.
   void add_early_stop(int64_t step, int64_t evaluations, double best_bits);

@@ -23,10 +23,13 @@ struct RecordedStep {
 /// A line of the kind `evaluation`.
 struct RecordedEvaluation {
   int64_t step = 0;
-  std::string split, weights;  // "valid"; "raw" or "average"
+  std::string split, weights;  // "valid" or "valid/NAME"; "raw" or "average"
   double bits = 0;
-  int64_t positions = 0, min_context = 0;
+  int64_t positions = 0, windows = 0, windows_in_part = 0, min_context = 0;
   std::string data;  // identity
+
+  /// Of some windows of the part alone: not to be compared with other evaluations.
+  bool limited() const { return windows < windows_in_part; }
 };
 
 /// A line of starts.jsonl: a process that began to train here.

@@ -14,6 +14,7 @@
 #include "lacuna/io/safetensors.h"
 #include "lacuna/tensor/dtype.h"
 #include "lacuna/train/run_folder.h"
+#include "lacuna/train/setup.h"
 
 namespace lacuna::cli {
 namespace {
@@ -133,16 +134,16 @@ void print_config(const std::string& folder) {
 void print_checkpoint(const std::string& folder, const Stop& stop) {
   train::verify_checkpoint(folder, [&] { leave_if(stop); });
   const train::TrainingState state = train::read_state(folder);
+  const Unit unit = train::medium_of(train::read_options(folder + "/config.toml", {}))->unit();
   std::printf(
       "checkpoint  %s\nverified    every file is as its manifest says\nstep        %s, %s "
       "of them updates\nbest        %s\ndata        %s\n",
       folder.c_str(), grouped(state.step).c_str(), grouped(state.updates).c_str(),
-      state.best_bits ? str(fixed(*state.best_bits, 4),
-                            " bits on the validation part so "
-                            "far, ",
-                            state.since_best, " evaluations ago")
-                            .c_str()
-                      : "no evaluation so far",
+      state.best_bits
+          ? str(fixed(*state.best_bits, 4), ' ', unit.bits(),
+                " on the first validation set so far, ", state.since_best, " evaluations ago")
+                .c_str()
+          : "no evaluation so far",
       printable(state.data).c_str());
   if (state.evaluation_due) std::printf("due         the evaluation at this step was stopped\n");
   print_files(folder);

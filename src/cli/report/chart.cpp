@@ -17,13 +17,30 @@ using train::RunRecord;
 constexpr double kWidth = 960, kPlotHeight = 380, kBottom = 44;
 constexpr double kLeastLeft = 58, kLeastRight = 14, kRoom = 8;  // beside the plot
 constexpr double kLegendRow = 20, kLegendTop = 12;
+constexpr double kWholeRadius = 6;  // of a whole evaluation among some of subsets
 constexpr Color kInk{0x22, 0x28, 0x30}, kMuted{0x5a, 0x62, 0x6c}, kGrid{0xe4, 0xe6, 0xe9},
     kAxis{0x9a, 0xa1, 0xaa};
 
-// A curve in data units: steps or tokens, and bits.
+// An evaluation of the validation set that judges the run.
+struct Mark {
+  Point at;
+  bool average;
+  const train::RecordedEvaluation* evaluation;
+};
+
+// Curves in data units: steps or tokens, and bits.
 struct Curves {
   std::vector<Point> raw, smooth;  // of the training part
-  std::vector<Point> valid_raw, valid_average;
+  std::vector<Mark> valid;
+
+  bool any_mark(bool average) const {
+    return std::any_of(valid.begin(), valid.end(),
+                       [&](const Mark& mark) { return mark.average == average; });
+  }
+  bool any_limited() const {
+    return std::any_of(valid.begin(), valid.end(),
+                       [](const Mark& mark) { return mark.evaluation->limited(); });
+  }
 };
 
 bool by_tokens(const std::vector<RunRecord>& runs) {
@@ -49,10 +66,12 @@ Curves curves_of(const RunRecord& run, bool tokens) {
     if (std::isfinite(bits[i])) curves.raw.push_back({x, bits[i]});
     if (std::isfinite(means[i])) curves.smooth.push_back({x, means[i]});
   }
+  const std::string set = judging_set(run);
   for (const auto& evaluation : run.evaluations) {
-    if (!std::isfinite(evaluation.bits) || evaluation.step < 1) continue;
-    auto& to = evaluation.weights == "average" ? curves.valid_average : curves.valid_raw;
-    to.push_back({static_cast<double>(evaluation.step) * unit, evaluation.bits});
+    if (!std::isfinite(evaluation.bits) || evaluation.step < 1 || evaluation.split != set) continue;
+    curves.valid.push_back({{static_cast<double>(evaluation.step) * unit, evaluation.bits},
+                            evaluation.weights == "average",
+                            &evaluation});
   }
   return curves;
 }
@@ -74,9 +93,7 @@ Range bits_range(const std::vector<Curves>& all, const std::vector<RunRecord>& r
     for (const Point& point : curves.smooth) {
       if (point.x >= from) range.add(point.y);
     }
-    for (const auto* points : {&curves.valid_raw, &curves.valid_average}) {
-      for (const Point& point : *points) range.add(point.y);
-    }
+    for (const Mark& mark : curves.valid) range.add(mark.at.y);
   }
   for (const RunRecord& run : runs) {
     if (run.floor_bits()) range.add(*run.floor_bits());
@@ -92,9 +109,8 @@ class Chart {
       : runs_(runs), log_(axis == StepAxis::kLogarithmic), tokens_(by_tokens(runs)) {
     for (const RunRecord& run : runs) curves_.push_back(curves_of(run, tokens_));
     for (const Curves& curves : curves_) {
-      for (const auto* points : {&curves.raw, &curves.valid_raw, &curves.valid_average}) {
-        for (const Point& point : *points) x_.add(point.x);
-      }
+      for (const Point& point : curves.raw) x_.add(point.x);
+      for (const Mark& mark : curves.valid) x_.add(mark.at.x);
     }
     if (x_.low > x_.high) x_ = {1, 2};
     if (!log_) x_.low = 0;
@@ -212,18 +228,24 @@ class Chart {
 
   void draw_validation(size_t index) {
     const Curves& curves = curves_[index];
+    const RunRecord& run = runs_[index];
+    const bool limited = curves.any_limited();
     for (const bool average : {false, true}) {
-      const auto& points = average ? curves.valid_average : curves.valid_raw;
-      const double radius = points.size() > 60 ? 2 : 3.5;
-      for (const Point& point : points) {
+      const auto marks = std::count_if(curves.valid.begin(), curves.valid.end(),
+                                       [&](const Mark& mark) { return mark.average == average; });
+      const double radius = marks > 60 ? 2 : 3.5;
+      for (const Mark& mark : curves.valid) {
+        if (mark.average != average) continue;
+        const bool large = limited && !mark.evaluation->limited();
         drawing_.add(
-            Dot{{x_at(point.x), y_at(point.y)},
-                radius,
+            Dot{{x_at(mark.at.x), y_at(mark.at.y)},
+                large ? kWholeRadius : radius,
                 run_color(index),
                 average,
-                str(runs_[index].folder, ": ", fixed(point.y, 4), " bits on the validation part, ",
+                str(run.folder, ": ", fixed(mark.at.y, 4), ' ', run.unit.bits(), " on ",
+                    set_text(mark.evaluation->split), subset_text(*mark.evaluation), ", ",
                     average ? "averaged" : "raw", " weights, ", tokens_ ? "token " : "step ",
-                    grouped(static_cast<int64_t>(point.x)))});
+                    grouped(static_cast<int64_t>(mark.at.x)))});
       }
     }
   }
@@ -240,15 +262,20 @@ class Chart {
     drawing_.add(Line{{{x, y}, {x + 6, y - 5}, {x + 12, y + 4}, {x + 18, y - 3}, {x + 24, y + 2}},
                       kMuted.with_opacity(0.45)});
     entry("each step");
-    if (std::any_of(curves_.begin(), curves_.end(),
-                    [](const Curves& curves) { return !curves.valid_raw.empty(); })) {
+    const auto any = [&](const auto& has) {
+      return std::any_of(curves_.begin(), curves_.end(), has);
+    };
+    if (any([](const Curves& curves) { return curves.any_mark(false); })) {
       drawing_.add(Dot{{x + 14, y}, 3.5, kMuted, false, ""});
       entry("validation, raw weights");
     }
-    if (std::any_of(curves_.begin(), curves_.end(),
-                    [](const Curves& curves) { return !curves.valid_average.empty(); })) {
+    if (any([](const Curves& curves) { return curves.any_mark(true); })) {
       drawing_.add(Dot{{x + 14, y}, 3.5, kMuted, true, ""});
       entry("validation, averaged weights");
+    }
+    if (any([](const Curves& curves) { return curves.any_limited(); })) {
+      drawing_.add(Dot{{x + 14, y}, kWholeRadius, kMuted, true, ""});
+      entry("large: whole, small: subset");
     }
     for (size_t i = 0; i < runs_.size(); ++i) draw_name(i);
   }

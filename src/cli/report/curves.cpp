@@ -79,7 +79,7 @@ std::vector<double> even_ticks(double low, double high, int wanted) {
   const double step = round_step(high - low, wanted);
   std::vector<double> ticks;
   // By whole multiples, so that 0 is 0 and no rounding adds up.
-  const double first = std::ceil(low / step - 1e-9);
+  const double first = std::ceil(low / step - 1e-9) + 0.0;  // not -0
   for (double k = first; k * step <= high + 1e-9 * step; ++k) ticks.push_back(k * step);
   return ticks;
 }

@@ -64,9 +64,9 @@ std::string lead(const RunRecord& run) {
                          grouped(run.last_step()), " steps and ", human_seconds(run.seconds));
   const train::RecordedEvaluation* last = last_evaluation(run);
   if (last == nullptr) return text + "; not evaluated yet.";
-  text += str("; ", fixed(last->bits, 4), ' ', run.unit.bits(), " on the validation part (",
+  text += str("; ", fixed(last->bits, 4), ' ', run.unit.bits(), " on ", set_text(last->split), " (",
               last->weights == "average" ? "averaged" : "raw", " weights, step ",
-              grouped(last->step), ")");
+              grouped(last->step), subset_text(*last), ")");
   if (run.floor_bits()) text += str(", the floor of the source is ", fixed(*run.floor_bits(), 4));
   return text + ".";
 }
@@ -87,8 +87,9 @@ std::string curves_section(const std::vector<RunRecord>& runs) {
          "<p class=\"note\">The smooth training curve is a mean whose weights fall to both "
          "sides by a factor of e in a hundredth of the run's steps, or in half their square root "
          "where that is more, at the beginning in an eighth of the steps so far; training bits "
-         "include dropout and precede each update. On the linear axis a steep beginning is cut "
-         "off above. Point at a mark to read its value.</p>\n";
+         "include dropout and precede each update. Evaluations are those of the first validation "
+         "set, after the first step. On the linear axis a steep beginning is cut off above. Point "
+         "at a mark to read its value.</p>\n";
 }
 
 // Bytes of pictures, sounds or programs would be a row of signs that say nothing.

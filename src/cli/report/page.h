@@ -16,10 +16,18 @@ std::string results_table(const std::vector<train::RunRecord>& runs);
 std::string options_tables(const std::vector<train::RunRecord>& runs);
 std::string environment_table(const std::vector<train::RunRecord>& runs);
 
-/// The last evaluation of the validation part with these weights ("raw", "average"); null: none.
+/// The name of the validation set that tells which weights are the best; empty: none was evaluated.
+std::string judging_set(const train::RunRecord& run);
+/// "the validation part", or the set by its name.
+std::string set_text(const std::string& set);
+/// ", a subset of 4 of 24 windows"; empty of a whole part.
+std::string subset_text(const train::RecordedEvaluation& evaluation);
+/// The last evaluation of a validation set with these weights ("raw", "average"); null: none.
 const train::RecordedEvaluation* last_evaluation(const train::RunRecord& run,
+                                                 const std::string& set,
                                                  const std::string& weights);
-/// With the weights that evaluation prefers: the averaged ones where there are some; null: none.
+/// Of the judging set, with the weights that evaluation prefers: the averaged ones where there are
+/// some; null: none.
 const train::RecordedEvaluation* last_evaluation(const train::RunRecord& run);
 /// "bits per byte", or "bits" where the runs have several units.
 std::string unit_text(const std::vector<train::RunRecord>& runs);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "chart.h"
 #include "html.h"
@@ -38,23 +39,53 @@ std::string training_text(const RunRecord& run) {
 }
 
 std::string evaluation_text(const RecordedEvaluation* evaluation) {
-  return evaluation == nullptr ? kUnknown : bits_text(evaluation->bits);
+  return evaluation == nullptr ? kUnknown : bits_text(evaluation->bits) + subset_text(*evaluation);
 }
 
+std::string evaluation_text(const RunRecord& run, const char* weights) {
+  return evaluation_text(last_evaluation(run, judging_set(run), weights));
+}
+
+bool is_one_series(const RecordedEvaluation& a, const RecordedEvaluation& b) {
+  return a.split == b.split && a.weights == b.weights;
+}
+
+// Of those that are on the same windows: where evaluations on the way look at a subset, the last
+// ones of that size.
 const RecordedEvaluation* best_evaluation(const RunRecord& run) {
-  const RecordedEvaluation* last = last_evaluation(run);
+  const RecordedEvaluation* like = last_evaluation(run);
+  if (like == nullptr) return nullptr;
+  for (const RecordedEvaluation& evaluation : run.evaluations) {
+    if (is_one_series(evaluation, *like) && evaluation.limited()) like = &evaluation;
+  }
   const RecordedEvaluation* best = nullptr;
   for (const RecordedEvaluation& evaluation : run.evaluations) {
-    if (evaluation.weights != last->weights || !std::isfinite(evaluation.bits)) continue;
+    if (!is_one_series(evaluation, *like) || evaluation.windows != like->windows) continue;
+    if (!std::isfinite(evaluation.bits)) continue;
     if (best == nullptr || evaluation.bits < best->bits) best = &evaluation;
   }
   return best;
 }
 
+// Of the raw weights, which the average begins with.
+std::string untrained_text(const RunRecord& run) {
+  for (const RecordedEvaluation& evaluation : run.evaluations) {
+    if (evaluation.step == 0 && evaluation.split == judging_set(run)) {
+      return evaluation_text(&evaluation);
+    }
+  }
+  return kUnknown;
+}
+
+std::string named_set_text(const RunRecord& run) {
+  const std::string set = judging_set(run);
+  return set.empty() || set == "valid" ? kUnknown : set;
+}
+
 std::string best_text(const RunRecord& run) {
   const RecordedEvaluation* best = best_evaluation(run);
   if (best == nullptr) return kUnknown;
-  return str(fixed(best->bits, 4), " at step ", grouped(best->step));
+  return str(fixed(best->bits, 4), " at step ", grouped(best->step), subset_text(*best));
 }
 
 std::string floor_text(const RunRecord& run) {
@@ -94,13 +125,17 @@ struct ResultRow {
   std::string (*text)(const RunRecord& run);
 };
 
-constexpr ResultRow kResultRows[] = {
+constexpr ResultRow kScoreRows[] = {
     {"state", [](const RunRecord& run) { return std::string(state_text(run.state)); }},
+    {"validation set", named_set_text},
     {"validation bits, averaged weights",
-     [](const RunRecord& run) { return evaluation_text(last_evaluation(run, "average")); }},
+     [](const RunRecord& run) { return evaluation_text(run, "average"); }},
     {"validation bits, raw weights",
-     [](const RunRecord& run) { return evaluation_text(last_evaluation(run, "raw")); }},
+     [](const RunRecord& run) { return evaluation_text(run, "raw"); }},
     {"best validation bits", best_text},
+    {"validation bits before the first step", untrained_text}};
+
+constexpr ResultRow kOtherRows[] = {
     {"floor of the source, bits", floor_text},
     {"bits above the floor", above_floor_text},
     {"training bits, smoothed", training_text},
@@ -124,12 +159,54 @@ constexpr ResultRow kResultRows[] = {
     {"identity of the data",
      [](const RunRecord& run) { return data_of(run).empty() ? kUnknown : data_of(run); }}};
 
+// Rows of which no run knows anything are left out.
+void add_row(HtmlTable& table, const std::vector<RunRecord>& runs, const std::string& name,
+             const std::function<std::string(const RunRecord& run)>& text) {
+  std::vector<HtmlCell> cells;
+  for (const RunRecord& run : runs) cells.push_back({text(run)});
+  const bool known = std::any_of(cells.begin(), cells.end(),
+                                 [](const HtmlCell& cell) { return cell.text != kUnknown; });
+  if (known) table.add_row({name}, cells);
+}
+
+// The validation sets that do not judge a run.
+std::vector<std::string> other_sets(const std::vector<RunRecord>& runs) {
+  std::vector<std::string> sets;
+  for (const RunRecord& run : runs) {
+    const std::string judging = judging_set(run);
+    for (const RecordedEvaluation& evaluation : run.evaluations) {
+      const bool known = std::find(sets.begin(), sets.end(), evaluation.split) != sets.end();
+      if (evaluation.split != judging && !known) sets.push_back(evaluation.split);
+    }
+  }
+  return sets;
+}
+
 }  // namespace
 
-const RecordedEvaluation* last_evaluation(const RunRecord& run, const std::string& weights) {
+// A round of evaluations begins with it.
+std::string judging_set(const RunRecord& run) {
+  for (const RecordedEvaluation& evaluation : run.evaluations) {
+    if (evaluation.step == run.evaluations.back().step) return evaluation.split;
+  }
+  return "";
+}
+
+std::string set_text(const std::string& set) {
+  return set == "valid" ? "the validation part" : set;
+}
+
+std::string subset_text(const RecordedEvaluation& evaluation) {
+  if (!evaluation.limited()) return "";
+  return str(", a subset of ", grouped(evaluation.windows), " of ",
+             grouped(evaluation.windows_in_part), " windows");
+}
+
+const RecordedEvaluation* last_evaluation(const RunRecord& run, const std::string& set,
+                                          const std::string& weights) {
   const RecordedEvaluation* last = nullptr;
   for (const RecordedEvaluation& evaluation : run.evaluations) {
-    if (evaluation.weights == weights) last = &evaluation;
+    if (evaluation.split == set && evaluation.weights == weights) last = &evaluation;
   }
   return last;
 }
@@ -142,8 +219,9 @@ std::string unit_text(const std::vector<RunRecord>& runs) {
 }
 
 const RecordedEvaluation* last_evaluation(const RunRecord& run) {
-  const RecordedEvaluation* average = last_evaluation(run, "average");
-  return average != nullptr ? average : last_evaluation(run, "raw");
+  const std::string set = judging_set(run);
+  const RecordedEvaluation* average = last_evaluation(run, set, "average");
+  return average != nullptr ? average : last_evaluation(run, set, "raw");
 }
 
 const char* state_text(train::RunState state) {
@@ -165,16 +243,20 @@ std::string data_of(const RunRecord& run) {
   return run.evaluations.empty() ? "" : run.evaluations.back().data;
 }
 
-// Rows of which no run knows anything are left out.
 std::string results_table(const std::vector<RunRecord>& runs) {
   HtmlTable table(head_of(runs, ""));
-  for (const auto& [name, text] : kResultRows) {
-    std::vector<HtmlCell> cells;
-    for (const RunRecord& run : runs) cells.push_back({text(run)});
-    const bool known = std::any_of(cells.begin(), cells.end(),
-                                   [](const HtmlCell& cell) { return cell.text != kUnknown; });
-    if (known) table.add_row({name}, cells);
+  for (const auto& [name, text] : kScoreRows) add_row(table, runs, name, text);
+  for (const std::string& set : other_sets(runs)) {
+    for (const char* weights : {"average", "raw"}) {
+      add_row(table, runs,
+              str(set, ": bits, ", weights == std::string("raw") ? "raw" : "averaged", " weights"),
+              [&](const RunRecord& run) {
+                if (set == judging_set(run)) return std::string("as above");
+                return evaluation_text(last_evaluation(run, set, weights));
+              });
+    }
   }
+  for (const auto& [name, text] : kOtherRows) add_row(table, runs, name, text);
   return table.text();
 }
 
