@@ -39,11 +39,9 @@ std::vector<EvaluationWindow> evaluation_windows(const Part& part, const WindowG
                 "Leave it out");
   }
   if (min_context % grid.alignment != 0) {
-    throw Error(
-        ErrorKind::kConfig, "--min-context",
-        str("a minimum context of ", min_context, ", expected a multiple of ", grid.alignment,
-            ": windows begin with a whole sample, which has that many "
-            "symbols"));
+    throw Error(ErrorKind::kConfig, "--min-context",
+                str("a minimum context of ", min_context, ", expected a multiple of ",
+                    grid.alignment, ", where the windows of this data may begin"));
   }
   if (!part.records_apart()) return evaluation_windows(part.size(), window, min_context);
   std::vector<EvaluationWindow> windows;

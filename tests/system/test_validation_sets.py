@@ -4,11 +4,14 @@ metrics, TensorBoard, `lacuna eval`, `lacuna report`. Needs LACUNA_BINARY."""
 import csv
 import json
 import re
+import signal
+import subprocess
 import unittest
 
 from test_events import expected, fields, read_events, single
+from test_interrupts import processor_seconds, wait_until, watches
 from test_see import Page
-from trained_run import TrainedRun, lacuna, read_metrics, text_bytes
+from trained_run import BINARY, ENVIRONMENT, TrainedRun, lacuna, read_metrics, text_bytes
 
 SETS = ["valid/b-side", "valid/a"]  # the first one judges, whatever its name
 OPTIONS = ["--data.split", "", "--data.valid_paths", '["b-side=vb", "a=va"]', "--train.length", "20 steps",
@@ -96,6 +99,23 @@ class ValidationSets(TrainedRun):
                              part["positions"])
         self.assertEqual(list(dict.fromkeys(row["part"] for row in rows)), SETS)
 
+    def test_a_stopped_evaluation_reports_the_sets_that_are_whole(self):
+        (self.path / "endless").write_bytes(text_bytes() * 2000)
+        arguments = ["eval", "plain", "--data.valid_paths", '["a=va", "b=endless"]', "--json", "-",
+                     "--per-sample", "s.csv"]
+        with subprocess.Popen([BINARY, *arguments], cwd=self.path, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+            wait_until(lambda: watches(process) and processor_seconds(process) > 0.8, 120)
+            process.send_signal(signal.SIGINT)
+            output, error = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 0, error)
+        self.assertRegex(error.decode(), r"stopped after [0-9,]+ of 10,006,000 positions of valid/b \(raw weights\)")
+        part, = json.loads(output)["parts"]
+        self.assertEqual((part["split"], part["positions"], list(part["weights"])),
+                         ("valid/a", 600, ["raw", "average"]))
+        with (self.path / "s.csv").open(newline="") as file:
+            self.assertEqual({row["part"] for row in csv.DictReader(file)}, {"valid/a"})
+
     def test_eval_prints_a_table_for_each_set(self):
         text = self.ok("eval", "plain").stdout.decode()
         self.assertEqual(re.findall(r"^part +(\S+)", text, re.M), SETS)
@@ -135,9 +155,13 @@ class ValidationSets(TrainedRun):
                    key=lambda line: line["bits"])
         self.assertEqual(results["best validation bits"],
                          [f"{best['bits']:.4f} at step {best['step']}, a subset of 3 of 13 windows"])
-        self.assertEqual(sorted(radius for radius, _ in dots), [3.5] * 6 + [6] * 2)
+        self.assertEqual(sorted(radius for radius, _ in dots), [3.5] * 6 + [7] * 2)
         for radius, note in dots:
-            self.assertEqual("subset of 3 of 13 windows" in note, radius < 6)
+            self.assertEqual("subset of 3 of 13 windows" in note, radius < 7)
+        *_, dots = self.page("limited", "plain")
+        self.assertEqual(len(dots), 16)
+        for radius, note in dots:
+            self.assertEqual((radius < 7), "subset of 3 of 13 windows" in note, note)
 
     def test_a_report_of_runs_with_other_sets_says_which(self):
         _, results, dots = self.page("plain", "run")

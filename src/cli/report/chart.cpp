@@ -17,7 +17,8 @@ using train::RunRecord;
 constexpr double kWidth = 960, kPlotHeight = 380, kBottom = 44;
 constexpr double kLeastLeft = 58, kLeastRight = 14, kRoom = 8;  // beside the plot
 constexpr double kLegendRow = 20, kLegendTop = 12;
-constexpr double kWholeRadius = 6;  // of a whole evaluation among some of subsets
+constexpr double kRadius = 3.5, kSmallRadius = 2;  // of marks; small where they are many
+constexpr double kWholeTimes = 2;                  // larger where a whole set is among subsets
 constexpr Color kInk{0x22, 0x28, 0x30}, kMuted{0x5a, 0x62, 0x6c}, kGrid{0xe4, 0xe6, 0xe9},
     kAxis{0x9a, 0xa1, 0xaa};
 
@@ -107,7 +108,10 @@ class Chart {
  public:
   Chart(const std::vector<RunRecord>& runs, StepAxis axis)
       : runs_(runs), log_(axis == StepAxis::kLogarithmic), tokens_(by_tokens(runs)) {
-    for (const RunRecord& run : runs) curves_.push_back(curves_of(run, tokens_));
+    for (const RunRecord& run : runs) {
+      curves_.push_back(curves_of(run, tokens_));
+      any_limited_ = any_limited_ || curves_.back().any_limited();
+    }
     for (const Curves& curves : curves_) {
       for (const Point& point : curves.raw) x_.add(point.x);
       for (const Mark& mark : curves.valid) x_.add(mark.at.x);
@@ -229,17 +233,16 @@ class Chart {
   void draw_validation(size_t index) {
     const Curves& curves = curves_[index];
     const RunRecord& run = runs_[index];
-    const bool limited = curves.any_limited();
     for (const bool average : {false, true}) {
       const auto marks = std::count_if(curves.valid.begin(), curves.valid.end(),
                                        [&](const Mark& mark) { return mark.average == average; });
-      const double radius = marks > 60 ? 2 : 3.5;
+      const double radius = marks > 60 ? kSmallRadius : kRadius;
       for (const Mark& mark : curves.valid) {
         if (mark.average != average) continue;
-        const bool large = limited && !mark.evaluation->limited();
+        const bool large = any_limited_ && !mark.evaluation->limited();
         drawing_.add(
             Dot{{x_at(mark.at.x), y_at(mark.at.y)},
-                large ? kWholeRadius : radius,
+                large ? radius * kWholeTimes : radius,
                 run_color(index),
                 average,
                 str(run.folder, ": ", fixed(mark.at.y, 4), ' ', run.unit.bits(), " on ",
@@ -266,15 +269,15 @@ class Chart {
       return std::any_of(curves_.begin(), curves_.end(), has);
     };
     if (any([](const Curves& curves) { return curves.any_mark(false); })) {
-      drawing_.add(Dot{{x + 14, y}, 3.5, kMuted, false, ""});
+      drawing_.add(Dot{{x + 14, y}, kRadius, kMuted, false, ""});
       entry("validation, raw weights");
     }
     if (any([](const Curves& curves) { return curves.any_mark(true); })) {
-      drawing_.add(Dot{{x + 14, y}, 3.5, kMuted, true, ""});
+      drawing_.add(Dot{{x + 14, y}, kRadius, kMuted, true, ""});
       entry("validation, averaged weights");
     }
-    if (any([](const Curves& curves) { return curves.any_limited(); })) {
-      drawing_.add(Dot{{x + 14, y}, kWholeRadius, kMuted, true, ""});
+    if (any_limited_) {
+      drawing_.add(Dot{{x + 14, y}, kRadius * kWholeTimes, kMuted, true, ""});
       entry("large: whole, small: subset");
     }
     for (size_t i = 0; i < runs_.size(); ++i) draw_name(i);
@@ -295,6 +298,7 @@ class Chart {
   const std::vector<RunRecord>& runs_;
   bool log_, tokens_;
   std::vector<Curves> curves_;
+  bool any_limited_ = false;
   Range x_, y_;
   std::vector<Tick> x_ticks_, y_ticks_;
   double left_ = kLeastLeft, right_ = kWidth - kLeastRight, top_ = 0;
