@@ -70,16 +70,15 @@ std::string part_text(const EvalReport& report, const EvalPart& part, const Data
   }
   const std::optional<double> floor = part.part->floor_bits();
   if (floor) rows.push_back({"the source itself", fixed(*floor, 6)});
-  const std::string windows =
-      scored.limited()
-          ? str("a subset of ", grouped(scored.windows), " of ", grouped(scored.windows_in_part),
-                " windows (train.seed = ", run.options().train.seed, ')')
-          : grouped(scored.windows) + " windows";
+  const std::string subset = scored.limited()
+                                 ? str(", a subset of ", grouped(scored.windows_in_part),
+                                       " drawn by train.seed = ", run.options().train.seed)
+                                 : "";
   std::string text = "part      " + part.name;
   if (first) text += " of " + data.describe() + "\nidentity  " + report.data;
-  text += str("\nscored    ", grouped(scored.positions), " positions, each once, in ", windows,
-              " of ", grouped(run.model().config().context), ", minimum context ",
-              report.min_context, "\n\n", table(rows));
+  text += str("\nscored    ", grouped(scored.positions), " positions, each once, in ",
+              grouped(scored.windows), " windows of ", grouped(run.model().config().context),
+              subset, ", minimum context ", report.min_context, "\n\n", table(rows));
   if (!has_places(medium)) return text;
   std::vector<std::string> numbers;
   for (int64_t row = 0; row < medium.shape()[0]; ++row) numbers.push_back(std::to_string(row));

@@ -107,7 +107,8 @@ class Rows(TrainedRun):
             same = whole[row["number"]]
             self.assertEqual(row["first"], same["first"])
             self.assertAlmostEqual(row["raw_bits"], same["raw_bits"], delta=1e-4)
-        self.assertIn(f"{report['positions']} positions, each once, in a subset of 5 of 24 windows (train.seed = ",
+        self.assertIn(f"{report['positions']} positions, each once, in 5 windows of 32, a subset of 24 drawn by "
+                      "train.seed = 1, minimum context 0",
                       self.ok("eval", "run", "--limit", 5).stdout.decode())
         others, _ = self.evaluated("--limit", 5, "--train.seed", 7)
         self.assertNotEqual([row["number"] for row in others], numbers)
