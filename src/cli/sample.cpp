@@ -1,59 +1,21 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "lacuna/base/error.h"
-#include "lacuna/base/files.h"
+#include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
 #include "lacuna/cli/command.h"
 #include "lacuna/train/sampler.h"
 #include "lacuna/train/saved_run.h"
+#include "sample/draw.h"
+#include "sample/output.h"
+#include "sample/request.h"
 
 namespace lacuna::cli {
 namespace {
-
-train::DrawRule rule_of(const Parsed& parsed) {
-  train::DrawRule rule{.temperature = parsed.number("temperature", 0),
-                       .top_k = parsed.whole("top-k", 0),
-                       .top_p = parsed.number("top-p", 0)};
-  if (rule.top_p == 0 || rule.top_p > 1) {
-    throw Error(ErrorKind::kUsage, "--top-p",
-                "expected a number above 0 and not above 1, got '" + parsed.text("top-p") + "'");
-  }
-  return rule;
-}
-
-train::SampleConfig config_of(const Parsed& parsed) {
-  return {.length = parsed.whole("length", 1),
-          .count = parsed.whole("count", 1),
-          .batch = parsed.whole("batch", 1),
-          .rule = rule_of(parsed),
-          .seed = static_cast<uint64_t>(parsed.whole("seed", 0)),
-          .cached = !parsed.is_set("no-cache")};
-}
-
-std::string prompt_of(const Parsed& parsed) {
-  if (!parsed.is_set("prompt-file")) return parsed.text("prompt");
-  if (parsed.is_set("prompt")) {
-    throw Error(ErrorKind::kUsage, "--prompt", "contradicts --prompt-file", "Give one of them");
-  }
-  return read_text(parsed.text("prompt-file"));
-}
-
-std::vector<int32_t> symbols_of(const std::string& text, const Parsed& parsed, int64_t vocabulary) {
-  std::vector<int32_t> symbols;
-  for (const char byte : text) {
-    symbols.push_back(static_cast<unsigned char>(byte));
-    if (symbols.back() < vocabulary) continue;
-    const bool file = parsed.is_set("prompt-file");
-    throw Error(file ? ErrorKind::kData : ErrorKind::kUsage,
-                file ? parsed.text("prompt-file") : "--prompt",
-                str("byte ", symbols.size() - 1, " is ", symbols.back(),
-                    ", which is no symbol of the model: it knows 0 to ", vocabulary - 1));
-  }
-  return symbols;
-}
 
 // Texts on the standard output: their bytes as they are, but on a terminal, which would obey some
 // of them, as printable() shows them.
@@ -72,8 +34,11 @@ class TextOutput {
 // Collects the samples that are drawn at once and prints each in whole.
 class SampleSheets {
  public:
-  SampleSheets(const Medium& medium, const std::string& prompt, const train::SampleConfig& config)
-      : medium_(medium), prompt_(prompt), config_(config) {}
+  SampleSheets(const Medium& medium, const SampleRequest& request)
+      : medium_(medium),
+        prompt_(request.text),
+        config_(request.config),
+        first_(request.config.first) {}
 
   void add(int64_t sample, int32_t symbol) {
     if (sample >= first_ + config_.batch) finish();
@@ -83,10 +48,7 @@ class SampleSheets {
   }
   void finish() {
     for (size_t i = 0; i < texts_.size(); ++i) {
-      std::printf("--- sample %lld of %lld, seed %llu\n",
-                  static_cast<long long>(first_) + static_cast<long long>(i) + 1,
-                  static_cast<long long>(config_.count),
-                  static_cast<unsigned long long>(config_.seed));
+      std::fputs(sheet_title(first_ + static_cast<int64_t>(i) + 1, config_).c_str(), stdout);
       output_.write(prompt_ + texts_[i]);
       output_.end_text();
     }
@@ -100,54 +62,105 @@ class SampleSheets {
   const std::string& prompt_;
   const train::SampleConfig& config_;
   TextOutput output_;
-  int64_t first_ = 0;
+  int64_t first_;
   std::vector<std::string> texts_;
 };
 
-void run_sample(const Parsed& parsed, const Stop& stop) {
-  const train::SampleConfig config = config_of(parsed);
-  const std::string text = prompt_of(parsed);
-  train::SavedRun run(parsed.text("RUN"), parsed.is_set("raw"), parsed.overrides,
-                      [&] { leave_if(stop); });
-  const std::vector<int32_t> prompt = symbols_of(text, parsed, run.model().config().vocabulary);
-  if (config.count > 1) {
-    SampleSheets sheets(run.medium(), text, config);
-    train::sample(run.queue(), run.model(), prompt, config,
+void print_samples(train::SavedRun& run, const SampleRequest& request, const Stop& stop) {
+  if (request.config.count > 1) {
+    SampleSheets sheets(run.medium(), request);
+    train::sample(run.queue(), run.model(), request.prompt, request.config,
                   {[&](int64_t sample, int32_t symbol) { sheets.add(sample, symbol); }, stop});
     return sheets.finish();
   }
   TextOutput output;
-  output.write(text);
+  output.write(request.text);
   std::fflush(stdout);
-  bool first = text.empty();
+  bool first = request.text.empty();
   const auto print = [&](int64_t, int32_t symbol) {
     output.write(run.medium().printed(symbol, std::exchange(first, false)));
     std::fflush(stdout);
   };
-  train::sample(run.queue(), run.model(), prompt, config, {print, stop});
+  train::sample(run.queue(), run.model(), request.prompt, request.config, {print, stop});
   output.end_text();
+}
+
+void write_samples(train::SavedRun& run, const SampleRequest& request, const Parsed& parsed,
+                   OutputKind kind, const Stop& stop) {
+  const std::string& path = parsed.text("output");
+  const nlohmann::json settings = settings_of(request, parsed, run, [&] { leave_if(stop); });
+  const std::unique_ptr<SampleOutput> output =
+      open_output(kind, {.path = path,
+                         .overwrite = parsed.is_set("overwrite"),
+                         .medium = run.medium(),
+                         .config = request.config,
+                         .settings = settings});
+  const bool there = output->missing().empty();
+  if (!draw_samples(run, request, *output, stop)) {
+    log_info("stopped before the end: " + output->when_stopped());
+    return;
+  }
+  output->finish();
+  const int64_t count = request.config.count;
+  std::printf("%s %s %s %s\n", there ? "found" : "wrote", grouped(count).c_str(),
+              count == 1 ? "sample in" : "samples in", path.c_str());
+}
+
+void run_sample(const Parsed& parsed, const Stop& stop) {
+  const train::SampleConfig config = sample_config(parsed);
+  const std::string& folder = parsed.text("RUN");
+  train::SavedRun run(folder, parsed.is_set("raw"), parsed.overrides, [&] { leave_if(stop); });
+  const SampleRequest request =
+      sample_request(parsed, config, run.medium(), run.model().config().context);
+  if (parsed.is_set("output")) {
+    const OutputKind kind =
+        kind_of_output(parsed.text("output"), run.medium(), request.config.count);
+    return write_samples(run, request, parsed, kind, stop);
+  }
+  if (!is_printed(run.medium())) {
+    throw Error(ErrorKind::kUsage, "--output",
+                "samples of this run are no text and can only be written as files",
+                str("For example `lacuna sample ", shell_quoted(folder), " --output sample",
+                    run.medium().suffix(), "`"));
+  }
+  print_samples(run, request, stop);
 }
 
 }  // namespace
 
 Command make_sample_command() {
-  return {.name = "sample",
-          .summary = "Print texts that a saved run's model continues",
-          .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
-          .flags = {{"--prompt", "TEXT", "", "What the text begins with"},
-                    {"--prompt-file", "FILE", "", "The same, read from a file"},
-                    {"--length", "N", "256", "Bytes to draw after the prompt"},
-                    {"--temperature", "X", "1", "0 always takes the likeliest byte"},
-                    {"--top-k", "K", "0", "Draw among the K likeliest bytes only; 0: among all"},
-                    {"--top-p", "P", "1",
-                     "Then among the fewest that together have at least this share"},
-                    {"--count", "N", "1", "Samples; with several each is printed when it is whole"},
-                    {"--batch", "N", "8", "Samples drawn at once; changes none of them"},
-                    {"--seed", "N", "1", "The same seed draws the same texts"},
-                    {"--raw", "", "", "Use the weights themselves, not their average"},
-                    {"--no-cache", "", "", "Run the whole forward pass for each byte, as a check"}},
-          .takes_options = true,
-          .run = run_sample};
+  return {
+      .name = "sample",
+      .summary = "Draw text, pictures or sound from a saved run's model",
+      .positionals = {{"RUN", "", "", "folder of a run or of one of its checkpoints"}},
+      .flags = {{"--output", "PATH", "",
+                 "Write there: one file, by its suffix .txt, .png (several as a grid), .wav or "
+                 ".npz, or a folder with a file each, such as samples/; text is printed "
+                 "without it"},
+                {"--overwrite", "", "",
+                 "Replace samples of other settings in the folder, or a finished .npz"},
+                {"--prompt", "TEXT", "", "What a text begins with"},
+                {"--prompt-file", "FILE", "", "The same, read from a file"},
+                {"--complete", "FILE", "", "Go on with this picture or sound"},
+                {"--keep", "X", "",
+                 "How much of it stays: of a picture the share of its rows [0.5], of a sound "
+                 "seconds [half a context]"},
+                {"--length", "N", "",
+                 "Symbols to draw after that [256; of sound a whole context]; a picture is "
+                 "always whole"},
+                {"--seconds", "S", "", "The same in time, for sound"},
+                {"--temperature", "X", "1", "0 always takes the likeliest symbol"},
+                {"--top-k", "K", "0", "Draw among the K likeliest symbols only; 0: among all"},
+                {"--top-p", "P", "1",
+                 "Then among the fewest that together have at least this share"},
+                {"--count", "N", "1", "Samples; with several each is printed when it is whole"},
+                {"--first", "N", "1", "Number of the first of them"},
+                {"--batch", "N", "8", "Samples drawn at once; changes none of them"},
+                {"--seed", "N", "1", "The same seed and number give the same sample"},
+                {"--raw", "", "", "Use the weights themselves, not their average"},
+                {"--no-cache", "", "", "Run the whole forward pass for each symbol, as a check"}},
+      .takes_options = true,
+      .run = run_sample};
 }
 
 }  // namespace lacuna::cli

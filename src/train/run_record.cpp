@@ -125,23 +125,39 @@ bool before(const std::string& a, const std::string& b) {
   return key(a) < key(b);
 }
 
+RecordedSample read_sample(const fs::path& path, int64_t most) {
+  std::error_code ignored;
+  std::ifstream file(path, std::ios::binary);
+  RecordedSample sample{.name = path.filename().string(),
+                        .text = std::string(static_cast<size_t>(most), '\0'),
+                        .size = fs::file_size(path, ignored)};
+  file.read(sample.text.data(), most);
+  sample.text.resize(static_cast<size_t>(file.gcount()));
+  sample.whole = file.peek() == std::ifstream::traits_type::eof();
+  if (!sample.whole) sample.text.resize(without_open_end(sample.text).size());
+  return sample;
+}
+
+// Of pictures and sound a part is worth nothing; the newest come first where not all find room.
 std::vector<RecordedSample> read_samples_of(const std::string& folder) {
-  constexpr int64_t kMost = 4096;  // bytes that are read of each
-  std::vector<RecordedSample> samples;
+  constexpr int64_t kMostText = 4096, kMostFile = 4 << 20;  // bytes that are read of each
+  int64_t left = 16 << 20;                                  // for whole files in all
+  std::vector<fs::path> paths;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    if (!entry.is_regular_file(ignored)) continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    RecordedSample sample{.name = entry.path().filename().string(),
-                          .text = std::string(static_cast<size_t>(kMost), '\0')};
-    file.read(sample.text.data(), kMost);
-    sample.text.resize(static_cast<size_t>(file.gcount()));
-    sample.whole = file.peek() == std::ifstream::traits_type::eof();
-    if (!sample.whole) sample.text.resize(without_open_end(sample.text).size());
-    samples.push_back(std::move(sample));
+    if (entry.is_regular_file(ignored)) paths.push_back(entry.path());
   }
-  std::sort(samples.begin(), samples.end(),
-            [](const auto& a, const auto& b) { return before(a.name, b.name); });
+  std::sort(paths.begin(), paths.end(), [](const fs::path& a, const fs::path& b) {
+    return before(b.filename().string(), a.filename().string());
+  });
+  std::vector<RecordedSample> samples;
+  for (const fs::path& path : paths) {
+    const std::string suffix = path.extension().string();
+    const bool file = suffix == ".png" || suffix == ".wav";
+    samples.push_back(read_sample(path, file ? std::min(left, kMostFile) : kMostText));
+    if (file && samples.back().whole) left -= std::ssize(samples.back().text);
+  }
+  std::reverse(samples.begin(), samples.end());
   return samples;
 }
 

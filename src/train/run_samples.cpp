@@ -1,5 +1,6 @@
 #include "run_samples.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "lacuna/base/error.h"
@@ -9,21 +10,38 @@
 
 namespace lacuna::train {
 
+namespace {
+
+constexpr int64_t kTextLength = 256;
+
+int64_t length_of(const Options& options, const Medium& medium, int64_t context) {
+  if (medium.sample_size() > 0) return medium.sample_size();
+  if (options.train.sample_length > 0) return options.train.sample_length;
+  return medium.rate() > 0 ? context : kTextLength;
+}
+
+}  // namespace
+
 void write_sample(const RunFolder& folder, const Options& options, Trainer& trainer,
                   const std::function<bool()>& stop, const Counted& counted) {
   const nn::Transformer& model =
       trainer.model(trainer.has_average() ? Weights::kAverage : Weights::kRaw);
   const std::unique_ptr<Medium> medium = medium_of(options);
-  const int64_t length =
-      medium->sample_size() > 0 ? medium->sample_size() : options.train.sample_length;
-  const SampleConfig config{.length = length, .seed = static_cast<uint64_t>(options.train.seed)};
-  std::vector<int32_t> symbols;
+  const int64_t count = medium->has_sheet() ? options.train.sample_count : 1;
+  // No more at once than training has room for.
+  const SampleConfig config{.length = length_of(options, *medium, model.config().context),
+                            .count = count,
+                            .batch = std::min(count, options.train.batch),
+                            .seed = static_cast<uint64_t>(options.train.seed),
+                            .alignment = medium->unit().symbols};
+  std::vector<std::vector<int32_t>> samples(static_cast<size_t>(count));
+  int64_t drawn = 0;
   bool stopped = false;
-  const auto add = [&](int64_t, int32_t symbol) {
-    symbols.push_back(symbol);
-    counted(static_cast<int64_t>(symbols.size()), config.length);
+  const auto add = [&](int64_t sample, int32_t symbol) {
+    samples[static_cast<size_t>(sample)].push_back(symbol);
+    counted(++drawn, count * config.length);
   };
-  // Its memory is held for this sample only.
+  // Its memory is held for these samples only.
   sample(trainer.queue(), model, {}, config, {add, [&] { return stopped = stop(); }});
   if (stopped) return;
   std::error_code failure;
@@ -31,7 +49,8 @@ void write_sample(const RunFolder& folder, const Options& options, Trainer& trai
   if (failure) {
     throw Error(ErrorKind::kIo, folder.samples(), "cannot make the folder: " + failure.message());
   }
-  write_atomic(folder.sample(trainer.steps_done(), medium->suffix()), medium->file(symbols));
+  write_atomic(folder.sample(trainer.steps_done(), medium->suffix()),
+               count > 1 ? medium->sheet(samples) : medium->file(samples.front()));
 }
 
 }  // namespace lacuna::train

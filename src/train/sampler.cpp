@@ -85,12 +85,14 @@ class CachedSteps final : public Predictor {
 bool sample_together(Predictor& predictor, const std::vector<int32_t>& prompt,
                      const SampleConfig& config, size_t context, int64_t first, int64_t count,
                      const SampleListener& listener) {
+  const auto half = static_cast<int64_t>(context / 2);
+  const int64_t kept = half - half % config.alignment;
   Texts texts(static_cast<size_t>(count), prompt);
   predictor.restart();
   for (int64_t n = 0; n < config.length; ++n) {
     if (texts[0].size() >= context) {
       for (auto& text : texts) {
-        text.erase(text.begin(), text.end() - static_cast<int64_t>(context / 2));
+        text.erase(text.begin(), text.end() - kept);
       }
       predictor.restart();
     }
@@ -120,8 +122,8 @@ void sample(const Queue& queue, const nn::Transformer& model, const std::vector<
   } else {
     predictor = std::make_unique<WholePasses>(queue, model, batch);
   }
-  for (int64_t first = 0; first < config.count; first += batch) {
-    const int64_t count = std::min(batch, config.count - first);
+  for (int64_t done = 0; done < config.count; done += batch) {
+    const int64_t first = config.first + done, count = std::min(batch, config.count - done);
     if (!sample_together(*predictor, prompt, config, context, first, count, listener)) return;
   }
 }

@@ -16,7 +16,9 @@ using Texts = std::vector<std::vector<int32_t>>;
 Texts all_sampled(HandModel& tiny, const std::vector<int32_t>& prompt, const SampleConfig& config) {
   Texts texts(static_cast<size_t>(config.count));
   sample(tiny.queue, tiny.model, prompt, config,
-         {[&](int64_t s, int32_t symbol) { texts[static_cast<size_t>(s)].push_back(symbol); },
+         {[&](int64_t s, int32_t symbol) {
+            texts.at(static_cast<size_t>(s - config.first)).push_back(symbol);
+          },
           [] { return false; }});
   return texts;
 }
@@ -109,6 +111,29 @@ TEST_CASE("a sample is the same with any number of others, drawn at once or not"
       CHECK(all_sampled(tiny, prompt, config) == Texts{texts[0], texts[1]});
     }
   }
+}
+
+TEST_CASE("samples that begin at any number are those of that number") {
+  HandModel tiny;
+  const Texts texts = all_sampled(tiny, {1, 4}, {.length = 25, .count = 7, .batch = 3, .seed = 3});
+  for (const int64_t first : {0, 1, 4, 6}) {
+    for (const int64_t batch : {1, 2, 7}) {
+      const SampleConfig config{
+          .length = 25, .first = first, .count = 7 - first, .batch = batch, .seed = 3};
+      CHECK(all_sampled(tiny, {1, 4}, config) == Texts(texts.begin() + first, texts.end()));
+    }
+  }
+}
+
+TEST_CASE("a full context is cut where symbols that belong together begin") {
+  HandModel tiny;  // of a context of 6: two of the newest remain, not three
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    const SampleConfig config{.length = 4, .seed = seed, .alignment = 2};
+    CHECK(sampled(tiny, {1, 1, 2, 4, 0, 3}, config) == sampled(tiny, {0, 3}, config));
+  }
+  const SampleConfig whole{.length = 30, .seed = 1},
+      aligned{.length = 30, .seed = 1, .alignment = 2};
+  CHECK(sampled(tiny, {}, whole) != sampled(tiny, {}, aligned));
 }
 
 TEST_CASE("the cache changes no text") {

@@ -39,6 +39,8 @@ class Medium {
   virtual std::vector<int64_t> shape() const { return {}; }
   /// The product of its shape; 0 where that is empty.
   int64_t sample_size() const;
+  /// Units a second, of what is heard over time; else 0.
+  virtual int64_t rate() const { return 0; }
   /// Sizes of the position tables that suit a sample, last one fastest; empty: none are special.
   virtual std::vector<int64_t> position_tables() const { return {}; }
 
@@ -55,6 +57,8 @@ class Medium {
   /// One file of the same suffix with several samples of a whole shape: a grid of pictures, row by
   /// row. Empty where such samples are not shown together.
   virtual std::string sheet(std::span<const std::vector<int32_t>>) const { return ""; }
+  /// Whether they are.
+  bool has_sheet() const;
   /// The symbols of a file of any kind that the format reads, as it would read it to train on, for
   /// a model to go on with. Throws Error(kData).
   virtual std::vector<int32_t> symbols_of(const std::string& path) const = 0;

@@ -47,6 +47,7 @@ struct RecordedStart {
 struct RecordedSample {
   std::string name, text;
   bool whole = true;  // else only its beginning was read
+  uint64_t size = 0;  // of the file
 };
 
 enum class RunState : uint8_t { kInProgress, kFinished, kEndedEarly, kStopped };

@@ -12,11 +12,13 @@ namespace lacuna::train {
 
 struct SampleConfig {
   int64_t length = 256;  // symbols to draw for each sample
+  int64_t first = 0;     // number of the first sample
   int64_t count = 1;     // samples
   int64_t batch = 1;     // samples that are drawn at once
   DrawRule rule;
   uint64_t seed = 1;
-  bool cached = true;  // false: each symbol costs a whole forward pass
+  bool cached = true;     // false: each symbol costs a whole forward pass
+  int64_t alignment = 1;  // symbols that belong together; a context begins with the first of some
 };
 
 /// What sample() tells; both may be called at any symbol.
@@ -26,12 +28,13 @@ struct SampleListener {
   std::function<bool()> stop;
 };
 
-/// Draws `count` continuations of `prompt` (symbols in [0, V)). The symbols of a sample come in
-/// order; samples that are drawn at once come by turns, and one batch after the other. Symbol n of
-/// sample s is drawn with a number that depends on (seed, s, n) alone, from logits that depend on
-/// the symbols before it alone (with the cache: bit for bit), so count and batch change no sample.
-/// When the context is full, the model goes on with the newer half of it as prompt; a prompt that
-/// does not fit in the context is cut in the same way.
+/// Draws the continuations first .. first + count - 1 of `prompt` (symbols in [0, V)). The symbols
+/// of a sample come in order; samples that are drawn at once come by turns, and one batch after the
+/// other. Symbol n of sample s is drawn with a number that depends on (seed, s, n) alone, from
+/// logits that depend on the symbols before it alone (with the cache: bit for bit), so first, count
+/// and batch change no sample. When the context is full, the model goes on with the newer half of
+/// it as prompt (rounded down to the alignment, which divides the lengths of context and prompt); a
+/// prompt that does not fit in the context is cut in the same way.
 void sample(const Queue& queue, const nn::Transformer& model, const std::vector<int32_t>& prompt,
             const SampleConfig& config, const SampleListener& listener);
 

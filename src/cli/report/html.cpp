@@ -1,5 +1,7 @@
 #include "html.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <ctime>
 
 #include "lacuna/base/text.h"
@@ -37,6 +39,23 @@ std::string html_element(const std::string& name, const std::string& text) {
 
 std::string html_folded(const std::string& summary, const std::string& body) {
   return "<details><summary>" + markup_escaped(summary) + "</summary>\n" + body + "</details>\n";
+}
+
+// Base64 (RFC 4648).
+std::string html_data(const std::string& type, std::string_view bytes) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text = "data:" + type + ";base64,";
+  text.reserve(text.size() + (bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t three = 0;
+    for (size_t b = 0; b < 3; ++b) {
+      const char byte = i + b < bytes.size() ? bytes[i + b] : '\0';
+      three = three << 8 | static_cast<unsigned char>(byte);
+    }
+    const size_t digits = std::min<size_t>(bytes.size() - i, 3) + 1;
+    for (size_t d = 0; d < 4; ++d) text += d < digits ? kDigits[three >> (18 - 6 * d) & 63] : '=';
+  }
+  return text;
 }
 
 std::string date_text(double seconds_since_1970) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lacuna::cli {
@@ -30,6 +31,8 @@ class HtmlTable {
 std::string html_element(const std::string& name, const std::string& text);
 /// A part that is folded away; `body` is HTML.
 std::string html_folded(const std::string& summary, const std::string& body);
+/// The bytes of a file as the address of an image or a sound: data:image/png;base64,...
+std::string html_data(const std::string& type, std::string_view bytes);
 /// "2026-11-27 22:50 UTC".
 std::string date_text(double seconds_since_1970);
 

@@ -43,6 +43,9 @@ tbody th { font-weight: 400; color: #414953; min-width: 11em; }
 table.words td { font-size: .8125rem; }
 details { margin: 1rem 0; }
 pre.bytes { white-space: pre; overflow-x: auto; }
+img.sample { display: block; max-width: 100%; height: auto; margin: .4rem 0 1rem;
+  image-rendering: pixelated; }
+audio { display: block; margin: .4rem 0; }
 summary { cursor: pointer; color: #1b62a5; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f7f8; padding: .9rem 1.1rem;
   margin: .4rem 0 1rem; font-size: .8125rem; line-height: 1.5; border-radius: 4px; }
@@ -90,45 +93,6 @@ std::string curves_section(const std::vector<RunRecord>& runs) {
          "include dropout and precede each update. Evaluations are those of the first validation "
          "set, after the first step. On the linear axis a steep beginning is cut off above. Point "
          "at a mark to read its value.</p>\n";
-}
-
-// Bytes of pictures, sounds or programs would be a row of signs that say nothing.
-std::string pre(const train::RecordedSample& sample) {
-  const bool binary = !is_text(sample.text);
-  constexpr size_t kMostBytes = 1024;  // by their numbers: 64 lines
-  const bool whole = sample.whole && !(binary && sample.text.size() > kMostBytes);
-  const std::string shown = binary ? hex_view(sample.text.substr(0, kMostBytes)) : sample.text;
-  return (binary ? "<p class=\"note\">More than a third of these bytes are no printable text: here "
-                   "they are in hexadecimal.</p>\n<pre class=\"bytes\">"
-                 : "<pre>") +
-         markup_escaped(shown) + (whole ? "" : "\n\u2026 (the file goes on)") + "</pre>\n";
-}
-
-std::string samples_section(const std::vector<RunRecord>& runs) {
-  std::string text = "<h2>Samples</h2>\n";
-  bool missing = false;
-  for (const RunRecord& run : runs) {
-    if (run.samples.empty()) {
-      missing = true;
-      continue;
-    }
-    text +=
-        html_element("h3", run.folder + ": " + run.samples.back().name) + pre(run.samples.back());
-    std::string older;
-    for (size_t i = run.samples.size() - 1; i-- > 0;) {
-      older += html_element("h3", run.samples[i].name) + pre(run.samples[i]);
-    }
-    if (!older.empty()) text += html_folded("Earlier samples", older);
-  }
-  if (missing) {
-    text += str("<p>",
-                runs.size() == 1 ? "This run has no samples."
-                                 : "Runs that are not named here have no samples.",
-                " With <code>--train.sample_every \"500 steps\"</code> a run draws some while it "
-                "trains; <code>lacuna sample RUN &gt; RUN/samples/NAME.txt</code> adds one "
-                "afterwards (make the folder first).</p>\n");
-  }
-  return text;
 }
 
 std::string data_warning(const std::vector<RunRecord>& runs) {

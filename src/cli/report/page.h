@@ -16,6 +16,10 @@ std::string results_table(const std::vector<train::RunRecord>& runs);
 std::string options_tables(const std::vector<train::RunRecord>& runs);
 std::string environment_table(const std::vector<train::RunRecord>& runs);
 
+/// The samples of all runs, the newest of each first: text, pictures and players in the page
+/// itself.
+std::string samples_section(const std::vector<train::RunRecord>& runs);
+
 /// The name of the validation set that tells which weights are the best; empty: none was evaluated.
 std::string judging_set(const train::RunRecord& run);
 /// "the validation part", or the set by its name.

@@ -13,6 +13,7 @@ class SoundSamples final : public Medium {
 
   Unit unit() const override { return {"sample", bytes()}; }
   WindowGrid grid() const override { return {.alignment = bytes(), .shifted = true}; }
+  int64_t rate() const override { return rate_; }
 
   std::string printed(int32_t, bool) const override { return ""; }
   std::string suffix() const override { return ".wav"; }
