@@ -303,16 +303,19 @@ class Refusals(Case):
             self.refused(["--prompt-file", "secret"], "secret: ", "Permission denied")
 
     def test_symbols_that_the_model_does_not_know_are_refused(self):
-        trained = lacuna(self.path, "train", "c.toml", "--data.format", "echo", "--data.block",
-                         12, "--data.size", 3000, "--train.run", "echo", "--train.length",
+        trained = lacuna(self.path, "train", "c.toml", "--data.format", "echo", "--data.paths",
+                         "[]", "--data.block", 12, "--data.size", 3000, "--train.run", "echo", "--train.length",
                          "2 steps")
         self.assertEqual(trained.returncode, 0, trained.stderr)
         self.refused(["--prompt", "\x01\x0fa"], "--prompt", "byte 2 is 97", "0 to 15", run="echo")
         (self.path / "bytes").write_bytes(b"\x03\x10")
         self.refused(["--prompt-file", "bytes"], "bytes: ", "byte 1 is 16", "0 to 15", run="echo")
         output = self.sample("--prompt", "\x01\x0f", "--length", 50, run="echo")
-        self.assertEqual(len(output), 53)
-        self.assertLess(max(output), 16)
+        symbols = [int(word) for word in output.split(b" ")]
+        self.assertEqual((symbols[:2], len(symbols)), ([1, 15], 52))
+        self.assertLess(max(symbols), 16)
+        self.assertEqual(sheets(self.sample("--prompt", "\x01\x0f", "--length", 50, "--count", 2,
+                                            run="echo"))[0][3], output)
 
 
 class Texts(TrainedRun):

@@ -3,7 +3,6 @@
 same one, what is kept when sampling is stopped, completions, and how a report shows samples. Needs
 LACUNA_BINARY; pictures are CIFAR-10 records that the test makes."""
 import base64
-import json
 import os
 import pty
 import random
@@ -382,7 +381,7 @@ class Completions(Case):
 
     def test_completions_of_another_picture_are_other_samples(self):
         self.sample("--complete", "given.png", "--output", "kept/")
-        self.refused(["--output", "kept/"], "'prompt'")
+        self.refused(["--output", "kept/"], "'length'", "1536 there and 3072 here")
         (self.path / "given.png").write_bytes(png_of(255 - self.given))
         self.refused(["--complete", "given.png", "--output", "kept/"], "'prompt'")
 
@@ -402,10 +401,8 @@ class Completions(Case):
 class Texts(Case):
     def test_a_file_of_texts_is_what_is_printed(self):
         for arguments in ([], ["--count", 3, "--prompt", "gap "], ["--first", 2, "--count", 2]):
-            printed = self.sample(*arguments, run="text-run")
             self.sample(*arguments, "--output", "a.txt", run="text-run")
-            self.assertEqual((self.path / "a.txt").read_bytes().decode("utf-8", "replace"),
-                             printed.encode().decode("utf-8", "replace"))
+            self.assertEqual((self.path / "a.txt").read_bytes(), self.bytes_of(*arguments))
 
     def test_a_text_of_any_number_is_that_of_many(self):
         many = self.bytes_of("--count", 4, "--length", 50)
@@ -430,8 +427,6 @@ class Shown(Case):
     def setUp(self):
         super().setUp()
         (self.path / "run").unlink()
-        result = lacuna(self.trained, "train", "c.toml", "--help")
-        self.assertEqual(result.returncode, 0)
         subprocess.run(["cp", "-r", str(self.trained / "run"), str(self.path / "run")], check=True)
 
     def report(self):
@@ -455,15 +450,16 @@ class Shown(Case):
             self.assertEqual(base64.b64decode(code, validate=True), (self.path / "run/samples" / name).read_bytes())
 
     def test_a_sound_has_a_player_and_a_waveform(self):
-        samples = (8000 * numpy.sin(numpy.arange(4001) / 9)).astype("<i2").tobytes()
-        wave = (b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " +
-                struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + b"data" +
-                struct.pack("<I", len(samples)) + samples)
-        for name in ("step-3.wav", "step-4.wav"):
-            (self.path / "run/samples" / name).write_bytes(wave)
+        waves = []
+        for count in (4001, 4002, 4003):  # files of any length modulo 3, as base64 has it
+            samples = (8000 * numpy.sin(numpy.arange(count) / 9)).astype("<i2").tobytes()
+            waves.append(b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " +
+                         struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + b"data" +
+                         struct.pack("<I", len(samples)) + samples)
+            (self.path / f"run/samples/step-{count}.wav").write_bytes(waves[-1])
         page = self.report()
         codes = re.findall(r'<audio controls [^>]*src="data:audio/wav;base64,([^"]+)"></audio>', page)
-        self.assertEqual([base64.b64decode(code, validate=True) for code in codes], [wave, wave])
+        self.assertEqual([base64.b64decode(code, validate=True) for code in codes], waves[::-1])
         after = page[page.index("</audio>"):]
         self.assertLess(after.index("<svg"), 200)
         self.assertIn("0.500 s", after)

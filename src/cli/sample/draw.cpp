@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 
 #include "lacuna/base/text.h"
 #include "lacuna/train/run_display.h"
@@ -54,7 +55,8 @@ class Progress {
   train::RunDisplay display_{1};
 };
 
-// Samples that are drawn at once.
+// Samples that are drawn at once. They are written while the next ones are drawn: the disk takes
+// longer for a file than the device for a symbol.
 class Batch {
  public:
   Batch(const SampleRequest& request, SampleOutput& output, const SampleOutput::Range& range)
@@ -66,15 +68,25 @@ class Batch {
     std::vector<int32_t>& sample = samples_[static_cast<size_t>(number - first_)];
     sample.push_back(symbol);
     if (&sample != &samples_.back() || std::ssize(sample) < whole()) return;
-    output_.add(first_, samples_);
+    write();
     first_ += std::ssize(samples_);
     left_ -= std::ssize(samples_);
     begin();
   }
-  bool is_last() const { return left_ == 0; }
+  /// Waits until everything is written; tells whether that was all.
+  bool finish() {
+    if (written_.valid()) written_.get();
+    return left_ == 0;
+  }
 
  private:
   int64_t whole() const { return std::ssize(request_.prompt) + request_.config.length; }
+  void write() {
+    if (written_.valid()) written_.get();
+    written_ = std::async(std::launch::async, [this, first = first_, samples = samples_] {
+      output_.add(first, samples);
+    });
+  }
   void begin() {
     samples_.assign(static_cast<size_t>(std::min(request_.config.batch, left_)), request_.prompt);
     for (auto& sample : samples_) sample.reserve(static_cast<size_t>(whole()));
@@ -84,6 +96,7 @@ class Batch {
   SampleOutput& output_;
   int64_t first_, left_;
   std::vector<std::vector<int32_t>> samples_;
+  std::future<void> written_;
 };
 
 }  // namespace
@@ -104,7 +117,7 @@ bool draw_samples(train::SavedRun& run, const SampleRequest& request, SampleOutp
       batch.add(sample + 1, symbol);
     };
     train::sample(run.queue(), run.model(), request.prompt, config, {add, stop});
-    if (!batch.is_last()) return false;
+    if (!batch.finish()) return false;
   }
   return true;
 }

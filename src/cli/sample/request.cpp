@@ -156,9 +156,10 @@ SampleRequest sample_request(const Parsed& parsed, const train::SampleConfig& co
   if (parsed.is_set("complete")) {
     request.prompt = kept_symbols(parsed, medium, context);
   } else {
-    request.text = parsed.is_set("prompt-file") ? read_text(parsed.text("prompt-file"))
-                                                : parsed.text("prompt");
-    request.prompt = symbols_of_text(request.text, parsed, medium.vocabulary());
+    const std::string given = parsed.is_set("prompt-file") ? read_text(parsed.text("prompt-file"))
+                                                           : parsed.text("prompt");
+    request.prompt = symbols_of_text(given, parsed, medium.vocabulary());
+    request.text = is_printed(medium) ? medium.file(request.prompt) : "";
   }
   request.config.length = length_of(parsed, medium, std::ssize(request.prompt), context);
   return request;

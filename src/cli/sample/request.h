@@ -12,7 +12,7 @@
 namespace lacuna::cli {
 
 struct SampleRequest {
-  std::string text;             // the prompt as it was given; empty with --complete
+  std::string text;             // the prompt as it is printed
   std::vector<int32_t> prompt;  // its symbols, or those that stay of the file to complete
   train::SampleConfig config;
 };
