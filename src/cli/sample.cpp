@@ -142,13 +142,13 @@ Command make_sample_command() {
                 {"--prompt", "TEXT", "", "What a text begins with"},
                 {"--prompt-file", "FILE", "", "The same, read from a file"},
                 {"--complete", "FILE", "", "Go on with this picture or sound"},
-                {"--keep", "X", "",
-                 "How much of it stays: of a picture the share of its rows [0.5], of a sound "
-                 "seconds [half a context]"},
-                {"--length", "N", "",
-                 "Symbols to draw after that [256; of sound a whole context]; a picture is "
-                 "always whole"},
-                {"--seconds", "S", "", "The same in time, for sound"},
+                {"--keep", "X", "auto",
+                 "How much of it stays: of a picture the share of its rows (auto: half of "
+                 "them), of a sound seconds (auto: half a context)"},
+                {"--length", "N", "auto",
+                 "Symbols to draw after that; auto: 256, of sound a whole context; a picture "
+                 "is always whole"},
+                {"--seconds", "S", "auto", "The same in time, for sound"},
                 {"--temperature", "X", "1", "0 always takes the likeliest symbol"},
                 {"--top-k", "K", "0", "Draw among the K likeliest symbols only; 0: among all"},
                 {"--top-p", "P", "1",

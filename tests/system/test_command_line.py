@@ -95,6 +95,8 @@ class Refusals(TrainedRun):
                 ("sample", "--seed", "1.5", "whole number", "'1.5'"),
                 ("sample", "--length", "0", "at least 1", "'0'"),
                 ("sample", "--length", "", "whole number"),
+                ("sample", "--seconds", "", "a number"),
+                ("sample", "--first", "0", "at least 1", "'0'"),
                 ("sample", "--temperature", "hot", "a number", "'hot'"),
                 ("sample", "--temperature", "-1", "at least 0", "'-1'"),
                 ("sample", "--temperature", "nan", "a number", "'nan'"),

@@ -25,8 +25,13 @@ train::DrawRule rule_of(const Parsed& parsed) {
   return rule;
 }
 
+// A flag whose value follows from the medium says "auto" unless it is given.
+bool is_given(const Parsed& parsed, const std::string& flag) {
+  return parsed.is_set(flag) && parsed.text(flag) != "auto";
+}
+
 void refuse_together(const Parsed& parsed, const std::string& one, const std::string& other) {
-  if (!parsed.is_set(one) || !parsed.is_set(other)) return;
+  if (!is_given(parsed, one) || !is_given(parsed, other)) return;
   throw Error(ErrorKind::kUsage, "--" + one, "contradicts --" + other, "Give one of them");
 }
 
@@ -41,10 +46,10 @@ void check_flags(const Parsed& parsed, const Medium& medium) {
     throw Error(ErrorKind::kUsage, "--complete", "is for pictures and sound",
                 "--prompt-file goes on with a text");
   }
-  if (parsed.is_set("length") && medium.sample_size() > 0) {
+  if (is_given(parsed, "length") && medium.sample_size() > 0) {
     throw Error(ErrorKind::kUsage, "--length", "a picture is always drawn whole", "Leave it out");
   }
-  if (parsed.is_set("seconds") && medium.rate() == 0) {
+  if (is_given(parsed, "seconds") && medium.rate() == 0) {
     throw Error(ErrorKind::kUsage, "--seconds", "only sound is as long as that",
                 medium.sample_size() > 0 ? "Leave it out" : "--length is counted in symbols");
   }
@@ -78,7 +83,7 @@ int64_t symbols_in(const Parsed& parsed, const std::string& flag, const Medium& 
 
 // Whole rows, at least one of them, and one is left to be drawn.
 int64_t kept_of_picture(const Parsed& parsed, const Medium& medium) {
-  const double share = parsed.is_set("keep") ? parsed.number("keep", 0) : 0.5;
+  const double share = is_given(parsed, "keep") ? parsed.number("keep", 0) : 0.5;
   if (share <= 0 || share >= 1) {
     throw Error(
         ErrorKind::kUsage, "--keep",
@@ -91,7 +96,7 @@ int64_t kept_of_picture(const Parsed& parsed, const Medium& medium) {
 
 int64_t kept_of_sound(const Parsed& parsed, const Medium& medium, int64_t there, int64_t context) {
   const int64_t unit = medium.unit().symbols, half = context / 2 / unit * unit;
-  if (!parsed.is_set("keep")) return std::min(there, std::max(half, unit));
+  if (!is_given(parsed, "keep")) return std::min(there, std::max(half, unit));
   const int64_t kept = symbols_in(parsed, "keep", medium);
   if (kept <= there) return kept;
   const double seconds = static_cast<double>(there / unit) / static_cast<double>(medium.rate());
@@ -111,8 +116,8 @@ std::vector<int32_t> kept_symbols(const Parsed& parsed, const Medium& medium, in
 // Symbols to draw after the prompt.
 int64_t length_of(const Parsed& parsed, const Medium& medium, int64_t prompt, int64_t context) {
   if (medium.sample_size() > 0) return medium.sample_size() - prompt;
-  if (parsed.is_set("seconds")) return symbols_in(parsed, "seconds", medium);
-  if (!parsed.is_set("length")) {
+  if (is_given(parsed, "seconds")) return symbols_in(parsed, "seconds", medium);
+  if (!is_given(parsed, "length")) {
     if (is_printed(medium)) return kTextLength;
     return prompt < context ? context - prompt : context;
   }
@@ -131,7 +136,7 @@ train::SampleConfig sample_config(const Parsed& parsed) {
   refuse_together(parsed, "prompt", "complete");
   refuse_together(parsed, "prompt-file", "complete");
   refuse_together(parsed, "length", "seconds");
-  if (parsed.is_set("keep") && !parsed.is_set("complete")) {
+  if (is_given(parsed, "keep") && !parsed.is_set("complete")) {
     throw Error(ErrorKind::kUsage, "--keep", "says how much of a file stays, but there is none",
                 "Name the file with --complete");
   }
@@ -139,7 +144,10 @@ train::SampleConfig sample_config(const Parsed& parsed) {
     throw Error(ErrorKind::kUsage, "--overwrite", "there is nothing to replace",
                 "Name a place with --output");
   }
-  if (parsed.is_set("length")) parsed.whole("length", 1);
+  if (parsed.text("length") != "auto") parsed.whole("length", 1);
+  for (const char* flag : {"seconds", "keep"}) {
+    if (parsed.text(flag) != "auto") parsed.number(flag, 0);
+  }
   return {.first = parsed.whole("first", 1) - 1,
           .count = parsed.whole("count", 1),
           .batch = parsed.whole("batch", 1),
