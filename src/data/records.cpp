@@ -200,7 +200,9 @@ class Opening {
     stores_.push_back(rules_.converter.convert ? store_in_memory(found.files, rules_.converter)
                                                : store_of_files(found.files));
     if (stores_.back()->size() == 0) {
-      throw Error(ErrorKind::kData, join(paths, ", "), "the data is empty",
+      const std::string note = stores_.back()->note();
+      throw Error(ErrorKind::kData, join(paths, ", "),
+                  str("the data is empty", note.empty() ? "" : "; ", note),
                   "Check data.paths and data.suffixes");
     }
     return stores_.back();
@@ -323,6 +325,23 @@ std::vector<int64_t> training_stretches(const Part& part, int64_t window) {
   }
   if (begins.empty()) begins.push_back(0);
   return begins;
+}
+
+std::string short_records(const Dataset& data, int64_t window) {
+  std::vector<std::string> counts;
+  for (const auto& [name, part] : data.parts()) {
+    if (!part->records_apart()) continue;
+    int64_t shorter = 0;
+    for (int64_t record = 0; record < part->records(); ++record) {
+      if (part->record_begin(record + 1) - part->record_begin(record) < window) ++shorter;
+    }
+    if (shorter > 0) {
+      counts.push_back(str(grouped(shorter), " of ", grouped(part->records()), " of ", name));
+    }
+  }
+  if (counts.empty()) return "";
+  return str("files shorter than the context of ", grouped(window), ": ", join(counts, ", "),
+             "; they are joined with their neighbours to train on, and each is scored by itself");
 }
 
 }  // namespace lacuna

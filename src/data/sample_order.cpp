@@ -23,12 +23,14 @@ SampleOrder::SampleOrder(int64_t symbols, const std::vector<int64_t>& stretches,
                          uint64_t seed, const WindowGrid& grid)
     : window_(window), alignment_(grid.alignment), seed_(seed) {
   require(window > 0, "SampleOrder", "a window has at least one symbol");
+  const bool several = stretches.size() > 1;
   for (size_t i = 0; i < stretches.size(); ++i) {
     const int64_t size = (i + 1 < stretches.size() ? stretches[i + 1] : symbols) - stretches[i];
     if (size < window) continue;
     const int64_t windows =
         grid.shifted ? std::max<int64_t>(1, (size - window + 1) / window) : size / window;
-    const int64_t room = grid.shifted ? std::min(window, size - windows * window + 1) : 1;
+    const int64_t most = several ? size : window;  // a lone stretch has no short end that matters
+    const int64_t room = grid.shifted ? std::min(most, size - windows * window + 1) : 1;
     stretches_.push_back({stretches[i], windows_, (room + alignment_ - 1) / alignment_});
     windows_ += windows;
   }

@@ -127,6 +127,29 @@ TEST_CASE("a part shorter than a window is a data error that tells what to lower
   expect_error(ErrorKind::kData, "model.context", [] { SampleOrder(0, 1, 1, {.shifted = false}); });
 }
 
+TEST_CASE("windows stay within stretches, and of several every symbol has its turn") {
+  // Of the lengths 6 (a window that just fits), 17 (2.8 windows), 5 (none fits) and 24.
+  const std::vector<int64_t> begins{0, 6, 23, 28};
+  for (const int64_t alignment : {1, 2}) {
+    const SampleOrder order(52, begins, 6, 4, {.alignment = alignment});
+    CHECK(order.windows() == 1 + 2 + 0 + 3);
+    std::vector<int> seen(52);
+    for (uint64_t sample = 0; sample < 6'000; ++sample) {
+      const int64_t begin = order.begin(sample);
+      const auto after = std::upper_bound(begins.begin(), begins.end(), begin);
+      const int64_t stretch = *(after - 1), end = after == begins.end() ? 52 : *after;
+      REQUIRE(begin + 6 <= end);
+      REQUIRE((begin - stretch) % alignment == 0);
+      for (int64_t i = begin; i < begin + 6; ++i) ++seen[static_cast<size_t>(i)];
+    }
+    for (int64_t i = 0; i < 52; ++i) {
+      const bool cut_off = alignment == 2 && i == 22;  // no aligned window ends there
+      INFO("symbol " << i << " alignment " << alignment);
+      CHECK((seen[static_cast<size_t>(i)] > 0) == ((i < 23 || i >= 28) && !cut_off));
+    }
+  }
+}
+
 TEST_CASE("samples are read as the rows that the order names") {
   const TempFolder folder;
   std::string text;

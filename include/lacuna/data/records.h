@@ -49,4 +49,8 @@ std::unique_ptr<Dataset> open_records(const DatasetConfig& config, std::unique_p
 /// that are shorter are joined with the next ones, what is left at the end with the one before.
 std::vector<int64_t> training_stretches(const Part& part, int64_t window);
 
+/// Of parts whose records are apart: how many files are shorter than a window and what becomes of
+/// them, in a sentence without full stop; empty where there are none.
+std::string short_records(const Dataset& data, int64_t window);
+
 }  // namespace lacuna

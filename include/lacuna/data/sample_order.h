@@ -17,9 +17,11 @@ class SampleOrder {
  public:
   /// A part of `symbols` symbols; `stretches` are where its stretches begin, the first at 0. Where
   /// windows are shifted, the offset in a stretch of n symbols with w windows is uniform among the
-  /// multiples of the alignment in [0, min(window, n - w * window + 1)), and w is max(1, (n -
-  /// window + 1) / window), so that any offset below `window` leaves room for them; otherwise the
-  /// offset is 0 and w is n / window. Throws Error(kData) when there is no whole window.
+  /// multiples of the alignment in [0, n - w * window], of a lone stretch only below `window`, and
+  /// w is max(1, (n - window + 1) / window), so that any offset below `window` leaves room for
+  /// them: of several stretches each symbol has its turn, of a lone one all but less than a window
+  /// at the end. Otherwise the offset is 0 and w is n / window. Throws Error(kData) when there is
+  /// no whole window.
   SampleOrder(int64_t symbols, const std::vector<int64_t>& stretches, int64_t window, uint64_t seed,
               const WindowGrid& grid);
   /// One stretch.
