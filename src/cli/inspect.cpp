@@ -35,9 +35,12 @@ Command make_inspect_command() {
                .flags = {},
                .run = inspect_checkpoint},
               {.name = "data",
-               .summary = "What a configuration trains on: parts, identity, symbols, entropy",
+               .summary =
+                   "What a configuration trains on: parts, identity, symbols, entropy, a picture",
                .positionals = {{"CONFIG", "", "", "a configuration or the folder of a run"}},
-               .flags = {},
+               .flags = {{"--picture", "FILE", "",
+                          "Also write a PNG: 64 pictures, or the waveform and the spectrogram of a "
+                          "sound"}},
                .takes_options = true,
                .run = inspect_data}}};
 }

@@ -76,6 +76,9 @@ struct Drawing {
   }
 };
 
+/// Several drawings as one, the first on top; titled as the first.
+Drawing one_below_another(const std::vector<Drawing>& drawings);
+
 /// An <svg> element for an HTML page; `name` (letters only) tells its inner names from those of
 /// other drawings of the page.
 std::string svg_text(const Drawing& drawing, const std::string& name);
