@@ -95,18 +95,21 @@ class Run {
 
   // Does the first step, if one comes next, before anything in the folder is touched: a run that
   // cannot do it, for want of memory or otherwise, replaces none. Before the first step of all,
-  // train.evaluate_first evaluates.
-  void try_first_step() {
-    if (at_end() || evaluation_due_) return;
-    with_gpu_faults([this] {
+  // train.evaluate_first evaluates. False when it was stopped before the step.
+  bool try_first_step() {
+    if (at_end() || evaluation_due_) return true;
+    bool stopped = false;
+    with_gpu_faults([&] {
       const bool first = trainer_.steps_done() == 0;
       if (first && options_.train.evaluate_first == "yes" && has_validation()) {
         untrained_ = evaluate(options_.train.evaluate_limit);
       }
-      if (stop_()) return;
+      stopped = stop_();
+      if (stopped) return;
       trainer_.begin_step();
       trainer_.queue().wait();
     });
+    return !stopped;
   }
 
   // The folder exists by now, and config.toml in it.
@@ -377,8 +380,7 @@ void run_training(const RunRequest& request, const std::function<bool()>& stop) 
                    ? ""
                    : "nothing to resume in " + folder.path() + ": a new run begins");
     }
-    stopped = stop();
-    if (!stopped) run.try_first_step();
+    stopped = stop() || !run.try_first_step();
   } catch (...) {
     leave_folder();
     throw;

@@ -62,3 +62,33 @@ TEST_CASE("a minimum context that windows cannot have on their grid is a configu
   CHECK(evaluation_windows(*nothing, {.alignment = 8}, 8, 0).empty());
   CHECK(evaluation_windows(*nothing, {.alignment = 2}, 8, 4).empty());
 }
+
+TEST_CASE(
+    "some of the windows are spread over all, the same for a seed and whole where that is all") {
+  const auto windows = evaluation_windows(1'000, 10, 0);
+  REQUIRE(windows.size() == 100);
+  const auto begins = [&](int64_t count, uint64_t seed) {
+    std::vector<int64_t> found;
+    for (const EvaluationWindow& one : spread_windows(windows, count, seed)) {
+      CHECK(one.length == 10);
+      found.push_back(one.begin);
+    }
+    return found;
+  };
+  for (const int64_t count : {1, 3, 7, 50, 99}) {
+    const auto some = begins(count, 1);
+    REQUIRE(static_cast<int64_t>(some.size()) == count);
+    for (int64_t i = 0; i < count; ++i) {  // one of each run
+      CHECK(some[static_cast<size_t>(i)] >= 100 * i / count * 10);
+      CHECK(some[static_cast<size_t>(i)] < 100 * (i + 1) / count * 10);
+    }
+    CHECK(some == begins(count, 1));
+  }
+  CHECK(begins(7, 1) != begins(7, 2));
+  std::vector<int> seen(100);
+  for (uint64_t seed = 0; seed < 2'000; ++seed)
+    ++seen[static_cast<size_t>(begins(10, seed)[3] / 10)];
+  for (size_t i = 0; i < 100; ++i) CHECK((seen[i] > 100) == (i >= 30 && i < 40));  // about 200 each
+  CHECK(begins(100, 1).size() == 100);
+  CHECK(begins(1'000, 1) == begins(100, 2));
+}
