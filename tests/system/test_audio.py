@@ -248,6 +248,15 @@ class Windows(Sounds):
         for stretch in (range(0, 5), range(20, 45), range(60, 66)):
             self.assertTrue(begins & set(stretch))
 
+    def test_a_resumed_run_reads_the_same_windows(self):
+        options = ["--data.code", "16-bit", "--train.length", "6 steps", "--checkpoint.every", "3 steps"]
+        self.train("whole", *options)
+        self.train("resumed", *options, "--resume", "whole/checkpoints/step-3")
+        for name in ("weights.safetensors", "average.safetensors"):
+            self.assertEqual((self.path / "whole" / name).read_bytes(), (self.path / "resumed" / name).read_bytes())
+        self.refused(["train", "c.toml", "--train.run", "other", *options, "--resume", "whole/checkpoints/step-3",
+                      "--data.rate", "24000"], "data.rate")
+
     def test_short_files_are_said_to_be_joined(self):
         said = ("files shorter than the context of 16: 3 of 5 of train; they are joined with their neighbours to train "
                 "on, and each is scored by itself")
