@@ -98,18 +98,16 @@ class Run {
   // train.evaluate_first evaluates. False when it was stopped before the step.
   bool try_first_step() {
     if (at_end() || evaluation_due_) return true;
-    bool stopped = false;
-    with_gpu_faults([&] {
+    with_gpu_faults([this] {
       const bool first = trainer_.steps_done() == 0;
       if (first && options_.train.evaluate_first == "yes" && has_validation()) {
         untrained_ = evaluate(options_.train.evaluate_limit);
       }
-      stopped = stop_();
-      if (stopped) return;
+      if (stop_()) return;
       trainer_.begin_step();
       trainer_.queue().wait();
     });
-    return !stopped;
+    return trainer_.unfinished() > 0;
   }
 
   // The folder exists by now, and config.toml in it.
