@@ -97,7 +97,8 @@ DatasetFormat audio_format() {
                        "significant byte first)"},
                       {"bad_files", std::string("refuse"), one_of("refuse|skip"),
                        "what becomes of files that cannot be read as sound: an error, or they are "
-                       "left out and counted"}},
+                       "left out and counted",
+                       false}},
           .medium = medium,
           .open = open};
 }

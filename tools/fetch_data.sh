@@ -142,3 +142,9 @@ else
 fi
 rm -rf "$partial"
 echo "$result is complete"
+case $name in
+  imagenet64*)
+    paths="[\"$result\"]"
+    printf 'Every run would convert it anew; this does so once:\n  lacuna data prepare configs/imagenet64.toml --data.paths %q --output %q\n' \
+      "$paths" "$result-prepared" ;;
+esac

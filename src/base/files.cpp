@@ -287,6 +287,10 @@ void AppendFile::append(std::string_view bytes) {
   }
 }
 
+void AppendFile::sync() {
+  if (fsync(descriptor_) != 0 && errno != EINVAL) throw unwritable(path_, "flush the file");
+}
+
 void sync_folder(const std::string& path) {
   const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) throw unwritable(path, "open the folder");

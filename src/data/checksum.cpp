@@ -21,6 +21,15 @@ Checksum::Checksum() : state_(std::make_unique<State>()) {
           "xxhash gives no state");
 }
 
+Checksum::Checksum(const Checksum& other) : Checksum() {
+  *this = other;
+}
+
+Checksum& Checksum::operator=(const Checksum& other) {
+  XXH3_copyState(state_->xxh3.get(), other.state_->xxh3.get());
+  return *this;
+}
+
 Checksum::~Checksum() = default;
 Checksum::Checksum(Checksum&& other) noexcept = default;
 Checksum& Checksum::operator=(Checksum&& other) noexcept = default;

@@ -6,6 +6,7 @@
 #include "lacuna/base/error.h"
 #include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
+#include "lacuna/data/checksum.h"
 
 namespace lacuna {
 namespace {
@@ -18,7 +19,7 @@ class FileRecords final : public RecordSink {
   }
   void end_record() override { ends_.push_back(symbols_.size()); }
   void end_file(const std::string&) override {}
-  void drop_file() override {}
+  void drop_file(const std::string&, const std::string&) override {}
 
   void hand_on(RecordSink& sink) const {
     size_t begin = 0;
@@ -47,8 +48,8 @@ void settle(const std::string& file, const Converter& converter, RecordSink& sin
     hand_on();
   } catch (const Error& failure) {
     if (!converter.skip_bad || failure.kind() != ErrorKind::kData) throw;
-    sink.drop_file();
     bad.emplace_back(failure.what());
+    sink.drop_file(file, bad.back());
     return;
   }
   sink.end_file(file);
@@ -83,16 +84,13 @@ class InMemory final : public RecordStore, public RecordSink {
     if (records() > whole_records_) files_.push_back({file, whole_records_});
     whole_records_ = records();
   }
-  void drop_file() override {
+  void drop_file(const std::string&, const std::string&) override {
     ends_.resize(static_cast<size_t>(whole_records_));
     symbols_.resize(static_cast<size_t>(record_begin(whole_records_)));
   }
   void finish(const BadFiles& bad) {
     symbols_.shrink_to_fit();
-    if (bad.empty()) return;
-    note_ =
-        str(grouped(static_cast<int64_t>(bad.size())), " bad ", bad.size() == 1 ? "file" : "files",
-            " left out, the first: ", printable(bad.front()));
+    note_ = note_on(bad);
   }
 
   int64_t size() const override { return static_cast<int64_t>(symbols_.size()); }
@@ -129,6 +127,24 @@ class InMemory final : public RecordStore, public RecordSink {
 };
 
 }  // namespace
+
+std::string note_on(const BadFiles& bad) {
+  if (bad.empty()) return "";
+  return str(grouped(static_cast<int64_t>(bad.size())), " bad ", bad.size() == 1 ? "file" : "files",
+             " left out, the first: ", printable(bad.front()));
+}
+
+std::string RecordStore::checksum(const BetweenPieces& between_pieces) const {
+  Checksum checksum;
+  std::vector<std::byte> bytes(kPiece);
+  for (int64_t done = 0; done < size(); done += static_cast<int64_t>(kPiece)) {
+    if (done > 0 && between_pieces) between_pieces();
+    const int64_t count = std::min(static_cast<int64_t>(kPiece), size() - done);
+    read(done, count, bytes.data());
+    checksum.add(bytes.data(), static_cast<size_t>(count));
+  }
+  return checksum.text();
+}
 
 std::string RecordStore::record_name(int64_t record) const {
   const auto after = std::upper_bound(

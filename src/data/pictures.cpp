@@ -7,7 +7,8 @@ namespace lacuna {
 
 FormatOption mirror_option() {
   return {"mirror", std::string("no"), one_of("no|yes"),
-          "whether half of the training pictures are mirrored, left to right, each time anew"};
+          "whether half of the training pictures are mirrored, left to right, each time anew",
+          false};
 }
 
 bool mirrors(const FormatValues& values) {
@@ -17,7 +18,8 @@ bool mirrors(const FormatValues& values) {
 FormatOption bad_files_option() {
   return {"bad_files", std::string("refuse"), one_of("refuse|skip"),
           "whether a file that cannot be read as a picture ends the command, or is left out and "
-          "counted"};
+          "counted",
+          false};
 }
 
 bool skips_bad_files(const FormatValues& values) {

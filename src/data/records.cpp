@@ -3,44 +3,19 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
 #include "lacuna/data/checksum.h"
+#include "lacuna/data/shards.h"
 #include "lacuna/data/split.h"
+#include "record_cuts.h"
 #include "stored_part.h"
 
 namespace lacuna {
 namespace {
-
-using Bounds = std::array<int64_t, 4>;  // part p is [bounds[p], bounds[p + 1])
-
-// The end of a record that is the nearest to a byte, as the number of records before it.
-int64_t nearest_end(const RecordStore& store, int64_t byte) {
-  int64_t record = 0;
-  while (record < store.records() && store.record_begin(record + 1) <= byte) ++record;
-  if (record == store.records()) return record;
-  return byte - store.record_begin(record) > store.record_begin(record + 1) - byte ? record + 1
-                                                                                   : record;
-}
-
-// Bounds in records, as near to those in bytes as they can be while every part that is to have
-// something has a record. Needs as many records as there are such parts.
-Bounds whole_records(const RecordStore& store, const Bounds& bytes) {
-  Bounds records{};
-  std::array<int64_t, 4> least{};  // of part p: 1 where it is to have something
-  for (size_t p = 0; p < 3; ++p) least[p] = bytes[p + 1] > bytes[p] ? 1 : 0;
-  for (size_t p = 0; p < 3; ++p) {
-    records[p + 1] = std::max(nearest_end(store, bytes[p + 1]), records[p] + least[p]);
-  }
-  int64_t most = store.records();
-  for (size_t p = 3; p > 0; --p) {
-    records[p] = std::min(records[p], most);
-    most = records[p] - least[p - 1];
-  }
-  return records;
-}
 
 struct PartRanges {
   std::array<std::vector<StoreRange>, 3> of;  // of each split
@@ -65,33 +40,6 @@ PartRanges ranges_between(const Bounds& bytes) {
   return ranges;
 }
 
-Bounds in_bytes(const RecordStore& store, Bounds records) {
-  for (int64_t& bound : records) bound = store.record_begin(bound);
-  return records;
-}
-
-// Bounds by data.split, at multiples of `alignment` where records are cut.
-Bounds cut(const RecordStore& store, const RecordRules& rules, const std::string& text,
-           int64_t alignment) {
-  if (rules.cut == Cut::kRecords) {
-    return in_bytes(store, parse_split(text, store.records(), rules.noun).bounds);
-  }
-  const SplitBounds counted = parse_split(text, int64_t{1} << 60);
-  if (rules.cut == Cut::kFiles && counted.counts) {
-    return in_bytes(store, parse_split(text, store.records(), "files").bounds);
-  }
-  Bounds bytes = parse_split(text, store.size()).bounds;
-  const auto parts =
-      std::count_if(bytes.begin() + 1, bytes.end(), [before = int64_t{0}](int64_t bound) mutable {
-        return bound > std::exchange(before, bound);
-      });
-  if (rules.cut == Cut::kFiles && store.records() > 1 && store.records() >= parts) {
-    return in_bytes(store, whole_records(store, bytes));
-  }
-  for (int64_t& bound : bytes) bound -= bound % alignment;
-  return bytes;
-}
-
 // "a" of "a=b", where "a=b" itself is not there.
 std::pair<std::string, std::string> name_and_path(const std::string& entry) {
   std::error_code ignored;
@@ -114,16 +62,14 @@ class Records final : public Dataset {
         description_(std::move(description)) {}
 
   std::string identity(const BetweenPieces& between_pieces) const override {
+    if (stores_.size() == 1) {
+      return str(stores_[0]->checksum(between_pieces), ':', stores_[0]->size());
+    }
     Checksum checksum;
     int64_t all = 0;
-    std::vector<std::byte> bytes(kPiece);
     for (const auto& store : stores_) {
-      for (int64_t done = 0; done < store->size(); done += static_cast<int64_t>(kPiece)) {
-        if ((all > 0 || done > 0) && between_pieces) between_pieces();
-        const int64_t count = std::min(static_cast<int64_t>(kPiece), store->size() - done);
-        store->read(done, count, bytes.data());
-        checksum.add(bytes.data(), static_cast<size_t>(count));
-      }
+      const std::string own = str(store->checksum(between_pieces), ':', store->size(), '\n');
+      checksum.add(own.data(), own.size());
       all += store->size();
     }
     return str(checksum.text(), ':', all);
@@ -190,15 +136,36 @@ class Opening {
                   "contradicts data.valid_paths and data.test_paths, which say what the parts are",
                   "Leave it out, or leave the paths of the parts out");
     }
-    (void)sources(data_paths(config_));
+    std::vector<std::string> others;
+    std::set<std::filesystem::path> prepared;
+    for (const std::string& path : data_paths(config_)) {
+      if (!is_prepared(path)) {
+        others.push_back(path);
+      } else if (!prepared.insert(std::filesystem::canonical(path)).second) {
+        throw Error(ErrorKind::kConfig, "data.paths", "'" + path + "' is named twice",
+                    "Name each folder once");
+      }
+    }
+    if (!others.empty()) (void)sources(others);
   }
 
-  std::shared_ptr<const RecordStore> open(const std::vector<std::string>& paths) {
-    const SourceFiles found = sources(paths);
+  std::shared_ptr<const RecordStore> open(const std::vector<std::string>& paths,
+                                          const std::string& part) {
+    const auto prepared = std::find_if(paths.begin(), paths.end(), is_prepared);
+    if (prepared != paths.end()) {
+      stores_.push_back(open_prepared(*prepared, paths));
+      return stores_.back();
+    }
+    SourceFiles found = sources(paths);
     if (rules_.check_files) rules_.check_files(found.files);
     passed_over_.insert(passed_over_.end(), found.runs.begin(), found.runs.end());
-    stores_.push_back(rules_.converter.convert ? store_in_memory(found.files, rules_.converter)
-                                               : store_of_files(found.files));
+    prepared_.insert(prepared_.end(), found.prepared.begin(), found.prepared.end());
+    if (config_.preparation != nullptr) {
+      stores_.push_back(prepare(std::move(found.files), part));
+    } else {
+      stores_.push_back(rules_.converter.convert ? store_in_memory(found.files, rules_.converter)
+                                                 : store_of_files(found.files));
+    }
     if (stores_.back()->size() == 0) {
       const std::string note = stores_.back()->note();
       throw Error(ErrorKind::kData, join(paths, ", "),
@@ -208,17 +175,54 @@ class Opening {
     return stores_.back();
   }
 
+  std::unique_ptr<RecordStore> open_prepared(const std::string& folder,
+                                             const std::vector<std::string>& paths) const {
+    if (config_.preparation != nullptr) {
+      throw Error(ErrorKind::kUsage, folder, "is prepared already",
+                  "Name the files that it was made of");
+    }
+    if (paths.size() > 1) {
+      throw Error(ErrorKind::kConfig, "data.paths",
+                  "'" + folder +
+                      "' is prepared data, which is all of a part, but other paths stand "
+                      "beside it",
+                  "Name it alone, or prepare all of the files together");
+    }
+    return store_of_shards(folder, recipe_of(config_));
+  }
+
+  std::unique_ptr<RecordStore> prepare(std::vector<std::string> files,
+                                       const std::string& part) const {
+    Preparation& preparation = *config_.preparation;
+    std::string folder = preparation.folder;
+    if (!part.empty()) {
+      std::string name = part;
+      std::replace(name.begin(), name.end(), '/', '-');
+      folder = (std::filesystem::path(folder) / name).string();
+    }
+    const Recipe recipe = recipe_of(config_);
+    Prepared made = prepare_shards(folder, std::move(files), rules_.converter, recipe, preparation);
+    made.part = part;
+    preparation.made.push_back(std::move(made));
+    return store_of_shards(folder, recipe);
+  }
+
   std::unique_ptr<Part> part(const std::shared_ptr<const RecordStore>& store,
                              const std::vector<StoreRange>& ranges) const {
     return ranges.empty() ? empty_part() : stored_part(store, ranges, rules_.apart);
   }
-  std::unique_ptr<Part> whole(const std::vector<std::string>& paths) {
-    const auto store = open(paths);
+  std::unique_ptr<Part> whole(const std::vector<std::string>& paths, const std::string& name) {
+    const auto store = open(paths, name);
     return part(store, {{0, store->size()}});
   }
 
   Parts parts_of_own_paths() {
-    Parts parts{.train = whole(config_.paths)};
+    if (config_.preparation != nullptr && is_prepared(config_.preparation->folder)) {
+      throw Error(ErrorKind::kUsage, config_.preparation->folder,
+                  "holds data that were prepared of all parts together",
+                  "Choose another folder for those of parts with paths of their own");
+    }
+    Parts parts{.train = whole(config_.paths, "train")};
     std::vector<std::pair<std::string, std::vector<std::string>>> sets;
     for (const std::string& entry : config_.valid_paths) {
       const auto [name, path] = name_and_path(entry);
@@ -228,15 +232,16 @@ class Opening {
       set->second.push_back(path);
     }
     for (const auto& [name, paths] : sets) {
-      parts.valid.push_back({name.empty() ? "valid" : "valid/" + name, whole(paths)});
+      const std::string set = name.empty() ? "valid" : "valid/" + name;
+      parts.valid.push_back({set, whole(paths, set)});
     }
     if (sets.empty()) parts.valid.push_back({"valid", empty_part()});
-    if (!config_.test_paths.empty()) parts.test = whole(config_.test_paths);
+    if (!config_.test_paths.empty()) parts.test = whole(config_.test_paths, "test");
     return parts;
   }
 
   Parts parts_of_one() {
-    const auto store = open(config_.paths);
+    const auto store = open(config_.paths, "");
     const PartRanges ranges = ranges_of(*store);
     Parts parts{.train = part(store, ranges.of[0])};
     parts.valid.push_back({"valid", part(store, ranges.of[1])});
@@ -275,16 +280,20 @@ class Opening {
     if (!names.empty()) note_ = "; data.split cuts through " + printable(join(names, " and "));
   }
 
-  // Names the first few runs.
   std::string passed_over() const {
+    return named("; passed over the files of runs in ", passed_over_) +
+           named("; passed over the prepared data in ", prepared_);
+  }
+
+  // Names the first few folders.
+  static std::string named(const char* what, const std::vector<std::string>& folders) {
     constexpr size_t kMost = 3;
-    if (passed_over_.empty()) return "";
-    const size_t named = std::min(kMost, passed_over_.size());
-    const std::vector<std::string> names(passed_over_.begin(),
-                                         passed_over_.begin() + static_cast<int64_t>(named));
-    const size_t more = passed_over_.size() - named;
-    return str("; passed over the files of runs in ", printable(join(names, ", ")),
-               more > 0 ? str(" and ", more, " more") : "");
+    if (folders.empty()) return "";
+    const size_t shown = std::min(kMost, folders.size());
+    const std::vector<std::string> names(folders.begin(),
+                                         folders.begin() + static_cast<int64_t>(shown));
+    const size_t more = folders.size() - shown;
+    return str(what, printable(join(names, ", ")), more > 0 ? str(" and ", more, " more") : "");
   }
 
   const DatasetConfig& config_;
@@ -292,6 +301,7 @@ class Opening {
   const RecordRules& rules_;
   std::vector<std::shared_ptr<const RecordStore>> stores_;
   std::vector<std::string> passed_over_;  // folders of runs
+  std::vector<std::string> prepared_;     // folders of prepared data that were passed over, too
   std::string note_;
 };
 
@@ -306,6 +316,11 @@ std::vector<std::string> data_paths(const DatasetConfig& config) {
 
 std::unique_ptr<Dataset> open_records(const DatasetConfig& config, std::unique_ptr<Medium> medium,
                                       const RecordRules& rules) {
+  if (config.preparation != nullptr && !rules.converter.convert) {
+    throw Error(ErrorKind::kUsage, "data.format",
+                config.format + " is read as the files are: there is nothing to prepare",
+                "Train on them as they are");
+  }
   Opening opening(config, *medium, rules);
   Parts parts = opening.parts();
   const std::string description = opening.description(parts);

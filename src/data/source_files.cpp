@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "lacuna/base/error.h"
+#include "lacuna/data/shards.h"
 
 namespace lacuna {
 namespace {
@@ -85,7 +86,9 @@ class Search {
       const Place folder = folders.back();
       folders.pop_back();
       if (!searched_.insert(folder.real).second) continue;
-      if (leaves_out(folder)) {
+      if (is_prepared(folder.path)) {
+        prepared_.push_back(folder.path);
+      } else if (leaves_out(folder)) {
         runs_.push_back(folder.path);
       } else {
         read(folder, folders, links);
@@ -101,13 +104,15 @@ class Search {
               [](const Place& a, const Place& b) { return a.path < b.path; });
     return files;
   }
-  std::vector<std::string> runs() const {
-    std::vector<std::string> runs = runs_;
-    std::sort(runs.begin(), runs.end());
-    return runs;
-  }
+  std::vector<std::string> runs() const { return sorted(runs_); }
+  std::vector<std::string> prepared() const { return sorted(prepared_); }
 
  private:
+  static std::vector<std::string> sorted(std::vector<std::string> paths) {
+    std::sort(paths.begin(), paths.end());
+    return paths;
+  }
+
   void read(const Place& folder, std::vector<Place>& folders, std::vector<std::string>& links) {
     std::error_code fault;
     fs::directory_iterator entry(folder.path, fault);
@@ -157,7 +162,7 @@ class Search {
   const std::string& own_run_;  // real path, or empty
   std::set<std::string> searched_;
   std::map<std::string, std::string> files_;  // paths by real path
-  std::vector<std::string> runs_;
+  std::vector<std::string> runs_, prepared_;
 };
 
 // What the paths lead to, in their order.
@@ -200,10 +205,12 @@ class Sources {
                   "Name the files or folders in it that are");
     }
     search.below(folder);
+    const std::vector<std::string> prepared = search.prepared();
     const std::vector<Place> files = search.files();
     const std::vector<std::string> runs = search.runs();
     if (files.empty()) {
-      const std::string where = runs.empty() ? "the folder" : "the folder, runs left out,";
+      std::string where = runs.empty() ? "the folder" : "the folder, runs left out,";
+      if (!prepared.empty()) where = "the folder, prepared data and runs left out,";
       throw Error(ErrorKind::kData, folder.path,
                   suffixes_.empty()
                       ? where + " has no files that are not hidden"
@@ -212,6 +219,7 @@ class Sources {
     }
     for (const Place& file : files) add_file(file, folder.path);
     found_.runs.insert(found_.runs.end(), runs.begin(), runs.end());
+    found_.prepared.insert(found_.prepared.end(), prepared.begin(), prepared.end());
   }
 
   void add_file(const Place& file, const std::string& path) {

@@ -2,6 +2,7 @@
 #include <string_view>
 #include <utility>
 
+#include "file_row.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
@@ -9,21 +10,6 @@
 
 namespace lacuna {
 namespace {
-
-/// Smaller files are copied: folders have many of them, and a descriptor each would be too many.
-constexpr size_t kSmallestRead = 1 << 16;
-
-struct Piece {
-  int64_t begin;  // where the file starts in the whole sequence
-  FileReader file;
-  std::vector<std::byte> copy;  // of the whole file, or empty
-
-  size_t size() const { return file.size(); }
-  void read(size_t from, size_t count, std::byte* out) const {
-    if (copy.empty()) return file.read(from, count, out);
-    std::copy_n(copy.begin() + static_cast<int64_t>(from), count, out);
-  }
-};
 
 struct Packing {
   std::string_view name, begin;  // what its files begin with
@@ -68,56 +54,25 @@ class StoreOfFiles final : public RecordStore {
     for (const std::string& path : files) append(path);
   }
 
-  int64_t size() const override { return size_; }
-  int64_t records() const override { return static_cast<int64_t>(pieces_.size()); }
+  int64_t size() const override { return row_.size(); }
+  int64_t records() const override { return row_.files(); }
   const std::vector<StoredFile>& files() const override { return files_; }
-  int64_t record_begin(int64_t record) const override {
-    return record == records() ? size_ : pieces_[static_cast<size_t>(record)].begin;
-  }
-
+  int64_t record_begin(int64_t record) const override { return row_.begin(record); }
   void read(int64_t begin, int64_t count, std::byte* out) const override {
-    // The last piece that starts at or before `begin`.
-    auto piece = std::upper_bound(pieces_.begin(), pieces_.end(), begin,
-                                  [](int64_t position, const Piece& candidate) {
-                                    return position < candidate.begin;
-                                  }) -
-                 1;
-    for (; count > 0; ++piece) {
-      const int64_t skipped = begin - piece->begin;
-      const int64_t taken = std::min(count, static_cast<int64_t>(piece->size()) - skipped);
-      piece->read(static_cast<size_t>(skipped), static_cast<size_t>(taken), out);
-      begin += taken;
-      out += taken;
-      count -= taken;
-    }
+    row_.read(begin, count, out);
   }
 
  private:
   void append(const std::string& path) {
-    Piece piece{size_, FileReader(path), {}};
-    const size_t size = piece.size();
-    if (size == 0) return;
-    refuse_compressed(path, piece.file);
-    const bool copied = size < kSmallestRead;
-    if (copied) {
-      piece.copy.resize(size);
-      piece.file.read(0, size, piece.copy.data());
-    }
-    if (copied || held_ == most_held_) {
-      piece.file.release();
-    } else {
-      ++held_;
-    }
+    FileReader file(path);
+    if (file.size() == 0) return;
+    refuse_compressed(path, file);
     files_.push_back({path, records()});
-    pieces_.push_back(std::move(piece));
-    size_ += static_cast<int64_t>(size);
+    row_.append(std::move(file));
   }
 
-  std::vector<Piece> pieces_;  // none empty
+  FileRow row_;
   std::vector<StoredFile> files_;
-  size_t most_held_ = descriptors_to_hold();
-  size_t held_ = 0;  // descriptors; files beyond the most are opened for each read
-  int64_t size_ = 0;
 };
 
 }  // namespace

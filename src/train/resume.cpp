@@ -5,6 +5,7 @@
 #include "lacuna/base/error.h"
 #include "lacuna/base/text.h"
 #include "lacuna/data/records.h"
+#include "lacuna/data/shards.h"
 #include "lacuna/data/source_files.h"
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/saved_run.h"
@@ -98,10 +99,12 @@ std::string rate_jump(const Options& before, const Options& now, const StepSize&
 void check_data_stays(const Options& options, const RunFolder& folder) {
   if (folder.files().empty()) return;
   for (const std::string& path : data_paths(dataset_config(options))) {
-    std::vector<std::string> sources;
+    std::vector<std::string> sources{path};
     try {
-      sources = source_files({path}, options.data.suffixes, folder.path()).files;
-    } catch (const Error&) {  // no data: the data set is of a format that reads no files
+      if (!is_prepared(path))
+        sources = source_files({path}, options.data.suffixes, folder.path()).files;
+    } catch (const Error&) {
+      continue;  // no data: the data set is of a format that reads no files
     }
     folder.check_holds_none_of(sources);
   }

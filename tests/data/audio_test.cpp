@@ -94,7 +94,7 @@ TEST_CASE("as many files are converted at once as fit in memory, and come in the
       }
       void end_record() override { records_ += '.'; }
       void end_file(const std::string& file) override { records_ += file + ' '; }
-      void drop_file() override { records_ += "dropped "; }
+      void drop_file(const std::string&, const std::string&) override { records_ += "dropped "; }
 
      private:
       std::string& records_;

@@ -16,6 +16,7 @@ TEST_CASE("every kept input of the fuzz targets gets a value or a refusal") {
       {"npy", fuzz::npy},
       {"npz", fuzz::npz},
       {"picture", fuzz::picture},
+      {"shards", fuzz::shards},
       {"sound", fuzz::sound},
       {"cifar10", fuzz::cifar10}};
   for (const auto& [name, target] : kTargets) {

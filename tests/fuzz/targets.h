@@ -17,6 +17,7 @@ void manifest(std::string_view bytes);
 void npy(std::string_view bytes);
 void npz(std::string_view bytes);
 void picture(std::string_view bytes);
+void shards(std::string_view bytes);
 void sound(std::string_view bytes);
 void cifar10(std::string_view bytes);
 

@@ -7,6 +7,7 @@ import http.server
 import io
 import os
 import re
+import shlex
 import subprocess
 import tarfile
 import tempfile
@@ -123,6 +124,16 @@ class FetchData(unittest.TestCase):
 
     def names(self):
         return sorted(str(path.relative_to(self.out)) for path in self.out.rglob("*"))
+
+    def test_of_what_is_slow_to_convert_it_says_how_to_prepare_it(self):
+        table = (self.path / "table").read_text()
+        self.assertNotIn("lacuna data prepare", self.fetch("both", self.out, mirror=self.mirror))
+        (self.path / "table").write_text(table.replace("both both", "imagenet64 small"))
+        said = self.fetch("imagenet64", self.out, mirror=self.mirror)
+        command = re.search(r"lacuna (data prepare .*)", said).group(1)
+        words = shlex.split(command)
+        self.assertEqual(words[-1], f"{self.out}/small-prepared")
+        self.assertIn(f'["{self.out}/small"]', words)
 
     def test_every_data_set_comes_from_a_folder_and_a_file_url(self):
         for mirror in (self.mirror, f"file://{self.mirror}", f"file://{self.mirror}/"):

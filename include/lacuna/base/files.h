@@ -105,6 +105,8 @@ class AppendFile {
 
   /// Throws Error(kIo).
   void append(std::string_view bytes);
+  /// Flushes what has been appended to the disk; throws Error(kIo).
+  void sync();
 
  private:
   std::string path_;

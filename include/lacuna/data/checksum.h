@@ -12,6 +12,9 @@ class Checksum {
  public:
   Checksum();
   ~Checksum();
+  /// A copy goes on from the same bytes.
+  Checksum(const Checksum& other);
+  Checksum& operator=(const Checksum& other);
   Checksum(Checksum&& other) noexcept;
   Checksum& operator=(Checksum&& other) noexcept;
 

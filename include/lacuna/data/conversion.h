@@ -24,8 +24,8 @@ class RecordSink {
   virtual void end_record() = 0;
   /// All records of the file are whole.
   virtual void end_file(const std::string& file) = 0;
-  /// Takes back what has come since the last file ended.
-  virtual void drop_file() = 0;
+  /// The file is bad, for that reason: what has come since the last one ended is taken back.
+  virtual void drop_file(const std::string& file, const std::string& reason) = 0;
 };
 
 struct Converter {
@@ -41,6 +41,8 @@ struct Converter {
 
 /// Files that were left out, and why.
 using BadFiles = std::vector<std::string>;
+/// "2 bad files left out, the first: ..."; empty where there are none.
+std::string note_on(const BadFiles& bad);
 
 /// Converts files in their order, on several threads where their size allows it. `done` is told how
 /// many files are over after each and may throw, which ends the conversion.

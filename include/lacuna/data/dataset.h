@@ -16,6 +16,8 @@
 
 namespace lacuna {
 
+struct Preparation;
+
 enum class Split { kTrain, kValid, kTest };
 inline constexpr std::array<Split, 3> kSplits = {Split::kTrain, Split::kValid, Split::kTest};
 
@@ -31,6 +33,7 @@ struct DatasetConfig {
   std::string split;     // as parse_split in data/split.h understands it; empty: as the format does
   FormatValues values;   // of the format's own options
   std::string run;  // folder of the run that reads the data, which may not exist yet; no data in it
+  Preparation* preparation = nullptr;  // opening converts the files into folders: data/shards.h
 };
 
 /// A row of symbols. Constant after construction: every member function may be called by several
@@ -103,7 +106,8 @@ class Dataset {
 
   /// Same symbols, same data, whatever the split; ends in ':' and the number of all symbols. Of
   /// files a 64-bit hash of all symbols comes before, as 16 hex digits, independent of the files'
-  /// names; reads everything at each call. Throws what `between_pieces` throws.
+  /// names, or, where the parts have paths of their own, of the hashes and sizes of these; reads
+  /// everything at each call, but for prepared data. Throws what `between_pieces` throws.
   virtual std::string identity(const BetweenPieces& between_pieces = {}) const = 0;
   /// One line for humans.
   virtual std::string describe() const = 0;

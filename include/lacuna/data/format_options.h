@@ -15,6 +15,7 @@ struct FormatOption {
   OptionValue initial;
   Check check;
   std::string help;
+  bool decides_symbols = true;  // prepared data serve one value of it alone
 };
 
 /// The values of a format's options by key; those that are left out have their defaults once the
@@ -28,6 +29,8 @@ class FormatValues {
   int64_t whole(const std::string& key) const;
   double number(const std::string& key) const;
   const std::string& text(const std::string& key) const;
+  /// The value of an option as text, or its default where it is not there.
+  std::string shown(const FormatOption& option) const;
   /// Where the value of an option is kept; made with its default where it is not there.
   OptionPointer at(const FormatOption& option);
 

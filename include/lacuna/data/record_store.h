@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lacuna/base/files.h"
 #include "lacuna/data/source_files.h"
 
 namespace lacuna {
@@ -32,6 +33,8 @@ class RecordStore {
   virtual int64_t record_begin(int64_t record) const = 0;
   /// What the records come from, in their order; each file has given at least one.
   virtual const std::vector<StoredFile>& files() const = 0;
+  /// The XXH3 of all bytes. Throws Error(kData) and what `between_pieces` throws.
+  virtual std::string checksum(const BetweenPieces& between_pieces) const;
   /// What a person should know of how it was opened, in a few words; empty: nothing.
   virtual std::string note() const { return ""; }
 
