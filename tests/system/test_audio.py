@@ -337,7 +337,7 @@ class Units(Sounds):
                            seed).stdout.decode()
             self.assertEqual(int(re.search(r"training \(from symbol (\d+) on", text)[1]) % 2, 0)
         self.train("run", "--data.code", "16-bit")
-        self.refused(["eval", "run", "--split", "train", "--min-context", "3"], "3 is not a multiple of 2")
+        self.refused(["eval", "run", "--split", "train", "--min-context", "3"], "of 3, expected a multiple of 2")
 
 
 class Bad(Sounds):

@@ -148,8 +148,8 @@ class Runs(DataOnDisk):
         self.assertIn(identity, evaluated.stdout.decode())
         for line in evaluated.stdout.decode().splitlines():
             if line.startswith("part"):
-                self.assertIn("test 215; data.split cuts through ./data/z/b; passed over the files of runs in "
-                              f"./{run}", line)
+                self.assertIn(f"test 215; passed over the files of runs in ./{run}; data.split cuts through "
+                              "./data/z/b", line)
 
     def test_a_run_whose_folder_is_within_its_data_goes_on(self):
         self.check_resumes("data/run")

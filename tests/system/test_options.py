@@ -82,7 +82,7 @@ class Options(TrainedRun):
     def test_options_that_mean_nothing_are_refused(self):
         for option, value, *fragments in (
                 ("data.format", "byte", "data.format", "'byte'", "Did you mean 'bytes'?"),
-                ("data.format", "zzzzzzzzzzzz", "'zzzzzzzzzzzz'", "Known: bytes, "),
+                ("data.format", "zzzzzzzzzzzz", "'zzzzzzzzzzzz'", "Known: audio, bytes, "),
                 ("data.split", "0.9 / x", "data.split", "'x'"),
                 ("data.split", "0.9", "data.split", "two or three"),
                 ("data.split", "0.9 / 0.2", "data.split", "1.1"),
