@@ -7,7 +7,8 @@ namespace lacuna {
 
 DatasetFormat bytes_format() {
   return {.options = {{"split_at", std::string("bytes"), one_of("bytes|files"),
-                       "where data.split may cut: between any two bytes, or only between files"}},
+                       "where data.split may cut: between any two bytes, or between files, where "
+                       "there are enough"}},
           .medium = [](const FormatValues&) { return text_medium(); },
           .open =
               [](const DatasetConfig& config) {

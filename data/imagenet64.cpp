@@ -155,11 +155,11 @@ void check_files(const std::vector<std::string>& files) {
 
 // What a name says of its part: val_data.npz, train_64x64.
 std::optional<Split> part_told_by(const std::string& name) {
-  const std::string word = lower(name);
-  if (word.starts_with("train")) return Split::kTrain;
-  const bool valid = word.starts_with("valid") ||
-                     (word.starts_with("val") &&
-                      (word.size() == 3 || std::isalpha(static_cast<unsigned char>(word[3])) == 0));
+  const auto end =
+      std::find_if(name.begin(), name.end(), [](unsigned char c) { return std::isalpha(c) == 0; });
+  const std::string word = lower(std::string(name.begin(), end));
+  if (word == "train" || word == "training") return Split::kTrain;
+  const bool valid = word == "val" || word == "valid" || word == "validation";
   return valid ? std::optional(Split::kValid) : std::nullopt;
 }
 

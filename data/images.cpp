@@ -2,6 +2,7 @@
 // are the pixels in raster order, each red, green, blue, or one grey.
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <optional>
 
@@ -22,7 +23,8 @@ std::optional<int> number(std::string_view text, int base) {
   int value = 0;
   const char* end = text.data() + text.size();
   const auto [stopped, fault] = std::from_chars(text.data(), end, value, base);
-  if (fault != std::errc() || stopped != end || value < 0 || value > 255) return std::nullopt;
+  if (fault != std::errc() || stopped != end || value > 255) return std::nullopt;
+  if (std::isxdigit(static_cast<unsigned char>(text[0])) == 0) return std::nullopt;  // "-0"
   return value;
 }
 

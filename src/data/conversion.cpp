@@ -76,24 +76,28 @@ size_t together(const std::vector<std::string>& files, size_t first, const Conve
 class InMemory final : public RecordStore, public RecordSink {
  public:
   void add(std::span<const uint8_t> symbols) override {
-    check_room(symbols.size());
-    symbols_.insert(symbols_.end(), symbols.begin(), symbols.end());
+    while (!symbols.empty()) {
+      const int64_t at = size_ % kBlock;
+      if (size_ / kBlock == std::ssize(blocks_)) add_block();
+      const int64_t taken = std::min(kBlock - at, std::ssize(symbols));
+      std::copy_n(symbols.begin(), taken, blocks_.back().get() + at);
+      symbols = symbols.subspan(static_cast<size_t>(taken));
+      size_ += taken;
+    }
   }
-  void end_record() override { ends_.push_back(static_cast<int64_t>(symbols_.size())); }
+  void end_record() override { ends_.push_back(size_); }
   void end_file(const std::string& file) override {
     if (records() > whole_records_) files_.push_back({file, whole_records_});
     whole_records_ = records();
   }
   void drop_file(const std::string&, const std::string&) override {
     ends_.resize(static_cast<size_t>(whole_records_));
-    symbols_.resize(static_cast<size_t>(record_begin(whole_records_)));
+    size_ = record_begin(whole_records_);
+    blocks_.resize(static_cast<size_t>((size_ + kBlock - 1) / kBlock));
   }
-  void finish(const BadFiles& bad) {
-    symbols_.shrink_to_fit();
-    note_ = note_on(bad);
-  }
+  void finish(const BadFiles& bad) { note_ = note_on(bad); }
 
-  int64_t size() const override { return static_cast<int64_t>(symbols_.size()); }
+  int64_t size() const override { return size_; }
   int64_t records() const override { return static_cast<int64_t>(ends_.size()); }
   int64_t record_begin(int64_t record) const override {
     return record == 0 ? 0 : ends_[static_cast<size_t>(record - 1)];
@@ -101,28 +105,36 @@ class InMemory final : public RecordStore, public RecordSink {
   const std::vector<StoredFile>& files() const override { return files_; }
   std::string note() const override { return note_; }
   void read(int64_t begin, int64_t count, std::byte* out) const override {
-    std::copy_n(reinterpret_cast<const std::byte*>(symbols_.data()) + begin, count, out);
+    while (count > 0) {
+      const int64_t at = begin % kBlock, taken = std::min(kBlock - at, count);
+      const uint8_t* block = blocks_[static_cast<size_t>(begin / kBlock)].get();
+      out = std::copy_n(reinterpret_cast<const std::byte*>(block) + at, taken, out);
+      begin += taken;
+      count -= taken;
+    }
   }
 
  private:
-  // The vector doubles as it grows: half of what is free is all that can be had.
-  void check_room(size_t more) {
-    if (symbols_.size() + more <= checked_) return;
-    checked_ = symbols_.size() + more + kStride;
-    if (checked_ - symbols_.size() <= free_memory() / 2) return;
-    throw Error(ErrorKind::kData, "data.paths",
-                str("the data takes more memory than there is: ", human_bytes(checked_),
-                    " so far, and ", human_bytes(free_memory()), " are free"),
-                "Convert it once with `lacuna data prepare`; it is read from disk then");
+  // As long as what is there would fit once more: the rest of the memory is for training.
+  void add_block() {
+    const int64_t wanted = (std::ssize(blocks_) + 1) * kBlock;
+    if (static_cast<size_t>(wanted) > free_memory()) {
+      throw Error(ErrorKind::kConfig, "data.paths",
+                  str("the data takes more than half of the memory: ",
+                      human_bytes(static_cast<uint64_t>(wanted)), " so far, and ",
+                      human_bytes(free_memory()), " are free"),
+                  "Convert it once with `lacuna data prepare`; it is read from disk then");
+    }
+    blocks_.push_back(std::make_unique_for_overwrite<uint8_t[]>(kBlock));
   }
 
-  static constexpr size_t kStride = 64 << 20;  // bytes between two looks at the memory
+  static constexpr int64_t kBlock = 16 << 20;  // bytes
 
-  std::vector<uint8_t> symbols_;
+  std::vector<std::unique_ptr<uint8_t[]>> blocks_;
+  int64_t size_ = 0;
   std::vector<int64_t> ends_;
   std::vector<StoredFile> files_;
   int64_t whole_records_ = 0;  // of the files that have ended
-  size_t checked_ = 0;
   std::string note_;
 };
 

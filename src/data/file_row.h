@@ -34,7 +34,8 @@ class FileRow {
   };
 
   std::vector<Piece> pieces_;
-  size_t most_held_ = descriptors_to_hold();
+  // A data set has some rows, of parts with paths of their own.
+  size_t most_held_ = descriptors_to_hold() / 8;
   size_t held_ = 0;  // descriptors; files beyond the most are opened for each read
   int64_t size_ = 0;
 };

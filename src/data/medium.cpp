@@ -11,8 +11,4 @@ int64_t Medium::sample_size() const {
   return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
 }
 
-bool Medium::has_sheet() const {
-  return !sheet(std::vector<std::vector<int32_t>>(1)).empty();
-}
-
 }  // namespace lacuna

@@ -8,21 +8,32 @@
 namespace lacuna {
 namespace {
 
-// Bounds in records, as near to those in bytes as they can be while every part that is to have
-// something has a record. Needs as many records as there are such parts.
-Bounds whole_records(const RecordStore& store, const Bounds& bytes) {
-  Bounds records{};
-  std::array<int64_t, 4> least{};  // of part p: 1 where it is to have something
-  for (size_t p = 0; p < 3; ++p) least[p] = bytes[p + 1] > bytes[p] ? 1 : 0;
+// Bounds in records, as near to `wanted` as they can be while every part that `parts` gives
+// something has a record. With fewer records than such parts the first of them has all.
+Bounds with_a_record_each(Bounds wanted, const std::array<bool, 3>& parts, int64_t records) {
+  const auto count = std::count(parts.begin(), parts.end(), true);
+  if (records < count) {
+    const auto first = std::find(parts.begin(), parts.end(), true) - parts.begin();
+    for (size_t p = 0; p < 3; ++p) wanted[p + 1] = std::cmp_less(p, first) ? 0 : records;
+    return wanted;
+  }
   for (size_t p = 0; p < 3; ++p) {
-    records[p + 1] = std::max(nearest_end(store, bytes[p + 1]), records[p] + least[p]);
+    wanted[p + 1] = std::max(wanted[p + 1], wanted[p] + (parts[p] ? 1 : 0));
   }
-  int64_t most = store.records();
+  int64_t most = records;
   for (size_t p = 3; p > 0; --p) {
-    records[p] = std::min(records[p], most);
-    most = records[p] - least[p - 1];
+    wanted[p] = std::min(wanted[p], most);
+    most = wanted[p] - (parts[p - 1] ? 1 : 0);
   }
-  return records;
+  return wanted;
+}
+
+// Which parts a split gives something of what is long enough.
+std::array<bool, 3> parts_of(const std::string& text) {
+  const SplitBounds some = parse_split(text, int64_t{1} << 60);
+  std::array<bool, 3> parts{};
+  for (const Split split : kSplits) parts[static_cast<size_t>(split)] = some.size(split) > 0;
+  return parts;
 }
 
 Bounds in_bytes(const RecordStore& store, Bounds records) {
@@ -33,29 +44,31 @@ Bounds in_bytes(const RecordStore& store, Bounds records) {
 }  // namespace
 
 int64_t nearest_end(const RecordStore& store, int64_t byte) {
-  int64_t record = 0;
-  while (record < store.records() && store.record_begin(record + 1) <= byte) ++record;
-  if (record == store.records()) return record;
-  return byte - store.record_begin(record) > store.record_begin(record + 1) - byte ? record + 1
-                                                                                   : record;
+  int64_t low = 0, high = store.records();  // the last record that begins at or before the byte
+  while (high - low > 1) {
+    const int64_t middle = low + (high - low) / 2;
+    (store.record_begin(middle) <= byte ? low : high) = middle;
+  }
+  const int64_t begin = store.record_begin(low), end = store.record_begin(high);
+  return byte - begin > end - byte ? high : low;
 }
 
 Bounds cut(const RecordStore& store, const RecordRules& rules, const std::string& text,
            int64_t alignment) {
-  if (rules.cut == Cut::kRecords) {
-    return in_bytes(store, parse_split(text, store.records(), rules.noun).bounds);
-  }
-  const SplitBounds counted = parse_split(text, int64_t{1} << 60);
-  if (rules.cut == Cut::kFiles && counted.counts) {
-    return in_bytes(store, parse_split(text, store.records(), "files").bounds);
+  const std::array<bool, 3> parts = parts_of(text);
+  const bool counts = parse_split(text, int64_t{1} << 60).counts;
+  if (rules.cut == Cut::kRecords || (rules.cut == Cut::kFiles && counts)) {
+    const std::string noun = rules.cut == Cut::kFiles ? "files" : rules.noun;
+    Bounds records = parse_split(text, store.records(), noun).bounds;
+    if (!counts) records = with_a_record_each(records, parts, store.records());
+    return in_bytes(store, records);
   }
   Bounds bytes = parse_split(text, store.size()).bounds;
-  const auto parts =
-      std::count_if(bytes.begin() + 1, bytes.end(), [before = int64_t{0}](int64_t bound) mutable {
-        return bound > std::exchange(before, bound);
-      });
-  if (rules.cut == Cut::kFiles && store.records() > 1 && store.records() >= parts) {
-    return in_bytes(store, whole_records(store, bytes));
+  const auto wanted = std::count(parts.begin(), parts.end(), true);
+  if (rules.cut == Cut::kFiles && store.records() > 1 && store.records() >= wanted) {
+    Bounds records{};
+    for (size_t p = 1; p < 4; ++p) records[p] = nearest_end(store, bytes[p]);
+    return in_bytes(store, with_a_record_each(records, parts, store.records()));
   }
   for (int64_t& bound : bytes) bound -= bound % alignment;
   return bytes;

@@ -56,13 +56,15 @@ std::pair<std::string, std::string> name_and_path(const std::string& entry) {
 class Records final : public Dataset {
  public:
   Records(std::unique_ptr<Medium> medium, Parts parts,
-          std::vector<std::shared_ptr<const RecordStore>> stores, std::string description)
+          std::vector<std::shared_ptr<const RecordStore>> stores, bool apart,
+          std::string description)
       : Dataset(std::move(medium), std::move(parts)),
         stores_(std::move(stores)),
+        apart_(apart),
         description_(std::move(description)) {}
 
   std::string identity(const BetweenPieces& between_pieces) const override {
-    if (stores_.size() == 1) {
+    if (stores_.size() == 1 && !apart_) {
       return str(stores_[0]->checksum(between_pieces), ':', stores_[0]->size());
     }
     Checksum checksum;
@@ -70,6 +72,7 @@ class Records final : public Dataset {
     for (const auto& store : stores_) {
       const std::string own = str(store->checksum(between_pieces), ':', store->size(), '\n');
       checksum.add(own.data(), own.size());
+      if (apart_) add_ends(*store, checksum);
       all += store->size();
     }
     return str(checksum.text(), ':', all);
@@ -78,7 +81,16 @@ class Records final : public Dataset {
   std::string describe() const override { return description_; }
 
  private:
+  // Where records end decides what the windows are.
+  static void add_ends(const RecordStore& store, Checksum& checksum) {
+    for (int64_t record = 1; record <= store.records(); ++record) {
+      const int64_t end = store.record_begin(record);
+      checksum.add(&end, sizeof end);
+    }
+  }
+
   std::vector<std::shared_ptr<const RecordStore>> stores_;
+  bool apart_;
   std::string description_;
 };
 
@@ -187,6 +199,10 @@ class Opening {
                       "' is prepared data, which is all of a part, but other paths stand "
                       "beside it",
                   "Name it alone, or prepare all of the files together");
+    }
+    if (!config_.suffixes.empty()) {
+      throw Error(ErrorKind::kConfig, "data.suffixes",
+                  "chooses no files of prepared data, which '" + folder + "' is", "Leave it out");
     }
     return store_of_shards(folder, recipe_of(config_));
   }
@@ -325,7 +341,7 @@ std::unique_ptr<Dataset> open_records(const DatasetConfig& config, std::unique_p
   Parts parts = opening.parts();
   const std::string description = opening.description(parts);
   return std::make_unique<Records>(std::move(medium), std::move(parts), opening.stores(),
-                                   description);
+                                   rules.apart, description);
 }
 
 std::vector<int64_t> training_stretches(const Part& part, int64_t window) {

@@ -183,7 +183,8 @@ class Sources {
     } else if (fs::is_regular_file(status)) {
       add_file({path, real_path(path)}, path);
     } else {
-      found_.files.push_back(path);  // whoever opens it complains
+      throw Error(ErrorKind::kData, path, "is neither a regular file nor a folder",
+                  "Data is read more than once and in any order: write it to a file");
     }
   }
   const SourceFiles& found() const { return found_; }

@@ -107,6 +107,9 @@ SplitBounds parse_split(const std::string& text, int64_t size, const std::string
     throw bad_split(text, str("there are ", numbers.size(), " parts, expected two or three"));
   }
   if (shares && counts) throw bad_split(text, "shares and counts are mixed");
+  int64_t ones = 0;
+  for (const Number& number : numbers) ones += number.kind == Kind::kEither ? number.count : 0;
+  counts = counts || (!shares && ones > 1);  // "1 / 1 / 1" is no share of anything
   return counts ? cut_by_counts(text, numbers, size, noun) : cut_by_shares(text, numbers, size);
 }
 

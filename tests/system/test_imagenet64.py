@@ -55,8 +55,8 @@ class ImageNet64(Pictures):
         self.has_part("valid", self.pictures[4:6])
 
     def test_without_such_names_the_usual_split_applies_and_one_name_is_that_part(self):
-        for name, counts in (("pictures.npy", "train 6, valid 0, test 1"),
-                             ("valentine.npy", "train 6, valid 0, test 1"),
+        for name, counts in (("pictures.npy", "train 5, valid 1, test 1"),
+                             ("valentine.npy", "train 5, valid 1, test 1"),
                              ("val/a/pictures.npy", "train 0, valid 7, test 0"),
                              ("Validation.npy", "train 0, valid 7, test 0"),
                              ("training.npy", "train 7, valid 0, test 0")):

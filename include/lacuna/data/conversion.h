@@ -49,8 +49,8 @@ std::string note_on(const BadFiles& bad);
 BadFiles convert_files(const std::vector<std::string>& files, const Converter& converter,
                        RecordSink& sink, const std::function<void(size_t files)>& done = {});
 
-/// All records of the files in memory. Throws Error(kData) as the converter does, and where they
-/// would take more than half of the memory that is free.
+/// All records of the files in memory. Throws Error(kData) as the converter does, and
+/// Error(kConfig) where they would take more than half of the memory that is free.
 std::unique_ptr<RecordStore> store_in_memory(const std::vector<std::string>& files,
                                              const Converter& converter);
 

@@ -105,9 +105,10 @@ class Dataset {
   const Part& part(const std::string& name) const;
 
   /// Same symbols, same data, whatever the split; ends in ':' and the number of all symbols. Of
-  /// files a 64-bit hash of all symbols comes before, as 16 hex digits, independent of the files'
-  /// names, or, where the parts have paths of their own, of the hashes and sizes of these; reads
-  /// everything at each call, but for prepared data. Throws what `between_pieces` throws.
+  /// files a 64-bit hash of all symbols (and of where sounds end) comes before, as 16 hex digits,
+  /// independent of the files' names, or, where the parts have paths of their own, of the hashes
+  /// and sizes of these; reads everything at each call, but for prepared data. Throws what
+  /// `between_pieces` throws.
   virtual std::string identity(const BetweenPieces& between_pieces = {}) const = 0;
   /// One line for humans.
   virtual std::string describe() const = 0;

@@ -58,7 +58,7 @@ class Medium {
   /// row. Empty where such samples are not shown together.
   virtual std::string sheet(std::span<const std::vector<int32_t>>) const { return ""; }
   /// Whether they are.
-  bool has_sheet() const;
+  virtual bool has_sheet() const { return false; }
   /// The symbols of a file of any kind that the format reads, as it would read it to train on, for
   /// a model to go on with. Throws Error(kData).
   virtual std::vector<int32_t> symbols_of(const std::string& path) const = 0;

@@ -25,7 +25,8 @@ struct SplitBounds {
 /// `text` holds two or three numbers separated by '/' (two: no test part). Either shares of the
 /// whole, such as "0.9 / 0.05 / 0.05": each from 0 to 1, together at most 1, a bound being
 /// floor(sum of shares so far * size). Or counts, such as "90M / 5M / 5M": together at most `size`.
-/// A bare 0 or 1 fits either. `noun` names what is counted. Throws Error(kConfig).
+/// A bare 0 or 1 fits either; "1 / 1" are counts. `noun` names what is counted. Throws
+/// Error(kConfig).
 SplitBounds parse_split(const std::string& text, int64_t size, const std::string& noun = "symbols");
 
 }  // namespace lacuna

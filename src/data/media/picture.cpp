@@ -40,6 +40,7 @@ class Pictures final : public Medium {
   std::string file(std::span<const int32_t> symbols) const override {
     return encode_png(picture_of(symbols));
   }
+  bool has_sheet() const override { return true; }
   std::string sheet(std::span<const std::vector<int32_t>> samples) const override {
     std::vector<Picture> pictures;
     for (const auto& sample : samples) pictures.push_back(picture_of(sample));
