@@ -1,7 +1,6 @@
 #include "lacuna/base/files.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,7 +15,7 @@
 #include <utility>
 
 #include "lacuna/base/error.h"
-#include "lacuna/base/log.h"
+#include "lacuna/base/file_lock.h"
 #include "lacuna/base/text.h"
 
 namespace lacuna {
@@ -307,12 +306,7 @@ FolderLock::FolderLock(const std::string& folder) {
   const std::string path = folder + "/lock";
   descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw unwritable(path, "open the file");
-  if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-  if (errno != EWOULDBLOCK) {
-    log_warning(str(path, ": cannot lock the file: ", system_reason(),
-                    "; see to it that no other process works in this folder"));
-    return;
-  }
+  if (lock_now(descriptor_, LockMode::kExclusive, path)) return;
   close(descriptor_);
   throw Error(ErrorKind::kUsage, folder, "another lacuna is at work in this folder",
               "Wait for it or stop it");

@@ -138,6 +138,12 @@ RecordedSample read_sample(const fs::path& path, int64_t most) {
   return sample;
 }
 
+// What `lacuna sample` keeps beside its samples, or has not finished.
+bool is_sample(const fs::path& path) {
+  const std::string suffix = path.extension().string();
+  return path.filename() != "samples.json" && suffix != ".part" && !suffix.starts_with(".tmp-");
+}
+
 // Of pictures and sound a part is worth nothing; the newest come first where not all find room.
 std::vector<RecordedSample> read_samples_of(const std::string& folder) {
   constexpr int64_t kMostText = 4096, kMostFile = 4 << 20;  // bytes that are read of each
@@ -145,7 +151,7 @@ std::vector<RecordedSample> read_samples_of(const std::string& folder) {
   std::vector<fs::path> paths;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    if (entry.is_regular_file(ignored)) paths.push_back(entry.path());
+    if (entry.is_regular_file(ignored) && is_sample(entry.path())) paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end(), [](const fs::path& a, const fs::path& b) {
     return before(b.filename().string(), a.filename().string());

@@ -237,7 +237,10 @@ class Pictures(Case):
         (self.path / "fresh/samples.json").write_text("{")
         self.refused(["--output", "fresh/"], "samples.json")
         (self.path / "fresh/samples.json").unlink()
-        self.refused(["--output", "fresh/"], "fresh/000001.png", "nothing says how it was drawn")
+        for overwrite in ([], ["--overwrite"]):  # they may be somebody else's
+            self.refused(["--output", "fresh/", *overwrite], "fresh/000001.png", "nothing says how it was drawn")
+        (self.path / "fresh/samples.json").write_text('{"mine": 1}')
+        self.refused(["--output", "fresh/", "--overwrite"], "samples.json")
 
     def test_a_finished_array_is_replaced_on_demand_only(self):
         self.sample("--output", "a.npz")
@@ -256,6 +259,8 @@ class Pictures(Case):
                 (["--output", "a.jpg", *many], "a.jpg", "cannot be written as .jpg"),
                 (["--output", "none/a.png", *many], "there is no folder 'none'"),
                 (["--output", "file", *many], "file", "is no folder"),
+                (["--output", ".png", *many], ".png", "no suffix", "sample.png"),
+                (["--output", "./.npz", *many], ".npz", "no suffix", "sample.png"),
                 (["--output", "a.png", "--length", 9], "--length", "whole"),
                 (["--output", "a.png", "--seconds", 1], "--seconds"),
                 (["--output", "a.png", "--prompt", "x"], "--prompt", "--complete"),
@@ -311,6 +316,73 @@ class Stopped(Case):
         self.assertFalse(part.exists())
         self.assertEqual(numpy.frombuffer(raw, numpy.uint8, there * SIZE, begin).tobytes(),
                          self.array("cut.npz")[:there].tobytes())
+
+    def stop(self, process):
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)
+
+    def test_two_processes_do_not_write_one_array(self):
+        process = self.begin("--output", "cut.npz", *self.ENDLESS)
+        part = self.path / "cut.npz.part"
+        self.wait_for(lambda: part.exists() and part.stat().st_size > 2 * SIZE)
+        process.send_signal(signal.SIGSTOP)  # it still is at work on it
+        for arguments in ([], ["--overwrite"], ["--seed", 2, "--overwrite"]):
+            self.refused(["--output", "cut.npz", *self.ENDLESS, *arguments], "cut.npz.part",
+                         "another lacuna is at work on it")
+        process.send_signal(signal.SIGCONT)
+        self.stop(process)
+        raw = part.read_bytes()
+        count = (len(raw) - raw.index(b"\n") - 1) // SIZE
+        self.sample("--output", "cut.npz", "--count", count)
+        self.sample("--output", "whole.npz", "--count", count)
+        self.assertEqual((self.path / "cut.npz").read_bytes(), (self.path / "whole.npz").read_bytes())
+
+    def test_samples_that_another_process_adds_to_are_not_replaced(self):
+        process = self.begin("--output", "cut/", *self.ENDLESS)
+        self.wait_for((self.path / "cut/000002.png").exists)
+        process.send_signal(signal.SIGSTOP)
+        self.refused(["--output", "cut/", "--seed", 2, "--overwrite"], "cut", "another lacuna is at work on it")
+        self.sample("--output", "cut/", "--first", 10**6)  # beside it is welcome
+        process.send_signal(signal.SIGCONT)
+        self.stop(process)
+        self.sample("--output", "cut/", "--seed", 2, "--overwrite")
+        self.assertEqual(sorted(files_of(self.path / "cut")), ["000001.png", "samples.json"])
+
+    def test_what_was_drawn_with_overwrite_stays_when_the_same_command_goes_on(self):
+        self.sample("--output", "cut/", "--seed", 2)
+        self.sample("--output", "cut.npz", "--seed", 2)
+        for output in ("cut/", "cut.npz"):
+            process = self.begin("--output", output, *self.ENDLESS, "--overwrite")
+            part = self.path / "cut.npz.part"
+            self.wait_for((self.path / "cut/000004.png").exists if output == "cut/" else
+                          lambda: part.exists() and part.stat().st_size > 4 * SIZE)
+            self.stop(process)
+            if output == "cut/":
+                kept = {file: file.stat().st_mtime_ns for file in (self.path / "cut").glob("0*.png")}
+                self.sample("--output", "cut/", "--count", len(kept) + 1, "--overwrite")
+                self.assertEqual(kept, {file: file.stat().st_mtime_ns for file in kept})
+                continue
+            raw = bytearray(part.read_bytes())
+            begin = raw.index(b"\n") + 1
+            count = (len(raw) - begin) // SIZE
+            raw[begin] ^= 255  # what goes on has this byte, what begins anew has another
+            part.write_bytes(raw)
+            self.sample("--output", "cut.npz", "--count", count + 1, "--overwrite")
+            self.assertEqual(self.array("cut.npz").tobytes()[:count * SIZE], bytes(raw[begin:begin + count * SIZE]))
+
+    def test_a_smaller_count_does_not_throw_away_what_was_drawn(self):
+        process = self.begin("--output", "cut.npz", *self.ENDLESS)
+        part = self.path / "cut.npz.part"
+        self.wait_for(lambda: part.exists() and part.stat().st_size > 4 * SIZE)
+        self.stop(process)
+        raw = part.read_bytes()
+        count = (len(raw) - raw.index(b"\n") - 1) // SIZE
+        for overwrite in ([], ["--overwrite"]):
+            self.refused(["--output", "cut.npz", "--count", count - 1, *overwrite], "cut.npz.part",
+                         f"has {count} samples", "--count")
+        self.assertEqual(self.sample("--output", "cut.npz", "--count", count),
+                         f"found {count} samples in cut.npz\n")
 
     def test_other_partial_arrays_are_refused_or_replaced(self):
         (self.path / "a.npz.part").write_bytes(b"something else")
@@ -371,6 +443,21 @@ class Completions(Case):
             self.assertFalse((array[0, rows:] == self.given[rows:]).all())
         self.sample("--complete", "given.png", "--output", "one.png")
         self.assertTrue((pixels_of_png((self.path / "one.png").read_bytes()) == self.array("16.npz")[0]).all())
+
+    def test_a_share_that_comes_out_as_whole_rows_keeps_all_of_them(self):
+        given = numpy.random.default_rng(4).integers(0, 256, (50, 2, 3), dtype=numpy.uint8)
+        for number in range(2):
+            (self.path / f"in{number}.png").write_bytes(png_of(given))
+        (self.path / "c.toml").write_text(PICTURES.replace('"cifar10"', '"images"\nwidth = 2\nheight = 50')
+                                          .replace('"pictures.bin"', '"in0.png", "in1.png"')
+                                          .replace('"0.8 / 0.2"', '"1 / 0"').replace('"run"', '"tall"'))
+        trained = lacuna(self.path, "train", "c.toml")
+        self.assertEqual(trained.returncode, 0, trained.stderr)
+        for keep, rows in ((0.58, 29), (0.579, 28), (0.14, 7), (0.9999999999999, 49)):
+            self.sample("--complete", "in0.png", "--keep", keep, "--output", f"{rows}.npz", run="tall")
+            (picture,) = self.array(f"{rows}.npz")
+            self.assertTrue((picture[:rows] == given[:rows]).all(), keep)
+            self.assertFalse((picture[rows] == given[rows]).all(), keep)
 
     def test_a_larger_picture_is_fitted_as_in_training(self):
         large = self.given.repeat(3, axis=0).repeat(3, axis=1)
@@ -465,6 +552,22 @@ class Shown(Case):
         self.assertIn("0.500 s", after)
         ids = re.findall(r' id="([^"]+)"', page)
         self.assertEqual(len(ids), len(set(ids)))
+
+    def test_what_lies_beside_samples_is_none(self):
+        self.sample("--output", "run/samples/", "--count", 2)
+        for name in ("zz.npz.part", "zz.png.tmp-7-0"):
+            (self.path / "run/samples" / name).write_text("x")
+        page = self.report()
+        for name in ("samples.json", "zz."):
+            self.assertNotIn(name, page)
+        self.assertEqual(page.count("<img "), 4)
+
+    def test_the_hint_has_the_suffix_of_a_run_without_samples(self):
+        result = lacuna(self.path, "report", "run", "text-run")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        page = (self.path / "report.html").read_text()
+        self.assertIn("RUN/samples/NAME.txt", page)
+        self.assertNotIn("RUN/samples/NAME.png", page)
 
     def test_what_is_damaged_or_too_large_is_said_so(self):
         whole = (self.path / "run/samples/step-2.png").read_bytes()

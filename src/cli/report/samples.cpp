@@ -75,13 +75,13 @@ std::string element(const RecordedSample& sample, int64_t number) {
   }
 }
 
-std::string missing_note(const std::vector<RunRecord>& runs) {
+// `run` is one without samples.
+std::string missing_note(const RunRecord& run, bool alone) {
   return str("<p>",
-             runs.size() == 1 ? "This run has no samples."
-                              : "Runs that are not named here have no samples.",
+             alone ? "This run has no samples." : "Runs that are not named here have no samples.",
              " With <code>--train.sample_every \"500 steps\"</code> a run draws some while it "
              "trains; <code>lacuna sample RUN --output RUN/samples/NAME",
-             train::medium_of(runs.front().options)->suffix(),
+             train::medium_of(run.options)->suffix(),
              "</code> adds one afterwards (make the folder first).</p>\n");
 }
 
@@ -89,11 +89,11 @@ std::string missing_note(const std::vector<RunRecord>& runs) {
 
 std::string samples_section(const std::vector<RunRecord>& runs) {
   std::string text = "<h2>Samples</h2>\n";
-  bool missing = false;
+  const RunRecord* missing = nullptr;  // the first
   int64_t number = 0;
   for (const RunRecord& run : runs) {
     if (run.samples.empty()) {
-      missing = true;
+      if (missing == nullptr) missing = &run;
       continue;
     }
     text += html_element("h3", run.folder + ": " + run.samples.back().name) +
@@ -104,7 +104,7 @@ std::string samples_section(const std::vector<RunRecord>& runs) {
     }
     if (!older.empty()) text += html_folded("Earlier samples", older);
   }
-  return missing ? text + missing_note(runs) : text;
+  return missing != nullptr ? text + missing_note(*missing, runs.size() == 1) : text;
 }
 
 }  // namespace lacuna::cli

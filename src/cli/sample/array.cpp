@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/file_lock.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 #include "lacuna/io/npz.h"
@@ -22,22 +23,26 @@ class SampleArray final : public SampleOutput {
   explicit SampleArray(const OutputRequest& request)
       : path_(request.path),
         part_(request.path + ".part"),
+        lock_(part_, LockMode::kExclusive),
         medium_(request.medium),
         config_(request.config) {
-    std::error_code ignored;
-    if (!request.overwrite && fs::exists(path_, ignored)) {
+    std::error_code failure;
+    const bool empty = fs::file_size(part_, failure) == 0;
+    if (!request.overwrite && fs::exists(path_, failure)) {
+      if (empty) fs::remove(part_, failure);  // made by the lock
       throw Error(ErrorKind::kUsage, path_, "is there already",
                   "Choose another name, or replace it with --overwrite");
     }
     Json settings = request.settings;
     settings["first"] = config_.first + 1;
     settings["shape"] = medium_.shape();
-    const std::string line = settings.dump() + "\n";
-    if (request.overwrite || !go_on(settings)) {
-      write_atomic(part_, line);
-      begin_ = static_cast<int64_t>(line.size());
-    }
+    const bool goes_on = !empty && go_on(settings, request.overwrite);
+    if (!goes_on) cut(0);
     file_.emplace(part_);
+    if (goes_on) return;
+    const std::string line = settings.dump() + "\n";
+    file_->append(line);
+    begin_ = static_cast<int64_t>(line.size());
   }
 
   std::vector<Range> missing() const override {
@@ -75,12 +80,9 @@ class SampleArray final : public SampleOutput {
   }
 
  private:
-  // False where there is nothing to go on with. A sample that a killed process has begun is cut
-  // off.
-  bool go_on(const Json& settings) {
-    std::error_code failure;
-    if (!fs::exists(part_, failure)) return false;
-    const auto size = static_cast<int64_t>(fs::file_size(part_, failure));
+  // False where the part has samples of other settings, which are to be replaced. A sample that a
+  // killed process has begun is cut off.
+  bool go_on(const Json& settings, bool overwrite) {
     constexpr size_t kMostLine = 1 << 16;
     const FileReader part(part_);
     std::string line(std::min(part.size(), kMostLine), '\0');
@@ -88,19 +90,29 @@ class SampleArray final : public SampleOutput {
     const size_t end = line.find('\n');
     const Json kept = Json::parse(line.substr(0, end), nullptr, false);
     if (end == std::string::npos || !kept.is_object()) {
+      if (overwrite) return false;
       throw Error(ErrorKind::kData, part_, "is not the beginning of an array of samples",
                   "Choose another name, or replace it with --overwrite");
     }
-    check_same_settings(part_, kept, settings);
+    if (!same_settings(part_, kept, settings, overwrite)) return false;
     begin_ = static_cast<int64_t>(end) + 1;
-    there_ = (size - begin_) / medium_.sample_size();
-    fs::resize_file(part_, static_cast<uintmax_t>(begin_ + there_ * medium_.sample_size()),
-                    failure);
-    if (failure) throw Error(ErrorKind::kIo, part_, "cannot cut: " + failure.message());
+    there_ = (static_cast<int64_t>(part.size()) - begin_) / medium_.sample_size();
+    if (there_ > config_.count) {
+      throw Error(ErrorKind::kUsage, part_,
+                  str("has ", there_, " samples already, more than the ", config_.count, " wanted"),
+                  str("Give --count ", there_, " or more, or choose another name"));
+    }
+    cut(begin_ + there_ * medium_.sample_size());
     return true;
+  }
+  void cut(int64_t size) const {
+    std::error_code failure;
+    fs::resize_file(part_, static_cast<uintmax_t>(size), failure);
+    if (failure) throw Error(ErrorKind::kIo, part_, "cannot cut: " + failure.message());
   }
 
   std::string path_, part_;
+  FileLock lock_;  // on the part, which is never replaced, only cut
   const Medium& medium_;
   const train::SampleConfig& config_;
   int64_t begin_ = 0;  // of the data in the part

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/file_lock.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
 #include "output.h"
@@ -23,13 +25,15 @@ class SampleFolder final : public SampleOutput {
   explicit SampleFolder(const OutputRequest& request)
       : path_(request.path), medium_(request.medium), config_(request.config) {
     while (path_.size() > 1 && path_.ends_with('/')) path_.pop_back();
-    check(request.overwrite, request.settings);
     std::error_code failure;
     fs::create_directories(path_, failure);
     if (failure) throw Error(ErrorKind::kIo, path_, "cannot make the folder: " + failure.message());
-    if (request.overwrite) clear();
-    const std::string settings = path_ + "/" + kSettingsName;
-    if (!exists(settings)) write_atomic(settings, request.settings.dump(2) + "\n");
+    lock_.emplace(path_, LockMode::kShared);
+    if (goes_on(request.overwrite, request.settings)) return;
+    if (exists(settings_file())) lock_->change(LockMode::kExclusive);
+    clear();
+    write_atomic(settings_file(), request.settings.dump(2) + "\n");
+    lock_->change(LockMode::kShared);
   }
 
   std::vector<Range> missing() const override {
@@ -57,6 +61,7 @@ class SampleFolder final : public SampleOutput {
     return fs::exists(path, ignored);
   }
 
+  std::string settings_file() const { return path_ + "/" + kSettingsName; }
   std::string file(int64_t number) const {
     const std::string digits = std::to_string(number);
     return path_ + "/" + std::string(kDigits - std::min(digits.size(), kDigits), '0') + digits +
@@ -77,30 +82,28 @@ class SampleFolder final : public SampleOutput {
     return found;
   }
 
-  void check(bool overwrite, const Json& wanted) const {
-    if (overwrite) return;
-    const std::string settings = path_ + "/" + kSettingsName;
-    if (exists(settings)) {
-      const Json kept = Json::parse(read_text(settings), nullptr, false);
-      if (!kept.is_object()) {
-        throw Error(ErrorKind::kData, settings, "does not say how the samples here were drawn",
-                    "Choose another folder, or replace them with --overwrite");
+  // Whether the settings of the samples here are the wanted ones. Only what a file of settings says
+  // to be samples may be replaced.
+  bool goes_on(bool overwrite, const Json& wanted) const {
+    if (exists(settings_file())) {
+      const Json kept = Json::parse(read_text(settings_file()), nullptr, false);
+      if (!kept.is_object() || !kept.contains("weights") || !kept.contains("seed")) {
+        throw Error(ErrorKind::kData, settings_file(),
+                    "does not say how the samples here were drawn", "Choose another folder");
       }
-      return check_same_settings(path_, kept, wanted);
+      return same_settings(path_, kept, wanted, overwrite);
     }
     const std::vector<std::string> others = samples();
-    if (others.empty()) return;
+    if (others.empty()) return false;
     throw Error(ErrorKind::kUsage, others.front(),
                 "stands where a sample would be written, and nothing says how it was drawn",
-                "Choose another folder, or replace it with --overwrite");
+                "Choose another folder, or move the file away");
   }
 
-  // First what says how they were drawn: a process that is killed here must not leave samples under
-  // other settings.
+  // What says how they were drawn stays to the last: a process that is killed here must not leave
+  // samples under other settings.
   void clear() const {
-    std::vector<std::string> files = samples();
-    files.insert(files.begin(), path_ + "/" + kSettingsName);
-    for (const std::string& file : files) {
+    for (const std::string& file : samples()) {
       std::error_code failure;
       fs::remove(file, failure);
       if (failure) throw Error(ErrorKind::kIo, file, "cannot remove: " + failure.message());
@@ -110,6 +113,7 @@ class SampleFolder final : public SampleOutput {
   std::string path_;
   const Medium& medium_;
   const train::SampleConfig& config_;
+  std::optional<FileLock> lock_;  // shared: others may add other samples of the same settings
 };
 
 }  // namespace

@@ -79,6 +79,11 @@ OutputKind kind_of_output(const std::string& path, const Medium& medium, int64_t
   check_parent(path);
   const std::string suffix = fs::path(path).extension().string();
   if (suffix.empty()) {
+    if (fs::path(path).filename().string().starts_with('.')) {
+      throw Error(ErrorKind::kUsage, path, "begins with a dot and has no suffix",
+                  str("Put a name before it, such as sample", medium.suffix(),
+                      ", or a '/' behind it if a hidden folder is meant"));
+    }
     if (!fs::exists(path, ignored)) return OutputKind::kFolder;
     throw Error(ErrorKind::kUsage, path, "is no folder", fitting(medium));
   }
@@ -108,19 +113,21 @@ std::unique_ptr<SampleOutput> open_output(OutputKind kind, const OutputRequest& 
   return nullptr;
 }
 
-void check_same_settings(const std::string& place, const nlohmann::json& kept,
-                         const nlohmann::json& wanted) {
+bool same_settings(const std::string& place, const nlohmann::json& kept,
+                   const nlohmann::json& wanted, bool overwrite) {
   nlohmann::json names = kept;
   names.update(wanted);
   for (const auto& [name, value] : names.items()) {
     const std::string had = kept.contains(name) ? kept[name].dump() : "none";
     const std::string has = wanted.contains(name) ? wanted[name].dump() : "none";
     if (had == has) continue;
+    if (overwrite) return false;
     throw Error(
         ErrorKind::kUsage, place,
         str("holds samples of other settings: '", name, "' is ", had, " there and ", has, " here"),
         "Choose another place, or replace them with --overwrite");
   }
+  return true;
 }
 
 std::string sheet_title(int64_t number, const train::SampleConfig& config) {

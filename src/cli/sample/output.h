@@ -56,10 +56,10 @@ std::unique_ptr<SampleOutput> sample_file(const OutputRequest& request);
 std::unique_ptr<SampleOutput> sample_folder(const OutputRequest& request);
 std::unique_ptr<SampleOutput> sample_array(const OutputRequest& request);
 
-/// Throws Error(kUsage), naming the first setting that differs, unless both are equal. `place`
-/// holds samples with the `kept` ones.
-void check_same_settings(const std::string& place, const nlohmann::json& kept,
-                         const nlohmann::json& wanted);
+/// Whether both are equal, so that what is there stays; `place` holds samples with the `kept` ones.
+/// Where they differ and must not be replaced, throws Error(kUsage), naming the first difference.
+bool same_settings(const std::string& place, const nlohmann::json& kept,
+                   const nlohmann::json& wanted, bool overwrite);
 
 /// The line before each of several texts.
 std::string sheet_title(int64_t number, const train::SampleConfig& config);

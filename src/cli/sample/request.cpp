@@ -90,8 +90,9 @@ int64_t kept_of_picture(const Parsed& parsed, const Medium& medium) {
         "expected a share of the picture between 0 and 1, got '" + parsed.text("keep") + "'");
   }
   const int64_t rows = medium.shape().front();
-  const auto kept = static_cast<int64_t>(share * static_cast<double>(rows));
-  return std::max<int64_t>(kept, 1) * (medium.sample_size() / rows);
+  // 0.58 of 50 rows are 29, although the product comes out just below.
+  const auto kept = static_cast<int64_t>(std::floor(share * static_cast<double>(rows) + 1e-9));
+  return std::max<int64_t>(std::min(kept, rows - 1), 1) * (medium.sample_size() / rows);
 }
 
 int64_t kept_of_sound(const Parsed& parsed, const Medium& medium, int64_t there, int64_t context) {
