@@ -14,6 +14,20 @@
 
 namespace lacuna::train {
 
+namespace {
+
+void check_sample_length(const Options& options) {
+  const std::unique_ptr<Medium> medium = medium_of(options);
+  const int64_t length = options.train.sample_length, unit = medium->unit().symbols;
+  if (medium->sample_size() > 0 || length % unit == 0) return;
+  throw Error(
+      ErrorKind::kConfig, "train.sample_length",
+      str("a sample of this sound has ", unit, " symbols, and ", length, " are no whole number"),
+      str("Give a multiple of ", unit));
+}
+
+}  // namespace
+
 void check_options(const Options& options) {
   constexpr StepSize kAny;  // lengths are read, not used
   check_dataset(dataset_config(options));
@@ -24,6 +38,7 @@ void check_options(const Options& options) {
   (void)run_plan(resolved, kAny, 0);
   (void)parse_length(options.checkpoint.keep_every, kAny, "checkpoint.keep_every");
   check_patience(options, kAny, true);
+  check_sample_length(options);
 }
 
 void check_patience(const Options& options, const StepSize& step, bool validation) {

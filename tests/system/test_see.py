@@ -570,6 +570,20 @@ class Samples(Case):
         result = lacuna(self.path, "train", "echo.toml", "--train.run", run, *arguments)
         self.assertEqual(result.returncode, 0, result.stderr.decode())
 
+    def test_a_sound_of_half_a_sample_is_refused_before_training(self):
+        samples = bytes(range(256)) * 8
+        (self.path / "a.wav").write_bytes(
+            b"RIFF" + struct.pack("<I", 36 + len(samples)) + b"WAVEfmt " +
+            struct.pack("<IHHIIHH", 16, 1, 1, 12000, 24000, 2, 16) + b"data" +
+            struct.pack("<I", len(samples)) + samples)
+        (self.path / "sound.toml").write_text(BYTES.replace('["text"]', '["a.wav"]\nformat = "audio"'))
+        sound = ["train", "sound.toml", "--train.sample_length"]
+        self.refused([*sound, 33, "--data.code", "16-bit", "--train.run", "sound"], "train.sample_length", "33", "multiple of 2")
+        for code, length, size in (("16-bit", 34, 2 * 17), ("mu-law", 33, 2 * 33)):
+            result = lacuna(self.path, *sound, length, "--data.code", code, "--train.run", code)
+            self.assertEqual(result.returncode, 0, result.stderr.decode())
+            self.assertEqual((self.path / code / "samples/step-30.wav").stat().st_size, 44 + size)
+
     def test_a_resumed_run_cuts_samples_and_starts_back_and_writes_the_same_again(self):
         before = (self.path / "one/samples/step-30.txt").read_bytes()
         (self.path / "one/samples/mine.txt").write_text("kept")
