@@ -10,26 +10,16 @@
 
 namespace lacuna::train {
 
-namespace {
-
-constexpr int64_t kTextLength = 256;
-
-int64_t length_of(const Options& options, const Medium& medium, int64_t context) {
-  if (medium.sample_size() > 0) return medium.sample_size();
-  if (options.train.sample_length > 0) return options.train.sample_length;
-  return medium.rate() > 0 ? context : kTextLength;
-}
-
-}  // namespace
-
 void write_sample(const RunFolder& folder, const Options& options, Trainer& trainer,
                   const std::function<bool()>& stop, const Counted& counted) {
   const nn::Transformer& model =
       trainer.model(trainer.has_average() ? Weights::kAverage : Weights::kRaw);
   const std::unique_ptr<Medium> medium = medium_of(options);
   const int64_t count = medium->has_sheet() ? options.train.sample_count : 1;
+  const bool free = medium->sample_size() == 0 && options.train.sample_length > 0;
   // No more at once than training has room for.
-  const SampleConfig config{.length = length_of(options, *medium, model.config().context),
+  const SampleConfig config{.length = free ? options.train.sample_length
+                                           : default_length(*medium, model.config().context),
                             .count = count,
                             .batch = std::min(count, options.train.batch),
                             .seed = static_cast<uint64_t>(options.train.seed),

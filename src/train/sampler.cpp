@@ -112,6 +112,12 @@ bool sample_together(Predictor& predictor, const std::vector<int32_t>& prompt,
 
 }  // namespace
 
+int64_t default_length(const Medium& medium, int64_t context) {
+  constexpr int64_t kTextLength = 256;
+  if (medium.sample_size() > 0) return medium.sample_size();
+  return medium.rate() > 0 ? context : kTextLength;
+}
+
 void sample(const Queue& queue, const nn::Transformer& model, const std::vector<int32_t>& prompt,
             const SampleConfig& config, const SampleListener& listener) {
   const int64_t batch = std::min(config.batch, config.count);

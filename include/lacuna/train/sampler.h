@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "lacuna/data/medium.h"
 #include "lacuna/nn/transformer.h"
 #include "lacuna/train/draw.h"
 
@@ -20,6 +21,10 @@ struct SampleConfig {
   bool cached = true;     // false: each symbol costs a whole forward pass
   int64_t alignment = 1;  // symbols that belong together; a context begins with the first of some
 };
+
+/// Symbols of a sample where no length is asked for: all of a picture, of sound what fills
+/// `context` positions, 256 of a text.
+int64_t default_length(const Medium& medium, int64_t context);
 
 /// What sample() tells; both may be called at any symbol.
 struct SampleListener {

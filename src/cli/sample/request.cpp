@@ -11,7 +11,6 @@
 namespace lacuna::cli {
 namespace {
 
-constexpr int64_t kTextLength = 256;
 constexpr int64_t kMostSamples = (int64_t{1} << 31) - 64;  // of a WAV file
 
 train::DrawRule rule_of(const Parsed& parsed) {
@@ -119,8 +118,8 @@ int64_t length_of(const Parsed& parsed, const Medium& medium, int64_t prompt, in
   if (medium.sample_size() > 0) return medium.sample_size() - prompt;
   if (is_given(parsed, "seconds")) return symbols_in(parsed, "seconds", medium);
   if (!is_given(parsed, "length")) {
-    if (is_printed(medium)) return kTextLength;
-    return prompt < context ? context - prompt : context;
+    const int64_t whole = train::default_length(medium, context);
+    return is_printed(medium) || prompt >= whole ? whole : whole - prompt;
   }
   const int64_t length = parsed.whole("length", 1), unit = medium.unit().symbols;
   if (length % unit == 0) return length;
