@@ -128,7 +128,7 @@ class Run {
   void train_to_the_end() {
     record_start(folder_, data_, data_identity_, trainer_);
     metrics_.emplace(folder_, begin_);
-    if (untrained_) report(*untrained_, 0);
+    if (untrained_ && untrained_->complete) report(*untrained_, 0);
     std::exception_ptr failure;
     try {
       train_steps();
@@ -193,15 +193,14 @@ class Run {
   // Whether the weights are the best so far, which evaluations of one size tell by the first
   // validation set. One that is not made to its end leaves no trace but that it is due.
   bool evaluate() {
-    const int64_t limit = options_.train.evaluate_limit;
     evaluation_due_ = has_validation();  // also when the data cannot be read
     if (!evaluation_due_) return false;
-    EvaluationRound round = evaluate(limit);
-    const double bits = round.judged_bits;
-    if (round.complete && limit > 0 && is_last(bits)) round = evaluate(0);
-    evaluation_due_ = !round.complete;
+    std::vector<EvaluationRound> rounds{evaluate(options_.train.evaluate_limit)};
+    const double bits = rounds.front().judged_bits;
+    if (rounds.front().limited() && is_last(bits)) rounds.push_back(evaluate(0));
+    evaluation_due_ = !rounds.back().complete;
     if (evaluation_due_) return false;
-    report(round, trainer_.steps_done());
+    for (const EvaluationRound& round : rounds) report(round, trainer_.steps_done());
     return judge(bits);
   }
 

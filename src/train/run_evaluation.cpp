@@ -4,6 +4,11 @@
 
 namespace lacuna::train {
 
+bool EvaluationRound::limited() const {
+  return complete && std::any_of(results.begin(), results.end(),
+                                 [](const Result& result) { return result.evaluation.limited(); });
+}
+
 int64_t evaluated_symbols(const Options& options, const Dataset& data, int64_t limit) {
   int64_t symbols = 0;
   for (const ValidationSet& set : data.valid()) {

@@ -17,6 +17,9 @@ struct EvaluationRound {
   std::vector<Result> results;  // set by set; those without symbols are left out
   double judged_bits = 0;       // of the first set, by the weights that evaluation prefers
   bool complete = true;         // else it was stopped, and the results are not all there
+
+  /// Whether some set was not looked at as a whole.
+  bool limited() const;
 };
 
 /// Symbols that a round of at most `limit` windows of each set scores for one kind of weights; 0:

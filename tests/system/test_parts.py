@@ -126,32 +126,44 @@ class Limited(TrainedRun):
         lines = evaluations(run)
         windows = math.ceil(750 / 32)
         self.assertEqual([(line["step"], line["windows"], line["windows_in_part"], line["positions"])
-                          for line in lines], [(10, 3, windows, 96), (20, 3, windows, 96), (25, windows, windows, 750)])
+                          for line in lines], [(10, 3, windows, 96), (20, 3, windows, 96), (25, 3, windows, 96),
+                                       (25, windows, windows, 750)])
         self.assertEqual(lines[0]["bits"], lines[1]["bits"])
-        self.assertNotEqual(lines[0]["bits"], lines[2]["bits"])
+        self.assertEqual(lines[0]["bits"], lines[2]["bits"])
+        self.assertNotEqual(lines[0]["bits"], lines[3]["bits"])
         log = (run / "log.txt").read_text()
-        self.assertEqual(log.count("96 positions, a fixed subset: 3 of 24 windows, minimum context 0)"), 2)
+        self.assertEqual(log.count("96 positions, a fixed subset: 3 of 24 windows, minimum context 0)"), 3)
         self.assertIn("(raw weights, 750 positions, minimum context 0)", log)
         batched = self.train("batched", *self.LIMITED, *self.STILL, "--train.batch", "1")
         self.assertAlmostEqual(evaluations(batched)[0]["bits"], lines[0]["bits"], places=5)
 
     def test_a_limit_beyond_the_part_is_none(self):
         run = self.train("many", "--train.evaluate_limit", "24")
-        self.assertEqual({line["windows"] for line in evaluations(run)}, {24})
+        self.assertEqual([(line["step"], line["weights"], line["windows"]) for line in evaluations(run)],
+                         [(step, weights, 24) for step in (10, 20, 25) for weights in ("raw", "average")])
         self.assertNotIn("subset", (run / "log.txt").read_text())
 
     def test_patience_is_judged_by_the_subset_and_the_last_evaluation_is_whole(self):
         run = self.train("patient", *self.LIMITED, *self.STILL, "--train.evaluate_every", "2 steps",
                          "--train.patience", "3")
         lines = evaluations(run)
-        self.assertEqual([(line["step"], line["windows"]) for line in lines], [(2, 3), (4, 3), (6, 3), (8, 24)])
+        self.assertEqual([(line["step"], line["windows"]) for line in lines], [(2, 3), (4, 3), (6, 3), (8, 3), (8, 24)])
         (stop,) = [line for line in read_metrics(run) if line["kind"] == "early_stop"]
         self.assertEqual((stop["step"], stop["evaluations"], stop["best_bits"]), (8, 3, lines[0]["bits"]))
+
+    def test_what_judges_the_last_step_is_recorded_and_a_resumed_run_keeps_the_size(self):
+        run = self.train("judged", *self.LIMITED)
+        best = json.loads((run / "checkpoints/step-25/state.json").read_text())["best_bits"]
+        subsets = [line for line in evaluations(run) if line["windows"] == 3 and line["weights"] == "average"]
+        self.assertEqual([line["step"] for line in subsets], [10, 20, 25])
+        self.assertEqual(best, min(line["bits"] for line in subsets))
+        self.refused(["train", "c.toml", "--train.run", "judged", "--resume", "auto", "--train.length", "30 steps"],
+                     "train.evaluate_limit: is 0 now, but the run was started with 3")
 
     def test_an_evaluation_before_the_first_step(self):
         run = self.train("first", *self.LIMITED, "--train.evaluate_first", "yes")
         lines = evaluations(run)
-        self.assertEqual([line["step"] for line in lines], [0, 0, 10, 10, 20, 20, 25, 25])
+        self.assertEqual([line["step"] for line in lines], [0, 0, 10, 10, 20, 20, 25, 25, 25, 25])
         self.assertEqual(lines[0]["bits"], lines[1]["bits"])  # the average begins as the weights
         self.assertLess(abs(lines[0]["bits"] - 8), 1)
         log = (run / "log.txt").read_text()
@@ -179,8 +191,9 @@ class Interrupted(Interrupts):
         self.train("--resume=auto", *options)
         self.train("--train.run=whole", *options)
         self.assertEqual(small_run.metrics(self.path / "run"), small_run.metrics(self.path / "whole"))
-        for line in evaluations(self.path / "run"):
-            self.assertEqual(line["windows"], line["windows_in_part"])
+        lines = evaluations(self.path / "run")
+        whole = lines[0]["windows_in_part"]
+        self.assertEqual([line["windows"] for line in lines], [2, 2, whole, whole])
 
     def test_nothing_is_written_by_a_run_that_is_stopped_before_its_first_step(self):
         before = self.snapshot()
