@@ -150,6 +150,15 @@ toml::table parse_word(const std::string& text) {
   }
 }
 
+// What a flag gives its option: a string may stand without quotes.
+toml::table word_for(const OptionPointer& target, const std::string& text) {
+  const bool quoted = text.starts_with('"');
+  const bool literal = (std::holds_alternative<std::string*>(target) && !quoted) ||
+                       (std::holds_alternative<std::vector<std::string>*>(target) && !quoted &&
+                        !text.starts_with('['));
+  return literal ? toml::table{{"value", text}} : parse_word(text);
+}
+
 bool reads_back(const std::string& toml, const std::string& text) {
   try {
     return toml::parse("value = " + toml)["value"].value<std::string>() == text;
@@ -221,9 +230,11 @@ std::string value_text(const OptionPointer& value) {
 // Runs of lacuna 0.1.0 recorded the options of the format echo as data.echo_*, also where they read
 // another format.
 std::string name_today(const std::string& name, const std::string& format) {
-  const std::string old = "data.echo_";
-  if (!name.starts_with(old)) return name;
-  return format == "echo" ? "data." + name.substr(old.size()) : "";
+  for (const char* key : {"symbols", "block", "redraw", "size", "seed"}) {
+    if (name != str("data.echo_", key)) continue;
+    return format == "echo" ? str("data.", key) : "";
+  }
+  return name;
 }
 
 // The own options of the format that a file names, where a flag names another: they mean nothing.
@@ -265,11 +276,7 @@ void read_overrides(const std::vector<Override>& overrides, const std::vector<Op
     const OptionEntry& entry = entry_called(table, name, place);
     const OptionPointer target = entry.at(options);
     if (!given.insert(name).second) fail(place, name, "is given twice", repeated_hint(target));
-    const bool quoted = text.starts_with('"');
-    const bool literal = (std::holds_alternative<std::string*>(target) && !quoted) ||
-                         (std::holds_alternative<std::vector<std::string>*>(target) && !quoted &&
-                          !text.starts_with('['));
-    const toml::table word = literal ? toml::table{{"value", text}} : parse_word(text);
+    const toml::table word = word_for(target, text);
     assign(options, entry, *word.get("value"), place);
   }
 }
@@ -286,7 +293,8 @@ Options parse_options(const std::string& toml, const std::string& path,
   const toml::table file = parse(toml, path);
   options.data.format = file["data"]["format"].value_or(options.data.format);
   for (const auto& [name, text] : overrides) {
-    if (name == "data.format") options.data.format = text;
+    if (name != "data.format") continue;
+    options.data.format = word_for(&options.data.format, text)["value"].value_or(text);
   }
   const std::vector<OptionEntry> table = option_table(options);
   for (const OptionEntry& entry : table) (void)entry.at(options);  // the format's defaults

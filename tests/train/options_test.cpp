@@ -10,6 +10,7 @@
 #include "../catch.h"
 #include "../expect_error.h"
 #include "../temp_folder.h"
+#include "lacuna/base/text.h"
 #include "lacuna/data/format.h"
 #include "lacuna/train/setup.h"
 
@@ -258,6 +259,8 @@ TEST_CASE("where a flag names another format, the own options of the file's mean
   CHECK(options.data.format == "echo");
   CHECK(options.format.whole("block") == 3);
   CHECK(to_toml(options).find("split_at") == std::string::npos);
+  CHECK(to_toml(read_options(file, {{"data.format", "\"echo\""}, {"data.block", "3"}})) ==
+        to_toml(options));
 }
 
 TEST_CASE("configurations that lacuna 0.1.0 recorded are read") {
@@ -268,6 +271,12 @@ TEST_CASE("configurations that lacuna 0.1.0 recorded are read") {
       folder.put("echo.toml", "[data]\nformat = \"echo\"\necho_block = 8\necho_seed = 3\n"), {});
   CHECK(echo.format.whole("block") == 8);
   CHECK(echo.format.whole("seed") == 3);
+  for (const char* format : {"bytes", "echo"}) {
+    expect_error(ErrorKind::kConfig, "there is no option 'data.echo_blok'", [&] {
+      read_options(folder.put("no.toml", str("[data]\nformat = \"", format, "\"\necho_blok = 8\n")),
+                   {});
+    });
+  }
 }
 
 TEST_CASE("docs/config.md is the table of options") {
