@@ -169,6 +169,35 @@ void add_row(HtmlTable& table, const std::vector<RunRecord>& runs, const std::st
   if (known) table.add_row({name}, cells);
 }
 
+bool have_one_unit(const std::vector<RunRecord>& runs) {
+  return std::all_of(runs.begin(), runs.end(), [&](const RunRecord& run) {
+    return run.unit.bits() == runs.front().unit.bits();
+  });
+}
+
+const train::OptionEntry* find_entry(const std::vector<train::OptionEntry>& table,
+                                     const std::string& name) {
+  const auto found = std::find_if(table.begin(), table.end(),
+                                  [&](const auto& entry) { return entry.name == name; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+// Each name that one of the tables has: what only a later one has is an option of a format and
+// stands behind the others of the data.
+std::vector<train::OptionEntry> merged(const std::vector<std::vector<train::OptionEntry>>& tables) {
+  std::vector<train::OptionEntry> all = tables.front();
+  for (const auto& table : tables) {
+    for (const train::OptionEntry& entry : table) {
+      if (find_entry(all, entry.name) != nullptr) continue;
+      const auto last = std::find_if(all.rbegin(), all.rend(), [](const auto& other) {
+        return other.name.starts_with("data.");
+      });
+      all.insert(last.base(), entry);
+    }
+  }
+  return all;
+}
+
 // The validation sets that do not judge a run.
 std::vector<std::string> other_sets(const std::vector<RunRecord>& runs) {
   std::vector<std::string> sets;
@@ -212,10 +241,7 @@ const RecordedEvaluation* last_evaluation(const RunRecord& run, const std::strin
 }
 
 std::string unit_text(const std::vector<RunRecord>& runs) {
-  const bool one = std::all_of(runs.begin(), runs.end(), [&](const RunRecord& run) {
-    return run.unit.bits() == runs.front().unit.bits();
-  });
-  return one ? runs.front().unit.bits() : "bits";
+  return have_one_unit(runs) ? runs.front().unit.bits() : "bits";
 }
 
 const RecordedEvaluation* last_evaluation(const RunRecord& run) {
@@ -245,6 +271,9 @@ std::string data_of(const RunRecord& run) {
 
 std::string results_table(const std::vector<RunRecord>& runs) {
   HtmlTable table(head_of(runs, ""));
+  if (!have_one_unit(runs)) {
+    add_row(table, runs, "unit", [](const RunRecord& run) { return run.unit.bits(); });
+  }
   for (const auto& [name, text] : kScoreRows) add_row(table, runs, name, text);
   for (const std::string& set : other_sets(runs)) {
     for (const char* weights : {"average", "raw"}) {
@@ -260,38 +289,19 @@ std::string results_table(const std::vector<RunRecord>& runs) {
   return table.text();
 }
 
-bool has_option(const train::Options& options, const train::OptionEntry& entry) {
-  const auto table = train::option_table(options);
-  return std::any_of(table.begin(), table.end(), [&](const train::OptionEntry& other) {
-    return other.name == entry.name && other.help == entry.help;
-  });
-}
-
-// Those of all formats that the runs read.
-std::vector<train::OptionEntry> options_of(const std::vector<RunRecord>& runs) {
-  std::vector<train::OptionEntry> all = train::option_table(runs.front().options);
-  for (const RunRecord& run : runs) {
-    for (const train::OptionEntry& entry : train::option_table(run.options)) {
-      const bool known = std::any_of(all.begin(), all.end(), [&](const train::OptionEntry& other) {
-        return other.name == entry.name && other.help == entry.help;
-      });
-      if (!known) all.push_back(entry);
-    }
-  }
-  return all;
-}
-
 std::string options_tables(const std::vector<RunRecord>& runs) {
   const train::Options defaults;
   const bool several = runs.size() > 1;
   HtmlTable first(head_of(runs, "option"), true), all(head_of(runs, "option"), true);
   bool any = false;
-  for (const train::OptionEntry& entry : options_of(runs)) {
+  std::vector<std::vector<train::OptionEntry>> tables;  // of the runs
+  for (const RunRecord& run : runs) tables.push_back(train::option_table(run.options));
+  for (const train::OptionEntry& entry : merged(tables)) {
     std::vector<HtmlCell> cells;
     bool differs = false;
-    for (const RunRecord& run : runs) {
-      cells.push_back(
-          {has_option(run.options, entry) ? option_text(entry, run.options) : kUnknown});
+    for (size_t r = 0; r < runs.size(); ++r) {
+      const train::OptionEntry* own = find_entry(tables[r], entry.name);
+      cells.push_back({own != nullptr ? option_text(*own, runs[r].options) : kUnknown});
       differs = differs ||
                 cells.back().text != (several ? cells.front().text : option_text(entry, defaults));
     }
