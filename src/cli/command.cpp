@@ -223,7 +223,8 @@ double Parsed::number(const std::string& name, double low) const {
 }
 
 void run_command_line(int argc, const char* const* argv, const Stop& stop) {
-  CLI::App app("lacuna trains Sparse Transformers on long sequences of bytes.", "lacuna");
+  CLI::App app("lacuna trains Sparse Transformers on long sequences of bytes, pixels and sound.",
+               "lacuna");
   app.set_version_flag("--version", [] { return version_text(); });
   app.require_subcommand(1);
   const std::vector<Command> table = commands();

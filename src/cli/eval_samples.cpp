@@ -20,7 +20,7 @@ std::string csv_text(const std::string& text) {
 // One row: what was scored, and its bits by each set of weights that came so far.
 std::string row_text(const EvalReport& report, const EvalPart& part, size_t row, bool json) {
   const train::SampleScore& sample = part.scores.front().by_sample.samples[row];
-  const std::string source = part.part->record_name(train::record_at(*part.part, sample.first));
+  const std::string source = part.part->record_name(record_at(*part.part, sample.first));
   JsonLine line;
   line.add("part", part.name)
       .add("number", sample.number)

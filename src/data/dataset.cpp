@@ -28,6 +28,15 @@ void Part::read(int64_t begin, int64_t count, int32_t* out) const {
   if (count > 0) do_read(begin, count, out);
 }
 
+int64_t record_at(const Part& part, int64_t symbol) {
+  int64_t low = 0, high = part.records();
+  while (high - low > 1) {
+    const int64_t middle = low + (high - low) / 2;
+    (part.record_begin(middle) <= symbol ? low : high) = middle;
+  }
+  return low;
+}
+
 std::unique_ptr<Part> empty_part() {
   class Empty final : public Part {
    public:

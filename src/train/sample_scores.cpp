@@ -22,13 +22,4 @@ void SampleScores::add(const EvaluationRequest& request, int64_t context,
   }
 }
 
-int64_t record_at(const Part& part, int64_t position) {
-  int64_t low = 0, high = part.records();
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    (part.record_begin(middle) <= position ? low : high) = middle;
-  }
-  return low;
-}
-
 }  // namespace lacuna::train

@@ -64,6 +64,9 @@ class Part {
   virtual void do_read(int64_t begin, int64_t count, int32_t* out) const = 0;
 };
 
+/// The record that a symbol of a part belongs to.
+int64_t record_at(const Part& part, int64_t symbol);
+
 /// A part without symbols.
 std::unique_ptr<Part> empty_part();
 

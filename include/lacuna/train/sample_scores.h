@@ -27,7 +27,4 @@ struct SampleScores {
            const double* losses);
 };
 
-/// The record that a position of a part is in.
-int64_t record_at(const Part& part, int64_t position);
-
 }  // namespace lacuna::train

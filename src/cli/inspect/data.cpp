@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "../output_place.h"
 #include "inspect.h"
 #include "lacuna/base/text.h"
 #include "lacuna/data/evaluation_windows.h"
@@ -143,6 +144,13 @@ void print_window(const Dataset& data, int64_t begin, int64_t count) {
   }
 }
 
+// What a picture of the data shows.
+std::string pictured(const Dataset& data) {
+  if (data.medium().suffix() == ".wav") return "it";
+  const int64_t pictures = std::min(kPictures, data.train().size() / data.medium().sample_size());
+  return pictures == 1 ? "it" : str(pictures, " pictures");
+}
+
 // The beginning of the first window, or how to see more of it than numbers.
 void print_first_window(const Dataset& data, int64_t begin, int64_t context) {
   constexpr int64_t kShown = 1536;  // symbols
@@ -152,7 +160,7 @@ void print_first_window(const Dataset& data, int64_t begin, int64_t context) {
         "\nthe first window of training (from symbol %s on) is of %s; --picture FILE.png "
         "draws %s\n",
         grouped(begin).c_str(), printable(train.record_name(record_at(train, begin))).c_str(),
-        data.medium().suffix() == ".wav" ? "it" : "64 samples");
+        pictured(data).c_str());
     return;
   }
   const int64_t shown = std::min(context, kShown);
@@ -168,7 +176,10 @@ void inspect_data(const Parsed& parsed, const Stop& stop) {
       train::read_options(config_file(parsed.text("CONFIG")), parsed.overrides);
   train::resolve(options);
   const std::string& picture = parsed.text("picture");
-  if (!picture.empty()) check_picture(*train::medium_of(options));
+  if (!picture.empty()) {
+    check_picture(*train::medium_of(options));
+    check_output_file(picture);
+  }
   const std::unique_ptr<Dataset> data = open_dataset(train::dataset_config(options));
   const int64_t context = options.model.context;
   const SampleOrder order = train::sample_order(options, *data);

@@ -57,14 +57,14 @@ struct SoundShares {
 };
 SoundShares sound_shares(const Part& part, const Medium& medium, const Stop& stop);
 
+/// Pictures in the PNG file of what is trained on, unless there are fewer.
+inline constexpr int64_t kPictures = 64;
+
 /// A PNG file of what is trained on: for pictures 64 of them or as many as there are, spread by the
 /// seed, for sound the waveform and the spectrogram from a symbol on, for ten seconds or a window,
 /// whichever is longer, as far as the record goes. Throws Error(kUsage) for what has no picture.
 void check_picture(const Medium& medium);
 void write_data_picture(const std::string& path, const Dataset& data, uint64_t seed, int64_t begin,
                         int64_t window);
-
-/// The record that a symbol of a part belongs to.
-int64_t record_at(const Part& part, int64_t symbol);
 
 }  // namespace lacuna::cli

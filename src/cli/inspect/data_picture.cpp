@@ -12,7 +12,6 @@
 namespace lacuna::cli {
 namespace {
 
-constexpr int64_t kPictures = 64;
 constexpr double kSeconds = 10, kScale = 2;
 
 std::vector<int32_t> read(const Part& part, int64_t begin, int64_t count) {
@@ -52,15 +51,6 @@ void write_sound(const std::string& path, const Part& part, const Medium& medium
 }
 
 }  // namespace
-
-int64_t record_at(const Part& part, int64_t symbol) {
-  int64_t low = 0, high = part.records();
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    (part.record_begin(middle) <= symbol ? low : high) = middle;
-  }
-  return low;
-}
 
 void check_picture(const Medium& medium) {
   if (medium.suffix() == ".png" || medium.suffix() == ".wav") return;

@@ -1,10 +1,9 @@
 #include "output.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "../output_place.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
 #include "lacuna/base/text.h"
@@ -18,18 +17,6 @@ std::string fitting(const Medium& medium) {
   std::string text = "Its samples are written as " + medium.suffix();
   if (medium.sample_size() > 0) text += ", as .npz";
   return text + " or into a folder, with a '/' at the end";
-}
-
-void check_parent(const std::string& path) {
-  const fs::path parent = fs::path(path).parent_path();
-  const std::string folder = parent.empty() ? "." : parent.string();
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
-    throw Error(ErrorKind::kUsage, path, str("there is no folder '", folder, "'"), "Make it first");
-  }
-  if (access(folder.c_str(), W_OK) != 0) {
-    throw Error(ErrorKind::kIo, path, str("nothing can be written into the folder '", folder, "'"));
-  }
 }
 
 // One file with all samples: a picture or a grid of them, a sound, texts one below the other.
