@@ -1,6 +1,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <map>
 #include <numbers>
 
 #include "eval_report.h"
@@ -13,22 +15,28 @@
 #include "lacuna/train/evaluator.h"
 #include "lacuna/train/run_display.h"
 #include "lacuna/train/saved_run.h"
+#include "output_place.h"
 
 namespace lacuna::cli {
 namespace {
 
-// Tokens, logits and bits of the first windows of the part, for tools outside lacuna.
+// Tokens, logits and bits of the first whole windows of the part, for tools outside lacuna.
 void write_logits(const std::string& path, train::SavedRun& run, const Part& part,
                   const std::string& name) {
   const nn::ModelConfig& model = run.model().config();
-  const int64_t rows = std::min(run.options().train.batch, part.size() / model.context);
-  if (rows == 0) {
-    throw Error(
-        ErrorKind::kData, "--logits",
-        str("the part '", name, "' is shorter than one window of ", model.context, " symbols"));
+  std::vector<EvaluationWindow> windows =
+      evaluation_windows(part, run.medium().grid(), model.context, 0);
+  std::erase_if(windows, [&](const auto& window) { return window.length < model.context; });
+  if (windows.empty()) {
+    throw Error(ErrorKind::kData, "--logits",
+                str("the part '", name, "' has no whole window of ", model.context, " symbols"));
   }
+  const int64_t rows = std::min(run.options().train.batch, std::ssize(windows));
   train::Program program = run.program(rows);
-  part.read(0, rows * model.context, program.tokens());
+  for (int64_t row = 0; row < rows; ++row) {
+    part.read(windows[static_cast<size_t>(row)].begin, model.context,
+              program.tokens() + row * model.context);
+  }
   program.run(run.model());
   const double* losses = program.losses();
   std::vector<double> bits(losses, losses + rows * model.context);
@@ -69,11 +77,36 @@ std::vector<EvalModel> wanted(const Parsed& parsed, const Stop& stop) {
   return models;
 }
 
+// Before any work: outputs that cannot be written, or would replace one another.
+void check_outputs(const Parsed& parsed) {
+  std::map<std::string, std::string> flags;  // by the place
+  for (const std::string flag : {"json", "per-sample", "picture", "logits"}) {
+    if (!parsed.is_set(flag)) continue;
+    const std::string& path = parsed.text(flag);
+    const bool printed = path == "-";
+    if (printed && (flag == "picture" || flag == "logits")) {
+      throw Error(ErrorKind::kUsage, "--" + flag, "is no text and is not printed", "Name a file");
+    }
+    const auto [other, is_new] = flags.emplace(
+        printed ? path : std::filesystem::absolute(path).lexically_normal().string(), flag);
+    if (!is_new) {
+      throw Error(ErrorKind::kUsage, "--" + flag, str("goes to ", path, ", as --", other->second),
+                  "Give each a place of its own");
+    }
+    if (!printed) check_output_file(path);
+  }
+}
+
+bool is_number(const std::string& flag) {
+  return flag == "limit" || flag == "min-context";
+}
+
 // What would be passed over, or has no meaning for the data.
 void check_flags(const Parsed& parsed, const Medium& medium) {
   for (const char* flag : {"json", "per-sample", "picture", "limit", "min-context"}) {
-    const bool given = parsed.text(flag) != "0" && parsed.is_set(flag);
-    if (!parsed.is_set("logits") || !given) continue;
+    const std::string& word = parsed.text(flag);
+    const bool is_default = word.empty() || (word == "0" && is_number(flag));
+    if (!parsed.is_set("logits") || is_default) continue;
     throw Error(ErrorKind::kUsage, str("--", flag),
                 "contradicts --logits, which evaluates nothing but one batch",
                 "Give them to two commands");
@@ -191,20 +224,30 @@ void check_finite(const EvalReport& report) {
   }
 }
 
-// JSON to the standard output takes the place of the text.
+// The option that says what is in a part.
+const char* source_of(const std::string& part, const train::Options& options) {
+  const bool split = options.data.valid_paths.empty() && options.data.test_paths.empty();
+  if (split) return "data.split";
+  return part == split_name(Split::kTest) ? "data.test_paths" : "data.valid_paths";
+}
+
+// To the standard output JSON or rows go in the place of the text.
 void write_all(const Parsed& parsed, const EvalReport& report, const Dataset& data) {
   const std::string& file = parsed.text("json");
+  const std::string& samples = parsed.text("per-sample");
   const std::string json = file.empty() ? "" : report_json(report);
-  std::fputs(file == "-" ? json.c_str() : report_text(report, data).c_str(), stdout);
+  const std::string rows = samples.empty() ? "" : samples_text(report, samples.ends_with(".jsonl"));
+  const std::string text = file == "-" ? json : samples == "-" ? rows : report_text(report, data);
+  std::fputs(text.c_str(), stdout);
   std::fflush(stdout);  // before what others write to the same place
   if (!file.empty() && file != "-") write_atomic(file, json);
-  const std::string& samples = parsed.text("per-sample");
-  if (!samples.empty()) write_atomic(samples, samples_text(report, samples.ends_with(".jsonl")));
+  if (!samples.empty() && samples != "-") write_atomic(samples, rows);
   if (parsed.is_set("picture")) write_png(parsed.text("picture"), draw_places(report), 2);
 }
 
 void run_eval(const Parsed& parsed, const Stop& stop) {
   const int64_t limit = parsed.whole("limit", 0);
+  check_outputs(parsed);
   EvalReport report{.folder = parsed.text("RUN"),
                     .split = parsed.text("split"),
                     .several = false,
@@ -224,8 +267,8 @@ void run_eval(const Parsed& parsed, const Stop& stop) {
   }
   for (const EvalPart& part : report.parts) {
     if (part.part->size() > 0) continue;
-    throw Error(ErrorKind::kData, "data.split", str("the part '", part.name, "' is empty"),
-                "Choose another with --split");
+    throw Error(ErrorKind::kData, source_of(part.name, preferred.options()),
+                str("the part '", part.name, "' is empty"), "Choose another with --split");
   }
   Scoring(report, limit, stop).run();
   if (report.parts.empty()) return;
@@ -255,7 +298,7 @@ Command make_eval_command() {
                  "Also write the report as JSON; - prints it instead of the text"},
                 {"--per-sample", "FILE", "",
                  "Also write a row for each picture, file of sound or window: CSV, or JSON "
-                 "lines where it ends in .jsonl"},
+                 "lines where it ends in .jsonl; - prints CSV instead of the text"},
                 {"--picture", "FILE", "",
                  "Also draw where in pictures the bits are, as a PNG file"},
                 {"--logits", "FILE", "",

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lacuna/base/text.h"
+#include "lacuna/train/setup.h"
 #include "version.h"
 
 namespace lacuna::cli {
@@ -144,7 +145,7 @@ std::string report_json(const EvalReport& report) {
               {"hash", identity.substr(0, colon)},
               {"size", parse_count(identity.substr(colon + 1))},
               {"trained_on", json_of(report.trained_data)}}},
-            {"precision", run.options().train.precision}};
+            {"precision", train::precision(run.options())}};
   if (report.several) {
     for (const EvalPart& part : report.parts) json["parts"].push_back(part_json(report, part));
   } else {

@@ -236,6 +236,17 @@ class Windows(Sounds):
         earlier = self.eval_json("run", "--split", "train", "--min-context", "8")
         self.assertEqual((earlier["positions"], earlier["windows"]), (81, 2 + 4 + 1 + 1 + 1))
 
+    def test_logits_are_of_whole_windows_each_of_one_file(self):
+        self.train("run")
+        self.ok("eval", "run", "--split", "train", "--train.batch", "4", "--logits", "l.safetensors")
+        header, data = read_safetensors(self.path / "l.safetensors")
+        self.assertEqual(header["tokens"]["shape"], [3, 16])
+        begin, end = header["tokens"]["data_offsets"]
+        a, b = (mu_law(noise(self.LENGTHS[name], seed) / 32768) for seed, name in enumerate("ab"))
+        np.testing.assert_array_equal(np.frombuffer(data[begin:end], dtype="<i4"), [*a[:16], *b[:32]])
+        self.refused(["eval", "run", "--split", "train", "--logits", "l", "--data.paths", "['sounds/c.wav']",
+                      "--data.split", "1 / 0"], "has no whole window of 16 symbols")
+
     def test_windows_to_train_on_stay_within_a_file_or_the_short_ones_that_were_joined(self):
         # Stretches: a, b, and c with d, to which e is added.
         begins = set()

@@ -28,6 +28,7 @@ class Evaluation(TrainedRun):
         for arguments in (["--train.batch", batch] for batch in (1, 3, 4, 7, 100)):
             self.agrees(self.bits(*arguments), raw=raw, average=average)
         self.agrees(self.bits("--train.precision", "f64"), raw=raw, average=average)
+        self.assertEqual(self.report("--train.precision", "auto")["precision"], "f32")
         self.agrees(self.bits("--raw"), raw=raw)
         self.agrees(self.bits("--average"), average=average)
 

@@ -90,11 +90,23 @@ class Rows(TrainedRun):
         self.assertTrue(rows.startswith(b"part,number,source,first,positions,raw_bits,raw_bits_per_unit\n"))
         output = self.ok("eval", "run", "--raw", "--per-sample", "/dev/stdout").stdout
         self.assertEqual(output, self.ok("eval", "run", "--raw").stdout + rows)
+        self.assertEqual(self.ok("eval", "run", "--raw", "--per-sample", "-").stdout, rows)
+        self.assertFalse((self.path / "-").exists())
 
-    def test_rows_that_cannot_be_written_are_an_error(self):
-        result = lacuna(self.path, "eval", "run", "--per-sample", "missing/s.csv")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn(b"missing/s.csv", result.stderr)
+    def test_an_output_that_cannot_be_written_is_an_error_before_any_work(self):
+        (self.path / "folder").mkdir()
+        outputs = ("json", "per-sample", "picture", "logits")
+        for output in outputs:
+            others = [word for other in outputs[:2] if other != output and output in outputs[:2]
+                      for word in (f"--{other}", "made")]
+            self.refused(["eval", "run", f"--{output}", "missing/s", *others], "missing/s: there is no folder 'missing'")
+            self.refused(["eval", "run", f"--{output}", "folder", *others], "folder: is a folder, not a file")
+
+    def test_two_outputs_do_not_go_to_one_place(self):
+        self.refused(["eval", "run", "--json", "-", "--per-sample", "-"], "--per-sample: goes to -, as --json")
+        self.refused(["eval", "run", "--json", "a", "--per-sample", "./a"], "--per-sample: goes to ./a, as --json")
+        for output in ("--picture", "--logits"):
+            self.refused(["eval", "run", output, "-"], output + ": is no text and is not printed")
 
     def test_a_limit_is_a_spread_subset_and_is_called_one(self):
         whole, _ = self.evaluated()
@@ -133,7 +145,7 @@ class Rows(TrainedRun):
         for least in (32, 33):
             self.refused(["eval", "run", "--min-context", least], "--min-context: ", f"context of {least}",
                          "0 to 31")
-        for flag in (["--json", "-"], ["--per-sample", "s"], ["--picture", "p.png"], ["--limit", "1"],
+        for flag in (["--json", "-"], ["--json", "0"], ["--per-sample", "s"], ["--picture", "p.png"], ["--limit", "1"],
                      ["--min-context", "1"]):
             self.refused(["eval", "run", "--logits", "l", *flag], flag[0] + ": ", "contradicts --logits")
 

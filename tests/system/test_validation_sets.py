@@ -50,13 +50,13 @@ class ValidationSets(TrainedRun):
     def test_metrics_name_sets_units_and_subsets(self):
         lines = self.evaluations("limited")
         self.assertEqual([(line["step"], line["split"], line["weights"]) for line in lines],
-                         [(step, name, weights) for step in (0, 5, 10, 15, 20) for name in SETS
+                         [(step, name, weights) for step in (0, 5, 10, 15, 20, 20) for name in SETS
                           for weights in ("raw", "average")])
         windows = dict(zip(SETS, (13, 19)))
-        for line in lines:
+        for number, line in enumerate(lines):
             self.assertEqual(line["unit"], "byte")
             self.assertEqual((line["windows"], line["windows_in_part"]),
-                             (3 if line["step"] < 20 else windows[line["split"]], windows[line["split"]]))
+                             (3 if number < 20 else windows[line["split"]], windows[line["split"]]))
         said = self.outputs["limited"]
         self.assertRegex(said, r"step 0  valid/b-side 8\.0000 bits per byte \(raw weights, 96 positions, a fixed subset: "
                                r"3 of 13 windows")
@@ -98,6 +98,12 @@ class ValidationSets(TrainedRun):
             self.assertEqual(sum(int(row["positions"]) for row in rows if row["part"] == part["split"]),
                              part["positions"])
         self.assertEqual(list(dict.fromkeys(row["part"] for row in rows)), SETS)
+
+    def test_an_empty_part_is_blamed_on_the_option_that_says_what_is_in_it(self):
+        self.refused(["eval", "plain", "--split", "test"], "data.test_paths: the part 'test' is empty")
+        self.refused(["eval", "run", "--data.valid_paths", "[]", "--data.split", "", "--data.test_paths", "va"],
+                     "data.valid_paths: the part 'valid' is empty")
+        self.refused(["eval", "run", "--split", "test", "--data.split", "0.8 / 0.2"], "data.split: the part 'test' is")
 
     def test_a_stopped_evaluation_reports_the_sets_that_are_whole(self):
         (self.path / "endless").write_bytes(text_bytes() * 2000)
@@ -155,11 +161,11 @@ class ValidationSets(TrainedRun):
                    key=lambda line: line["bits"])
         self.assertEqual(results["best validation bits"],
                          [f"{best['bits']:.4f} at step {best['step']}, a subset of 3 of 13 windows"])
-        self.assertEqual(sorted(radius for radius, _ in dots), [3.5] * 6 + [7] * 2)
+        self.assertEqual(sorted(radius for radius, _ in dots), [3.5] * 8 + [7] * 2)
         for radius, note in dots:
             self.assertEqual("subset of 3 of 13 windows" in note, radius < 7)
         *_, dots = self.page("limited", "plain")
-        self.assertEqual(len(dots), 16)
+        self.assertEqual(len(dots), 18)
         for radius, note in dots:
             self.assertEqual((radius < 7), "subset of 3 of 13 windows" in note, note)
 
@@ -169,6 +175,18 @@ class ValidationSets(TrainedRun):
         self.assertEqual(results[f"{SETS[1]}: bits, raw weights"][1], "\N{EN DASH}")
         self.assertEqual({re.search("on (the validation part|valid/[a-z-]+), ", note).group(1) for _, note in dots},
                          {"the validation part", SETS[0]})
+
+    def test_a_report_of_runs_with_other_units_and_formats_names_both(self):
+        self.train("made-up", "--data.format", "echo", "--data.size", "20000", "--data.block", "16", "--data.paths", "[]")
+        page, results, _ = self.page("plain", "made-up")
+        self.assertEqual(results["unit"], ["bits per byte", "bits per symbol"])
+        self.assertNotIn("unit", self.page("plain", "limited")[1])
+        names = [row[0] for row in page.table("Configuration", 1)[1:]]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn("data.block", names)
+        self.assertIn("data.split_at", names)
+        sections = [name.split(".")[0] for name in names]
+        self.assertEqual(sections, sorted(sections, key=list(dict.fromkeys(sections)).index))
 
     def test_metrics_of_an_older_lacuna_are_of_whole_sets(self):
         file = self.path / "plain" / "metrics.jsonl"
