@@ -47,6 +47,7 @@ class Information(TrainedRun):
             for word in words:
                 self.assertIn(word, result.stdout.decode())
             self.assertIn(command.split()[0], self.ok("--help").stdout.decode())
+        self.assertIn("long sequences of bytes, pixels and sound", " ".join(self.ok("--help").stdout.decode().split()))
 
 
 class Refusals(TrainedRun):

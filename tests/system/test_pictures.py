@@ -12,6 +12,7 @@ import numpy as np
 import picture_files
 from picture_files import cifar_batch, jpeg, npz, png, unfiltered_png
 from pictures_run import Pictures, random_pictures
+from test_see import Page
 from trained_run import ENVIRONMENT
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -172,6 +173,21 @@ class Images(Pictures):
         told = self.run_ok("eval", "run")
         self.assertIn("bits per dim", told)
         self.has_part("valid", np.stack([halved(picture) for picture in self.pictures[6:]]))
+
+    def test_a_report_has_an_option_of_two_formats_in_one_row(self):
+        self.put_all(self.pictures)
+        self.config('format = "images"\npaths = ["in"]\nwidth = 4\nheight = 3\nmirror = "yes"\nsplit = "6 / 3"')
+        self.run_ok("train", "c.toml")
+        self.put("b.bin", cifar_batch(random_pictures(4, 32, 32)))
+        self.config('format = "cifar10"\npaths = ["b.bin"]\nsplit = "2 / 2"', "cifar.toml")
+        self.run_ok("train", "cifar.toml", "--train.run=cifar")
+        self.run_ok("report", "cifar", "run")
+        page = Page((self.path / "report.html").read_text())
+        names = [row[0] for row in page.table("Configuration", 1)[1:]]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertEqual([row[1:] for row in page.table("Configuration", 1) if row[0] == "data.mirror"],
+                         [["'no'", "'yes'"]])
+        self.assertLess(names.index("data.fit"), names.index("model.layers"))
 
 
 class Configs(Pictures):
