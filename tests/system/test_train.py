@@ -229,8 +229,7 @@ class Refusals(TrainedRun):
         self.refused(["train", "c.toml", "--train.run", "text", "--overwrite"], "text: ", "a file")
         self.refused(["train", "c.toml", "--train.run", "text/run"], "text/run: ",
                      "Not a directory", codes=(1, 2))
-        self.refused(["eval", "run", "--logits", "text/l"], "text/l: ", "Not a directory",
-                     codes=(1, 2))
+        self.refused(["eval", "run", "--logits", "text/l"], "text/l: ", "there is no folder 'text'")
 
 
 if __name__ == "__main__":
