@@ -110,7 +110,7 @@ TEST_CASE("a sound is written as a file of its own") {
   const std::vector<uint8_t> codes = encode_16_bits(tone(300));
   const std::vector<int32_t> symbols(codes.begin(), codes.end());
   const train::SampleConfig config{.length = 600, .first = 4};
-  const nlohmann::json settings{{"seed", 1}};
+  const nlohmann::json settings{{"seed", 1}, {"weights", "some"}};
   const auto write = [&](const std::string& path, OutputKind kind) {
     const auto output = open_output(kind, {path, false, *medium, config, settings});
     REQUIRE(output->missing().size() == 1);
