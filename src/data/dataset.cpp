@@ -4,6 +4,7 @@
 #include "lacuna/base/text.h"
 #include "lacuna/data/format.h"
 #include "lacuna/data/split.h"
+#include "record_search.h"
 
 namespace lacuna {
 
@@ -29,12 +30,7 @@ void Part::read(int64_t begin, int64_t count, int32_t* out) const {
 }
 
 int64_t record_at(const Part& part, int64_t symbol) {
-  int64_t low = 0, high = part.records();
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    (part.record_begin(middle) <= symbol ? low : high) = middle;
-  }
-  return low;
+  return last_record_at(part, symbol);
 }
 
 std::unique_ptr<Part> empty_part() {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lacuna/data/split.h"
+#include "record_search.h"
 
 namespace lacuna {
 namespace {
@@ -44,13 +45,9 @@ Bounds in_bytes(const RecordStore& store, Bounds records) {
 }  // namespace
 
 int64_t nearest_end(const RecordStore& store, int64_t byte) {
-  int64_t low = 0, high = store.records();  // the last record that begins at or before the byte
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    (store.record_begin(middle) <= byte ? low : high) = middle;
-  }
-  const int64_t begin = store.record_begin(low), end = store.record_begin(high);
-  return byte - begin > end - byte ? high : low;
+  const int64_t record = last_record_at(store, byte);
+  const int64_t begin = store.record_begin(record), end = store.record_begin(record + 1);
+  return byte - begin > end - byte ? record + 1 : record;
 }
 
 Bounds cut(const RecordStore& store, const RecordRules& rules, const std::string& text,

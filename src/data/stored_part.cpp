@@ -3,18 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "record_search.h"
+
 namespace lacuna {
 namespace {
-
-// The last record that begins at or before a byte.
-int64_t record_at(const RecordStore& store, int64_t byte) {
-  int64_t low = 0, high = store.records();
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    (store.record_begin(middle) <= byte ? low : high) = middle;
-  }
-  return low;
-}
 
 class StoredPart final : public Part {
  public:
@@ -22,10 +14,10 @@ class StoredPart final : public Part {
              bool records_apart)
       : store_(std::move(store)), records_apart_(records_apart) {
     for (const StoreRange& range : ranges) {
-      const int64_t first = record_at(*store_, range.begin);
+      const int64_t first = last_record_at(*store_, range.begin);
       pieces_.push_back({size_, records_, range.begin, first});
       size_ += range.end - range.begin;
-      records_ += record_at(*store_, range.end - 1) - first + 1;
+      records_ += last_record_at(*store_, range.end - 1) - first + 1;
     }
   }
 
