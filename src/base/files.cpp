@@ -209,6 +209,16 @@ size_t descriptors_to_hold() {
   return static_cast<size_t>(limit.rlim_cur / 4);
 }
 
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+bool is_taken(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+}
+
 std::string read_text(const std::string& path) {
   const OpenFile file(path);
   std::string text;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kSide = 320;  // of a map, at most, and the width of the curves
 constexpr double kEdge = 20, kTitle = 44, kLeft = 44, kGap = 112, kBelow = 56;
-constexpr double kBar = 12;  // the width of the scale of colors
+constexpr double kScaleBar = 12;  // the width of the scale of colors
 constexpr Color kInk{0x22, 0x28, 0x30}, kMuted{0x5a, 0x62, 0x6c}, kGrid{0xe4, 0xe6, 0xe9},
     kAxis{0x9a, 0xa1, 0xaa};
 
@@ -110,9 +110,9 @@ class Strip {
     constexpr int kSteps = 64;
     const double step = height_ / kSteps;
     for (int i = 0; i < kSteps; ++i) {
-      drawing_.add(Box{x, y_ + i * step, kBar, step, shade(1 - (i + 0.5) / kSteps)});
+      drawing_.add(Box{x, y_ + i * step, kScaleBar, step, shade(1 - (i + 0.5) / kSteps)});
     }
-    const double from = x + kBar + 5;
+    const double from = x + kScaleBar + 5;
     drawing_.add(Label{{from, y_ + 9}, fixed(range.high, 2), kMuted, 12});
     drawing_.add(Label{{from, y_ + 23}, "or more", kMuted, 10});
     drawing_.add(Label{{from, y_ + height_ - 13}, fixed(range.low, 2), kMuted, 12});

@@ -38,11 +38,11 @@ void list_options() {
   std::fputs(train::options_markdown().c_str(), stdout);
 }
 
-struct Table {
+struct Listing {
   const char *name, *description;
   void (*print)();
 };
-constexpr Table kTables[] = {
+constexpr Listing kListings[] = {
     {"patterns", "Which positions attend to which: model.attention", list_patterns},
     {"datasets", "What can be trained on: data.format", list_datasets},
     {"optimizers", "What turns gradients into weights: optim.name", list_optimizers},
@@ -52,10 +52,10 @@ constexpr Table kTables[] = {
 void run_list(const Parsed& parsed, const Stop&) {
   const std::string& name = parsed.text("NAME");
   std::vector<std::string> names;
-  for (const Table& table : kTables) {
-    if (name.empty()) print_row(table.name, table.description);
-    if (name == table.name) return table.print();
-    names.emplace_back(table.name);
+  for (const Listing& listing : kListings) {
+    if (name.empty()) print_row(listing.name, listing.description);
+    if (name == listing.name) return listing.print();
+    names.emplace_back(listing.name);
   }
   if (name.empty()) return;
   throw unknown_name(ErrorKind::kUsage, "list", "table", name, names);

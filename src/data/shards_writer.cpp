@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 constexpr int64_t kMostUnsynced = int64_t{32} << 20;
 constexpr std::chrono::seconds kSyncEvery{1};
 
-[[noreturn]] void damaged(const std::string& path, const std::string& message) {
+[[noreturn]] void cannot_go_on(const std::string& path, const std::string& message) {
   throw Error(ErrorKind::kData, path, "cannot go on from here: " + message,
               "Begin again, with --overwrite");
 }
@@ -32,7 +32,7 @@ int64_t size_of(const std::string& path) {
 void cut(const std::string& path, int64_t size) {
   const int64_t now = size_of(path);
   if (now < size) {
-    damaged(path, str("it has ", grouped(now), " bytes, and had at least ", grouped(size)));
+    cannot_go_on(path, str("it has ", grouped(now), " bytes, and had at least ", grouped(size)));
   }
   std::error_code failure;
   if (now > size) fs::resize_file(path, static_cast<uintmax_t>(size), failure);
@@ -110,7 +110,7 @@ void Writer::restore(int64_t records, const std::function<void(int64_t, int64_t)
       for (size_t at = 0; at < count; at += sizeof(int64_t)) {
         int64_t end = 0;
         std::memcpy(&end, bytes + at, sizeof end);
-        if (end <= now_.symbols) damaged(path, "its ends do not ascend");
+        if (end <= now_.symbols) cannot_go_on(path, "its ends do not ascend");
         const int64_t begin = std::exchange(now_.symbols, end);
         now_.shard_bytes += end - begin;
         now_.count_record(begin, most_);

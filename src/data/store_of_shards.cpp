@@ -22,7 +22,7 @@ constexpr const char* kSlowStart =
     "check` has";
 constexpr const char* kAgain = "Prepare it again, with --overwrite";
 
-[[noreturn]] void damaged(const std::string& path, const std::string& message) {
+[[noreturn]] void refuse(const std::string& path, const std::string& message) {
   throw Error(ErrorKind::kData, path, message, kAgain);
 }
 
@@ -77,18 +77,18 @@ std::vector<int64_t> ends_in(const std::string& path, const Manifest& manifest) 
   });
   int64_t end = 0;
   for (const int64_t next : ends) {
-    if (next <= end) damaged(path, "is damaged: its ends do not ascend");
+    if (next <= end) refuse(path, "is damaged: its ends do not ascend");
     end = next;
   }
   if (std::ssize(ends) != manifest.records || end != manifest.symbols) {
-    damaged(path, "is damaged: it does not fit the manifest");
+    refuse(path, "is damaged: it does not fit the manifest");
   }
   return ends;
 }
 
 void check_checksum(const std::string& path, const std::string& expected) {
   if (checksum_of_file(path) == expected) return;
-  damaged(path, "is damaged: its checksum is not the one in the manifest");
+  refuse(path, "is damaged: its checksum is not the one in the manifest");
 }
 
 Manifest manifest_of(const std::string& folder) {
@@ -139,7 +139,7 @@ class StoreOfShards final : public RecordStore {
   /// Of what is on the disk, which must be what the manifest says.
   std::string checked(const BetweenPieces& between_pieces) const {
     if (RecordStore::checksum(between_pieces) == manifest_.xxh3) return manifest_.xxh3;
-    damaged(folder_, "is damaged: the checksum of its shards is not the one in the manifest");
+    refuse(folder_, "is damaged: the checksum of its shards is not the one in the manifest");
   }
 
   std::string note() const override {
@@ -154,10 +154,10 @@ class StoreOfShards final : public RecordStore {
     for (size_t shard = 0; shard < manifest_.shards.size(); ++shard) {
       const std::string path = shard_path(folder_, shard);
       const auto facts = facts_of(path);
-      if (!facts) damaged(path, "is missing");
+      if (!facts) refuse(path, "is missing");
       if (facts->size != manifest_.shards[shard]) {
-        damaged(path, str("has ", grouped(facts->size), " bytes, the manifest says ",
-                          grouped(manifest_.shards[shard])));
+        refuse(path, str("has ", grouped(facts->size), " bytes, the manifest says ",
+                         grouped(manifest_.shards[shard])));
       }
       if (facts->time > written) newer_ = path;
       row_.append(FileReader(path));
@@ -178,7 +178,7 @@ class StoreOfShards final : public RecordStore {
       records += source.records;
     }
     if (records == manifest_.records) return;
-    damaged(path, "is damaged: its records are not those of the manifest");
+    refuse(path, "is damaged: its records are not those of the manifest");
   }
 
   std::string folder_;

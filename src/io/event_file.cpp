@@ -17,7 +17,7 @@ constexpr std::array<uint32_t, 256> kRemainders = [] {
 }();
 
 template <class Whole>
-std::string little_endian(Whole value) {
+std::string as_little_endian(Whole value) {
   std::string bytes;
   for (size_t i = 0; i < sizeof value; ++i) bytes += static_cast<char>((value >> (8 * i)) & 0xFF);
   return bytes;
@@ -26,11 +26,11 @@ std::string little_endian(Whole value) {
 // TFRecord masks its checksums, because a checksum of bytes that contain their checksum is weak.
 std::string masked_checksum(std::string_view bytes) {
   const uint32_t sum = crc32c(bytes);
-  return little_endian(std::rotr(sum, 15) + 0xA282EAD8U);
+  return as_little_endian(std::rotr(sum, 15) + 0xA282EAD8U);
 }
 
 std::string framed(const std::string& payload) {
-  const std::string length = little_endian(uint64_t{payload.size()});
+  const std::string length = as_little_endian(uint64_t{payload.size()});
   return length + masked_checksum(length) + payload + masked_checksum(payload);
 }
 
@@ -47,11 +47,11 @@ std::string whole_field(uint64_t number, int64_t value) {
 }
 
 std::string double_field(uint64_t number, double value) {
-  return varint(number * 8 + 1) + little_endian(std::bit_cast<uint64_t>(value));
+  return varint(number * 8 + 1) + as_little_endian(std::bit_cast<uint64_t>(value));
 }
 
 std::string float_field(uint64_t number, float value) {
-  return varint(number * 8 + 5) + little_endian(std::bit_cast<uint32_t>(value));
+  return varint(number * 8 + 5) + as_little_endian(std::bit_cast<uint32_t>(value));
 }
 
 // Strings, bytes and nested messages.

@@ -19,10 +19,11 @@ namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
 // Headers of NumPy have some hundred bytes unless their elements have fields, which are refused.
 constexpr uint32_t kLongestHeader = 1 << 20;
-constexpr size_t kMostShown = 100;
+constexpr size_t kLongestExcerpt = 100;
 
-std::string shown(std::string_view text) {
-  return printable(text.size() <= kMostShown ? text : str(text.substr(0, kMostShown), "..."));
+std::string excerpt(std::string_view text) {
+  return printable(text.size() <= kLongestExcerpt ? text
+                                                  : str(text.substr(0, kLongestExcerpt), "..."));
 }
 
 /// Reads the values of Python that a header has. Throws std::invalid_argument with what is wrong.
@@ -87,7 +88,7 @@ class Literals {
 
   [[noreturn]] void refuse(const std::string& fault) const {
     throw std::invalid_argument(str(fault, " at byte ", at_, ", found '",
-                                    shown(text_.substr(std::min(at_, text_.size()))), "'"));
+                                    excerpt(text_.substr(std::min(at_, text_.size()))), "'"));
   }
 
  private:
@@ -161,7 +162,7 @@ void read_dtype(NpyHeader& header) {
   const bool digits = name.find_first_not_of("0123456789") == std::string_view::npos;
   const auto bytes = digits ? item_bytes(header.kind, name) : std::nullopt;
   if (!bytes) {
-    throw std::invalid_argument(str("the dtype '", shown(header.dtype), "' is none of NumPy's"));
+    throw std::invalid_argument(str("the dtype '", excerpt(header.dtype), "' is none of NumPy's"));
   }
   header.item_bytes = *bytes;
   header.big_endian = header.dtype[0] == '>' && *bytes > 1;
@@ -180,7 +181,7 @@ NpyHeader parse(std::string_view text) {
     const auto which =
         static_cast<size_t>(std::find(kKeys.begin(), kKeys.end(), key) - kKeys.begin());
     if (which == kKeys.size() || std::exchange(seen[which], true)) {
-      throw std::invalid_argument(str("the key '", shown(key), "' is unknown or comes twice"));
+      throw std::invalid_argument(str("the key '", excerpt(key), "' is unknown or comes twice"));
     }
     literals.expect(':');
     if (which == 0) {

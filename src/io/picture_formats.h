@@ -29,6 +29,9 @@ std::string_view png_chunk_data(std::string_view bytes, std::string_view name);
 StoredPicture decode_jpeg(std::string_view bytes, const std::string& path,
                           const PictureLimits& limits);
 
+/// So many rows are decoded at a time.
+inline constexpr int64_t kStripRows = 16;
+
 /// What EXIF data ("Exif", two zeros and a TIFF header) say; 1 where they say nothing of use.
 int exif_orientation(std::string_view exif);
 

@@ -15,7 +15,6 @@
 namespace lacuna {
 namespace {
 
-constexpr int64_t kStripRows = 16;
 // A sound progressive file has about ten; each costs a pass over the picture, however few its
 // bytes.
 constexpr int kMostScans = 200;

@@ -13,8 +13,6 @@
 namespace lacuna {
 namespace {
 
-constexpr int64_t kStripRows = 16;
-
 // libpng leaves a fault by longjmp, which must not pass over an object with a destructor. All calls
 // of libpng that may do so therefore happen within guarded(), whose steps hold plain values only.
 class PngReader {

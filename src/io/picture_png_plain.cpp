@@ -22,12 +22,12 @@ uint32_t number_at(std::string_view bytes, size_t at) {
   return number;
 }
 
-struct Chunk {
+struct PngChunk {
   std::string_view name, data;
 };
 
 // Cuts the first chunk off `rest`; one without a name where there is none that is whole.
-Chunk next_chunk(std::string_view& rest) {
+PngChunk next_chunk(std::string_view& rest) {
   if (rest.size() < kAround) return {};
   const size_t size = number_at(rest, 0);
   if (size > rest.size() - kAround) return {};
@@ -38,14 +38,14 @@ Chunk next_chunk(std::string_view& rest) {
 }
 
 // Whether it says nothing of the pixels.
-bool is_aside(const Chunk& chunk) {
+bool is_aside(const PngChunk& chunk) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   return !chunk.name.empty() && chunk.name[0] >= 'a' && chunk.name != "tRNS" &&
          chunk.name != "eXIf" && std::all_of(chunk.name.begin(), chunk.name.end(), is_letter);
 }
 
 // Size and channels by the header; no channels where the picture is not plain.
-Picture announced(const Chunk& header) {
+Picture announced(const PngChunk& header) {
   constexpr int kChannels[] = {1, 0, 3, 0, 2, 0, 4};  // by PNG's colour types
   if (header.name != "IHDR" || header.data.size() != 13) return {};
   const auto color = static_cast<uint8_t>(header.data[9]);
@@ -57,11 +57,11 @@ Picture announced(const Chunk& header) {
 // The data of all IDAT chunks, in `joined` where there are several; nothing unless the rest of the
 // file is sound and plain.
 std::string_view packed_pixels(std::string_view rest, std::string& joined) {
-  Chunk chunk = next_chunk(rest);
+  PngChunk chunk = next_chunk(rest);
   while (is_aside(chunk)) chunk = next_chunk(rest);
   std::string_view packed;
   for (bool first = true; chunk.name == "IDAT"; first = false) {
-    const Chunk next = next_chunk(rest);
+    const PngChunk next = next_chunk(rest);
     if (first && next.name != "IDAT") {
       packed = chunk.data;
     } else {
@@ -166,7 +166,7 @@ bool unfilter(Picture& picture) {
 
 std::string_view png_chunk_data(std::string_view bytes, std::string_view name) {
   std::string_view rest = bytes.substr(kSignature);
-  Chunk chunk = next_chunk(rest);
+  PngChunk chunk = next_chunk(rest);
   while (!chunk.name.empty() && chunk.name != name) chunk = next_chunk(rest);
   return chunk.data;
 }

@@ -12,32 +12,33 @@
 #include "lacuna/base/text.h"
 
 namespace lacuna {
-namespace {
 
 /// What the library sees as its file. Its callbacks are called from C, so that failures wait here.
-struct Window {
+struct SoundWindow {
   const SoundBytes& bytes;
   sf_count_t begin, size, at = 0;
   std::exception_ptr failure{};
 };
 
+namespace {
+
 sf_count_t window_size(void* user) {
-  return static_cast<Window*>(user)->size;
+  return static_cast<SoundWindow*>(user)->size;
 }
 
 sf_count_t window_tell(void* user) {
-  return static_cast<Window*>(user)->at;
+  return static_cast<SoundWindow*>(user)->at;
 }
 
 sf_count_t window_seek(sf_count_t offset, int whence, void* user) {
-  auto& window = *static_cast<Window*>(user);
+  auto& window = *static_cast<SoundWindow*>(user);
   const sf_count_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? window.at : window.size;
   if (offset < -from || offset > window.size - from) return -1;
   return window.at = from + offset;
 }
 
 sf_count_t window_read(void* out, sf_count_t count, void* user) {
-  auto& window = *static_cast<Window*>(user);
+  auto& window = *static_cast<SoundWindow*>(user);
   count = std::clamp<sf_count_t>(count, 0, window.size - window.at);
   try {
     window.bytes.read(static_cast<size_t>(window.begin + window.at), static_cast<size_t>(count),
@@ -65,7 +66,7 @@ int format_of(WavCoding coding) {
 
 struct SoundDecoder::State {
   std::string place;
-  Window window;
+  SoundWindow window;
   SF_INFO info{};
   SNDFILE* file = nullptr;
   int64_t frames_read = 0;

@@ -6,7 +6,7 @@
 namespace lacuna {
 namespace {
 
-constexpr size_t kHead = 16;
+constexpr size_t kKindHead = 16;
 constexpr size_t kLooked = 4096;  // for what a file that is no sound may be
 
 struct Foreign {
@@ -55,9 +55,9 @@ std::string name_of(const std::string& head, bool tagged) {
 SoundStart find_sound(const std::string& place, const SoundBytes& bytes) {
   constexpr const char* kExpected = "expected a WAV, FLAC or OGG file, found ";
   if (bytes.size() == 0) throw Error(ErrorKind::kData, place, "the file is empty");
-  std::string head = bytes.read(0, kHead);
+  std::string head = bytes.read(0, kKindHead);
   const size_t begin = tag_size(head);
-  if (begin > 0) head = bytes.read(begin, kHead);
+  if (begin > 0) head = bytes.read(begin, kKindHead);
   if (has(head, 0, "fLaC")) return {SoundKind::kFlac, begin};
   if (begin == 0 && has(head, 0, "OggS")) return {SoundKind::kOgg, 0};
   const bool is_riff = has(head, 0, "RIFF") || has(head, 0, "RF64");

@@ -11,7 +11,7 @@
 namespace lacuna {
 namespace {
 
-constexpr size_t kHead = 27;        // up to the lengths
+constexpr size_t kPageHead = 27;    // up to the lengths
 constexpr size_t kChecksumAt = 22;  // counts as 0 in its own sum
 constexpr size_t kMostSegments = 255;
 constexpr unsigned char kLastPage = 4;
@@ -38,12 +38,12 @@ uint32_t checksum_of(std::string_view page) {
 
 /// The page that begins at `at`; empty when none begins or it does not end within the file.
 std::string page_at(const SoundBytes& bytes, size_t at) {
-  const std::string head = bytes.read(at, kHead + kMostSegments);
-  if (head.size() < kHead || head.substr(0, 5) != std::string_view("OggS\0", 5)) return {};
-  const size_t segments = static_cast<unsigned char>(head[kHead - 1]);
-  if (head.size() < kHead + segments) return {};
-  size_t size = kHead + segments;
-  for (size_t i = 0; i < segments; ++i) size += static_cast<unsigned char>(head[kHead + i]);
+  const std::string head = bytes.read(at, kPageHead + kMostSegments);
+  if (head.size() < kPageHead || head.substr(0, 5) != std::string_view("OggS\0", 5)) return {};
+  const size_t segments = static_cast<unsigned char>(head[kPageHead - 1]);
+  if (head.size() < kPageHead + segments) return {};
+  size_t size = kPageHead + segments;
+  for (size_t i = 0; i < segments; ++i) size += static_cast<unsigned char>(head[kPageHead + i]);
   return size <= bytes.size() - at ? bytes.read(at, size) : "";
 }
 

@@ -12,7 +12,7 @@
 namespace lacuna::train {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 constexpr int kDeepest = 8;
@@ -27,7 +27,7 @@ std::string checksum_of(const void* bytes, size_t size, const BetweenPieces& bet
   return checksum.text();
 }
 
-std::string checksum_of(const Json& json) {
+std::string checksum_of(const OrderedJson& json) {
   const std::string text = json.dump();
   return checksum_of(text.data(), text.size());
 }
@@ -37,10 +37,12 @@ std::string checksum_of(const Json& json) {
 }
 
 // The text must be exactly what we would write: then no byte of it can be another.
-Json parse_exact(const std::string& text, const std::string& path) {
+OrderedJson parse_exact(const std::string& text, const std::string& path) {
   // Nothing of ours is nested deeper; without a bound a hostile file could exhaust the stack.
-  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= kDeepest; };
-  const Json json = Json::parse(text, shallow, false);
+  const auto shallow = [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
+    return depth <= kDeepest;
+  };
+  const OrderedJson json = OrderedJson::parse(text, shallow, false);
   if (json.is_discarded() || !json.is_object() || json.dump(1) + "\n" != text) {
     damaged(path, "is damaged: it is not the JSON that lacuna writes");
   }
@@ -58,15 +60,15 @@ Json parse_exact(const std::string& text, const std::string& path) {
 }
 
 // get<int64_t>() alone would also take fractions, booleans and what does not fit.
-int64_t count_at(const Json& json, const char* key) {
-  const Json& value = json.at(key);
+int64_t count_at(const OrderedJson& json, const char* key) {
+  const OrderedJson& value = json.at(key);
   if (!value.is_number_unsigned() || value.get<uint64_t>() > uint64_t{INT64_MAX}) {
     throw std::invalid_argument(str("'", key, "' is no count"));
   }
   return value.get<int64_t>();
 }
 
-ManifestEntry parse_entry(const Json& entry) {
+ManifestEntry parse_entry(const OrderedJson& entry) {
   ManifestEntry parsed{.name = entry.at("name").get<std::string>(),
                        .bytes = static_cast<uint64_t>(count_at(entry, "bytes")),
                        .xxh3 = entry.at("xxh3").get<std::string>()};
@@ -102,10 +104,10 @@ void verify_file(const std::string& folder, const ManifestEntry& entry,
 // What `parse` makes of the JSON in a text; anything it does not understand is damage.
 template <class Parse>
 auto understood(const std::string& text, const std::string& path, const Parse& parse) {
-  const Json json = parse_exact(text, path);
+  const OrderedJson json = parse_exact(text, path);
   try {
     return parse(json);
-  } catch (const Json::exception& failure) {
+  } catch (const OrderedJson::exception& failure) {
     damaged(path, std::string("is damaged: ") + failure.what());
   } catch (const std::invalid_argument& failure) {
     damaged(path, std::string("is damaged: ") + failure.what());
@@ -116,24 +118,24 @@ auto understood(const std::string& text, const std::string& path, const Parse& p
 
 void write_manifest(const std::string& folder, const std::vector<std::string>& files,
                     const BetweenPieces& between_pieces) {
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   for (const std::string& name : files) {
     const MappedFile file(folder + "/" + name);
     list.push_back({{"name", name},
                     {"bytes", file.size()},
                     {"xxh3", checksum_of(file.data(), file.size(), between_pieces)}});
   }
-  const Json manifest{{"version", kVersion}, {"files", list}, {"xxh3", checksum_of(list)}};
+  const OrderedJson manifest{{"version", kVersion}, {"files", list}, {"xxh3", checksum_of(list)}};
   write_atomic(folder + "/" + kManifestName, manifest.dump(1) + "\n");
 }
 
 std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::string& path) {
-  return understood(text, path, [](const Json& json) {
+  return understood(text, path, [](const OrderedJson& json) {
     if (checksum_of(json.at("files")) != json.at("xxh3").get<std::string>()) {
       throw std::invalid_argument("its own checksum is wrong");
     }
     std::vector<ManifestEntry> entries;
-    for (const Json& entry : json.at("files")) entries.push_back(parse_entry(entry));
+    for (const OrderedJson& entry : json.at("files")) entries.push_back(parse_entry(entry));
     check_names(entries);
     return entries;
   });
@@ -147,21 +149,21 @@ void verify_checkpoint(const std::string& folder, const BetweenPieces& between_p
 }
 
 std::string state_text(const TrainingState& state) {
-  Json json{{"version", kVersion},
-            {"step", state.step},
-            {"updates", state.updates},
-            {"loss_scale", state.loss_scale},
-            {"good_steps", state.good_steps},
-            {"best_bits", nullptr},
-            {"since_best", state.since_best},
-            {"evaluation_due", state.evaluation_due},
-            {"data", state.data}};
+  OrderedJson json{{"version", kVersion},
+                   {"step", state.step},
+                   {"updates", state.updates},
+                   {"loss_scale", state.loss_scale},
+                   {"good_steps", state.good_steps},
+                   {"best_bits", nullptr},
+                   {"since_best", state.since_best},
+                   {"evaluation_due", state.evaluation_due},
+                   {"data", state.data}};
   if (state.best_bits) json["best_bits"] = *state.best_bits;
   return json.dump(1) + "\n";
 }
 
 TrainingState parse_state(const std::string& text, const std::string& path) {
-  return understood(text, path, [](const Json& json) {
+  return understood(text, path, [](const OrderedJson& json) {
     TrainingState state{.step = count_at(json, "step"), .updates = count_at(json, "updates")};
     if (!json.at("best_bits").is_null()) state.best_bits = json.at("best_bits").get<double>();
     // The first checkpoints of version 0.1.0 lack these three.

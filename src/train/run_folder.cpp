@@ -29,11 +29,6 @@ constexpr const char* kEventSuffix = ".lacuna";
 constexpr std::string_view kSamplePrefix = "step-";
 constexpr std::string_view kSampleSuffixes[] = {".txt", ".png", ".wav"};
 
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
 // What others have put into a folder keeps it.
 void remove_if_empty(const std::string& folder) {
   std::error_code failure;
@@ -59,10 +54,10 @@ bool RunFolder::has_config() const {
 std::vector<std::string> RunFolder::files() const {
   std::vector<std::string> all;
   for (const std::string& file : {config(), starts(), metrics(), log(), weights(), average()}) {
-    if (exists(file)) all.push_back(file);
+    if (is_taken(file)) all.push_back(file);
   }
   for (const std::string& folder : {checkpoints(), samples()}) {
-    if (exists(folder)) all.push_back(folder);
+    if (is_taken(folder)) all.push_back(folder);
   }
   for (const std::string& file : event_files()) all.push_back(file);
   return all;

@@ -167,11 +167,6 @@ std::vector<RecordedSample> read_samples_of(const std::string& folder) {
   return samples;
 }
 
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 }  // namespace
 
 int64_t RunRecord::last_step() const {

@@ -15,11 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
 // The text of a file; nothing for what cannot be read.
 std::optional<std::string> text_of(const std::string& path) {
   std::error_code ignored;
@@ -67,7 +62,7 @@ bool log_is_ours(const std::string& path) {
 // What a process can have made before starts.jsonl, and nothing else. The lock comes first, and
 // where a configuration was copied to there is none.
 bool has_only_begun(const RunFolder& folder) {
-  if (!exists(folder.lock())) return false;
+  if (!is_taken(folder.lock())) return false;
   for (const std::string& file : folder.files()) {
     if (file == folder.log() ? !log_is_ours(file) : file != folder.config()) return false;
   }
@@ -77,7 +72,7 @@ bool has_only_begun(const RunFolder& folder) {
 }  // namespace
 
 bool has_traces_of_run(const RunFolder& folder) {
-  if (!exists(folder.config())) return has_manifest(folder);
+  if (!is_taken(folder.config())) return has_manifest(folder);
   const std::optional<std::string> config = text_of(folder.config());
   if (!config || !is_resolved(*config)) return false;
   return records(folder.starts(), {"step", "lacuna", "steps_total", "data"}, true) ||

@@ -21,8 +21,8 @@ std::string text_of(const Part& part) {
   return {symbols.begin(), symbols.end()};
 }
 
-DatasetConfig bytes(std::vector<std::string> paths, std::vector<std::string> valid = {},
-                    std::vector<std::string> test = {}) {
+DatasetConfig files_with(std::vector<std::string> paths, std::vector<std::string> valid = {},
+                         std::vector<std::string> test = {}) {
   return {.format = "bytes",
           .paths = std::move(paths),
           .valid_paths = std::move(valid),
@@ -34,9 +34,9 @@ DatasetConfig bytes(std::vector<std::string> paths, std::vector<std::string> val
 TEST_CASE("parts with paths of their own hold these files alone, validation sets by name") {
   const TempFolder folder;
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) folder.put(name, str('[', name, ']'));
-  const auto data =
-      open_dataset(bytes({folder / "a"}, {"x=" + folder / "b", folder / "c", "x=" + folder / "d"},
-                         {folder / "e", folder / "f"}));
+  const auto data = open_dataset(
+      files_with({folder / "a"}, {"x=" + folder / "b", folder / "c", "x=" + folder / "d"},
+                 {folder / "e", folder / "f"}));
   std::vector<std::string> parts;
   for (const auto& [name, part] : data->parts()) parts.push_back(name + ' ' + text_of(*part));
   CHECK(parts ==
@@ -46,7 +46,7 @@ TEST_CASE("parts with paths of their own hold these files alone, validation sets
   expect_error(ErrorKind::kUsage, "valid/x", [&] { (void)data->part("valid/y"); });
   CHECK(data->describe() == "bytes: 6 files, 18 bytes: train 3, valid/x 6, valid 3, test 6");
 
-  const auto tested = open_dataset(bytes({folder / "a"}, {}, {folder / "b"}));
+  const auto tested = open_dataset(files_with({folder / "a"}, {}, {folder / "b"}));
   CHECK(tested->train().size() == 3);
   CHECK(tested->valid().size() == 1);
   CHECK(tested->part("valid").size() == 0);
@@ -56,12 +56,12 @@ TEST_CASE("parts with paths of their own hold these files alone, validation sets
 TEST_CASE("paths of parts contradict a split, and no file is of two parts") {
   const TempFolder folder;
   const std::string a = folder.put("a", "a"), b = folder.put("b", "b");
-  DatasetConfig split = bytes({a}, {b});
+  DatasetConfig split = files_with({a}, {b});
   split.split = "0.5 / 0.5";
   expect_error(ErrorKind::kConfig, "data.split", [&] { open_dataset(split); });
   for (const DatasetConfig& twice :
-       {bytes({a}, {a}), bytes({a, b}, {"x=" + b}), bytes({a}, {b}, {b}),
-        bytes({folder.path()}, {}, {b}), bytes({a}, {"x=" + b, "y=" + b})}) {
+       {files_with({a}, {a}), files_with({a, b}, {"x=" + b}), files_with({a}, {b}, {b}),
+        files_with({folder.path()}, {}, {b}), files_with({a}, {"x=" + b, "y=" + b})}) {
     expect_error(ErrorKind::kConfig, "data.paths", [&] { open_dataset(twice); });
   }
 }
@@ -79,7 +79,7 @@ TEST_CASE("a split between files gives each part whole files, and one at least")
       paths.push_back(folder.put(str(i), std::string(static_cast<size_t>(length), char('a' + i))));
       ends.insert(size += length);
     }
-    DatasetConfig config = bytes(paths);
+    DatasetConfig config = files_with(paths);
     config.values = FormatValues({{"split_at", std::string("files")}});
     config.split = round % 2 == 0 ? "0.9 / 0.05 / 0.05" : "0.3 / 0.3 / 0.4";
     const auto data = open_dataset(config);

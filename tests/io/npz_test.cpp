@@ -89,8 +89,8 @@ std::string some_bytes(size_t size) {
 }
 
 /// That opening the archive or reading all of its member `a` is refused, with file and member.
-void expect_refused(const std::string& bytes, const std::string& fragment,
-                    const std::string& member = "member 'a'") {
+void expect_npz_refused(const std::string& bytes, const std::string& fragment,
+                        const std::string& member = "member 'a'") {
   const TempFolder folder;
   const std::string path = folder.put("there.npz", bytes);
   INFO(fragment);
@@ -189,44 +189,47 @@ TEST_CASE("integers of every size, sign and byte order are read from an npz", "[
 TEST_CASE("what is no archive of arrays is refused", "[npz]") {
   const std::string bytes = array("|u1", "(5,)", "12345");
   const std::string good = zip({{"a.npy", bytes}});
-  expect_refused("", "cannot be opened as an .npz", "there");
-  expect_refused("hello, this is no archive", "cannot be opened as an .npz", "there");
-  expect_refused(bytes, "name it .npy", "there");
-  expect_refused("\x80\x04]\x94.", "pickle", "there");
+  expect_npz_refused("", "cannot be opened as an .npz", "there");
+  expect_npz_refused("hello, this is no archive", "cannot be opened as an .npz", "there");
+  expect_npz_refused(bytes, "name it .npy", "there");
+  expect_npz_refused("\x80\x04]\x94.", "pickle", "there");
   for (const size_t size : {size_t{10}, size_t{40}, good.size() - 30, good.size() - 1}) {
-    expect_refused(good.substr(0, size), "cannot be opened as an .npz", "there");
+    expect_npz_refused(good.substr(0, size), "cannot be opened as an .npz", "there");
   }
   expect_error(ErrorKind::kData, "cannot read the file", [] { NpzFile{"/nowhere/a.npz"}; });
   expect_error(ErrorKind::kData, "found a folder", [] { NpzFile{"/"}; });
   expect_error(ErrorKind::kData, "device or a pipe", [] { NpzFile{"/dev/null"}; });
-  expect_refused(zip({}), "has no member 'a' among 0 members", "there");
-  expect_refused(zip({{"aa.npy", bytes}}), "Did you mean 'aa'?", "there");
-  expect_refused(zip({{"a.npy", bytes}, {"a", bytes}}), "two members of the name 'a'", "there");
+  expect_npz_refused(zip({}), "has no member 'a' among 0 members", "there");
+  expect_npz_refused(zip({{"aa.npy", bytes}}), "Did you mean 'aa'?", "there");
+  expect_npz_refused(zip({{"a.npy", bytes}, {"a", bytes}}), "two members of the name 'a'", "there");
 }
 
 TEST_CASE("npz members that are damaged, encrypted or no arrays are refused", "[npz]") {
   const std::string data = some_bytes(60), bytes = array("|u1", "(60,)", data);
   for (const uint16_t method : {uint16_t{0}, uint16_t{8}}) {
-    expect_refused(zip({{"a.npy", bytes, method, 0, false, 0, 1}}), "CRC");
-    expect_refused(zip({{"a.npy", bytes, method, 1}}), "is encrypted");
-    expect_refused(zip({{"a.npy", bytes.substr(0, 100), method}}), "its header asks for");
-    expect_refused(zip({{"a.npy", bytes + '1', method}}), "its header asks for");
-    expect_refused(zip({{"a.npy", "hello, NumPy", method}}), "no .npy");
-    expect_refused(zip({{"a.npy", "", method}}), "no .npy");
-    expect_refused(zip({{"a.npy", bytes.substr(0, 20), method}}), "ends within the header");
-    expect_refused(zip({{"a.npy", array("<f4", "(15,)", data), method}}), "array.astype('uint8')");
-    expect_refused(zip({{"a.npy", array("|u1", "(6, 10)", data, "True"), method}}),
-                   "np.ascontiguousarray");
-    expect_refused(zip({{"a.npy", array("|O", "(3,)", "\x80\x04."), method}}), "pickled");
-    expect_refused(zip({{"a.npy", array("<i3", "(20,)", data), method}}), "none of NumPy's");
+    expect_npz_refused(zip({{"a.npy", bytes, method, 0, false, 0, 1}}), "CRC");
+    expect_npz_refused(zip({{"a.npy", bytes, method, 1}}), "is encrypted");
+    expect_npz_refused(zip({{"a.npy", bytes.substr(0, 100), method}}), "its header asks for");
+    expect_npz_refused(zip({{"a.npy", bytes + '1', method}}), "its header asks for");
+    expect_npz_refused(zip({{"a.npy", "hello, NumPy", method}}), "no .npy");
+    expect_npz_refused(zip({{"a.npy", "", method}}), "no .npy");
+    expect_npz_refused(zip({{"a.npy", bytes.substr(0, 20), method}}), "ends within the header");
+    expect_npz_refused(zip({{"a.npy", array("<f4", "(15,)", data), method}}),
+                       "array.astype('uint8')");
+    expect_npz_refused(zip({{"a.npy", array("|u1", "(6, 10)", data, "True"), method}}),
+                       "np.ascontiguousarray");
+    expect_npz_refused(zip({{"a.npy", array("|O", "(3,)", "\x80\x04."), method}}), "pickled");
+    expect_npz_refused(zip({{"a.npy", array("<i3", "(20,)", data), method}}), "none of NumPy's");
   }
   // The archive says more or less than its member holds.
-  expect_refused(zip({{"a.npy", bytes.substr(0, bytes.size() - 5), 8, 0, false, 5}}), "too early");
-  expect_refused(zip({{"a.npy", bytes + "12345", 8, 0, false, -5}}), "goes on behind its array");
-  expect_refused(zip({{"a.npy", bytes, 1}}), "cannot be unpacked");
+  expect_npz_refused(zip({{"a.npy", bytes.substr(0, bytes.size() - 5), 8, 0, false, 5}}),
+                     "too early");
+  expect_npz_refused(zip({{"a.npy", bytes + "12345", 8, 0, false, -5}}),
+                     "goes on behind its array");
+  expect_npz_refused(zip({{"a.npy", bytes, 1}}), "cannot be unpacked");
   std::string broken = zip({{"a.npy", bytes, 8}});
   broken[35] = '\7';  // the kind of the deflated block
-  expect_refused(broken, "is damaged");
+  expect_npz_refused(broken, "is damaged");
 }
 
 TEST_CASE("an npz is written in pieces and reads back", "[npz]") {

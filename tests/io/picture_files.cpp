@@ -70,7 +70,7 @@ void append_pass(std::string& to, const PngFile& file, uint32_t left, uint32_t t
   }
 }
 
-std::string deflated(const std::string& bytes) {
+std::string zlib_stream(const std::string& bytes) {
   uLongf size = compressBound(bytes.size());
   std::string packed(size, '\0');
   compress(reinterpret_cast<Bytef*>(packed.data()), &size,
@@ -107,7 +107,7 @@ std::string png_text(const PngFile& file) {
   } else if (!file.samples.empty()) {
     append_pass(rows, file, 0, 0, 1, 1);
   }
-  const std::string packed = deflated(rows);
+  const std::string packed = zlib_stream(rows);
   for (size_t i = 0; i < packed.size(); i += file.piece) {
     text += png_chunk("IDAT", packed.substr(i, file.piece));
   }

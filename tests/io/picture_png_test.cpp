@@ -15,7 +15,7 @@ Picture decoded(const PngFile& file) {
   return decode_picture(png_text(file), "some.png");
 }
 
-void refused(const std::string& bytes, const std::string& fragment) {
+void expect_png_refused(const std::string& bytes, const std::string& fragment) {
   expect_error(ErrorKind::kData, fragment, [&] { decode_picture(bytes, "some.png"); });
   expect_error(ErrorKind::kData, "some.png", [&] { decode_picture(bytes, "some.png"); });
 }
@@ -154,33 +154,36 @@ TEST_CASE("a PNG that ends early is refused wherever it ends", "[picture]") {
       png_text({40, 40, kPngRgb, 8, some_samples(40 * 40 * 3, 256), {}, GENERATE(false, true)});
   for (size_t size = 8; size < whole.size(); size += 1 + size / 60) {
     CAPTURE(size);
-    refused(whole.substr(0, size), "the PNG ends early");
+    expect_png_refused(whole.substr(0, size), "the PNG ends early");
   }
-  refused(whole.substr(0, whole.size() - 1), "ends early");
-  refused(whole.substr(0, whole.size() / 2), " of 40)");
+  expect_png_refused(whole.substr(0, whole.size() - 1), "ends early");
+  expect_png_refused(whole.substr(0, whole.size() / 2), " of 40)");
 }
 
 TEST_CASE("a damaged PNG is refused, with its place and why", "[picture]") {
   std::string bytes = png_text(kSmall);
   bytes[bytes.find("IDAT") + 7] ^= 1;
-  refused(bytes, "the PNG is damaged before byte ");
+  expect_png_refused(bytes, "the PNG is damaged before byte ");
   bytes = png_text(kSmall);
   bytes[20] ^= 1;
-  refused(bytes, "IHDR: CRC error");
-  refused("\x89PNG\r\n\x1a\n" + png_chunk("IEND", ""), "the PNG is damaged before byte 16");
-  refused(png_text({4, 4, kPngGrey, 8, {}}), "the PNG is damaged");               // too few pixels
-  refused(png_text({2, 2, kPngPalette, 8, {0, 0, 0, 0}}), "the PNG is damaged");  // no palette
-  refused(png_text({0, 2, kPngGrey, 8, {}}), "the PNG is damaged");
+  expect_png_refused(bytes, "IHDR: CRC error");
+  expect_png_refused("\x89PNG\r\n\x1a\n" + png_chunk("IEND", ""),
+                     "the PNG is damaged before byte 16");
+  expect_png_refused(png_text({4, 4, kPngGrey, 8, {}}), "the PNG is damaged");  // too few pixels
+  expect_png_refused(png_text({2, 2, kPngPalette, 8, {0, 0, 0, 0}}),
+                     "the PNG is damaged");  // no palette
+  expect_png_refused(png_text({0, 2, kPngGrey, 8, {}}), "the PNG is damaged");
   PngFile unknown_filter{1, 6, kPngGrey, 8, some_samples(6, 256)};
   unknown_filter.filters = 6;
-  refused(png_text(unknown_filter), "(row 6 of 6): ");
+  expect_png_refused(png_text(unknown_filter), "(row 6 of 6): ");
 }
 
 TEST_CASE("a PNG that claims too many pixels is refused before there is memory for them",
           "[picture]") {
-  refused(png_text({0x7fffffff, 0x7fffffff, kPngRgba, 16, {}}),
-          "2,147,483,647 x 2,147,483,647 = 4,611,686,014,132,420,609 pixels, and at most "
-          "268,435,456 are read");
+  expect_png_refused(
+      png_text({0x7fffffff, 0x7fffffff, kPngRgba, 16, {}}),
+      "2,147,483,647 x 2,147,483,647 = 4,611,686,014,132,420,609 pixels, and at most "
+      "268,435,456 are read");
   const PictureLimits limits{.pixels = 4};
   CHECK(decode_picture(png_text(kSmall), "", limits).pixels.size() == 4);
   expect_error(ErrorKind::kData, "5 x 1 = 5 pixels, and at most 4", [&] {
@@ -189,16 +192,16 @@ TEST_CASE("a PNG that claims too many pixels is refused before there is memory f
 }
 
 TEST_CASE("other formats are refused by name, whatever the file is called", "[picture]") {
-  refused("", "expected a PNG or JPEG picture, but the file is empty");
-  refused("GIF89a\1\1", "the file looks like GIF");
-  refused("RIFF....WEBPVP8 ", "looks like WebP");
-  refused("BM......", "looks like BMP");
-  refused(std::string("II*\0\10\0\0\0", 8), "looks like TIFF");
-  refused(std::string("MM\0*\0\0\0\10", 8), "looks like TIFF");
-  refused(std::string("\0\0\0\x18"
-                      "ftypheic",
-                      12),
-          "looks like HEIC");
-  refused("hello, world", "the file begins with 68 65 6c 6c 6f 2c 20 77");
-  refused("\x89PNG", "the file begins with 89 50 4e 47");
+  expect_png_refused("", "expected a PNG or JPEG picture, but the file is empty");
+  expect_png_refused("GIF89a\1\1", "the file looks like GIF");
+  expect_png_refused("RIFF....WEBPVP8 ", "looks like WebP");
+  expect_png_refused("BM......", "looks like BMP");
+  expect_png_refused(std::string("II*\0\10\0\0\0", 8), "looks like TIFF");
+  expect_png_refused(std::string("MM\0*\0\0\0\10", 8), "looks like TIFF");
+  expect_png_refused(std::string("\0\0\0\x18"
+                                 "ftypheic",
+                                 12),
+                     "looks like HEIC");
+  expect_png_refused("hello, world", "the file begins with 68 65 6c 6c 6f 2c 20 77");
+  expect_png_refused("\x89PNG", "the file begins with 89 50 4e 47");
 }

@@ -47,7 +47,7 @@ std::string ogg(const TempFolder& folder) {
   return written(folder, SF_FORMAT_OGG | SF_FORMAT_VORBIS, 1);
 }
 
-std::vector<float> samples_of(const std::string& bytes) {
+std::vector<float> whole_sound(const std::string& bytes) {
   SoundReader reader("sound", bytes);
   CHECK(reader.rate() == 24'000);
   CHECK(reader.frames() == kFrames);
@@ -56,9 +56,9 @@ std::vector<float> samples_of(const std::string& bytes) {
   return samples;
 }
 
-void refused(const std::string& bytes, const std::string& fragment) {
+void expect_sound_refused(const std::string& bytes, const std::string& fragment) {
   CAPTURE(fragment);
-  const auto read = [&] { samples_of(bytes); };
+  const auto read = [&] { whole_sound(bytes); };
   expect_error(ErrorKind::kData, "sound", read);
   expect_error(ErrorKind::kData, fragment, read);
 }
@@ -77,7 +77,7 @@ TEST_CASE("FLAC is read without loss, channels averaged", "[sound]") {
   const TempFolder folder;
   for (const int channels : {1, 2}) {
     const std::vector<int16_t> values = melody(channels);
-    const std::vector<float> samples = samples_of(flac(folder, channels));
+    const std::vector<float> samples = whole_sound(flac(folder, channels));
     REQUIRE(samples.size() == kFrames);
     size_t wrong = 0;
     for (size_t i = 0; i < samples.size(); ++i) {
@@ -93,29 +93,30 @@ TEST_CASE("FLAC that does not say its length is counted; a tag before it is pass
           "[sound]") {
   const TempFolder folder;
   const std::string bytes = flac(folder);
-  const std::vector<float> samples = samples_of(bytes);
+  const std::vector<float> samples = whole_sound(bytes);
   std::string streamed = bytes;  // the last 36 bits of 8 bytes from 18 on are the length
   streamed[21] = static_cast<char>(streamed[21] & 0xF0);
   streamed.replace(22, 4, 4, '\0');
   REQUIRE(streamed != bytes);
-  CHECK(samples_of(streamed) == samples);
-  CHECK(samples_of(kTag + bytes) == samples);
+  CHECK(whole_sound(streamed) == samples);
+  CHECK(whole_sound(kTag + bytes) == samples);
 }
 
 TEST_CASE("damaged and shortened FLAC is refused", "[sound]") {
   const TempFolder folder;
   const std::string bytes = flac(folder);
-  refused(bytes.substr(0, bytes.size() / 2), "");
-  refused(bytes.substr(0, bytes.size() - 10), "");
-  refused(bytes.substr(0, 20), "cannot be read");
-  refused(bytes.substr(0, 4), "cannot be read");
-  for (const size_t part : {3, 5, 9}) refused(without(bytes, bytes.size() * part / 10), "damaged");
+  expect_sound_refused(bytes.substr(0, bytes.size() / 2), "");
+  expect_sound_refused(bytes.substr(0, bytes.size() - 10), "");
+  expect_sound_refused(bytes.substr(0, 20), "cannot be read");
+  expect_sound_refused(bytes.substr(0, 4), "cannot be read");
+  for (const size_t part : {3, 5, 9})
+    expect_sound_refused(without(bytes, bytes.size() * part / 10), "damaged");
 }
 
 TEST_CASE("OGG is read close to what was written", "[sound]") {
   const TempFolder folder;
   const std::vector<int16_t> values = melody(1);
-  const std::vector<float> samples = samples_of(ogg(folder));
+  const std::vector<float> samples = whole_sound(ogg(folder));
   REQUIRE(samples.size() == kFrames);
   double power = 0, difference = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -130,25 +131,25 @@ TEST_CASE("damaged and shortened OGG is refused with the byte", "[sound]") {
   const TempFolder folder;
   const std::string bytes = ogg(folder);
   const size_t last = bytes.rfind("OggS"), middle = bytes.rfind("OggS", last - 1);
-  refused(bytes.substr(0, bytes.size() / 2), "no whole Ogg page begins");
-  refused(bytes.substr(0, last), "the file ends before its stream does");
-  refused(bytes.substr(0, last + 10), "no whole Ogg page begins");
-  refused(bytes.substr(0, middle) + bytes.substr(last), "pages are missing");
-  refused(without(bytes, bytes.size() / 2), "checksum of an Ogg page is wrong");
-  refused(bytes + bytes, "a second stream begins");
-  refused(bytes + "x", std::to_string(bytes.size()) + " no whole Ogg page");
+  expect_sound_refused(bytes.substr(0, bytes.size() / 2), "no whole Ogg page begins");
+  expect_sound_refused(bytes.substr(0, last), "the file ends before its stream does");
+  expect_sound_refused(bytes.substr(0, last + 10), "no whole Ogg page begins");
+  expect_sound_refused(bytes.substr(0, middle) + bytes.substr(last), "pages are missing");
+  expect_sound_refused(without(bytes, bytes.size() / 2), "checksum of an Ogg page is wrong");
+  expect_sound_refused(bytes + bytes, "a second stream begins");
+  expect_sound_refused(bytes + "x", std::to_string(bytes.size()) + " no whole Ogg page");
 }
 
 TEST_CASE("what is no sound is named by its first bytes", "[sound]") {
-  refused("", "the file is empty");
-  refused("Once upon a time there was a sound.\n", "found text");
-  refused(std::string("\0\1\2\3\4\5\6\7", 8), "found something else");
-  refused("\xFF\xFB\x90\x64xxxxxxxx", "found an MP3 file");
-  refused(kTag + "\xFF\xFB\x90\x64", "ffmpeg -i FILE OUT.flac");
-  refused(std::string("FORM\0\0\0\0AIFF", 12), "found an AIFF file");
-  refused(std::string("\0\0\0\x20", 4) + "ftypM4A ", "found an MP4 or M4A file");
-  refused("RIFX....WAVEfmt ", "big-endian WAV");
-  refused("RIFF\1\2\3\4AVI \5\6\7\x7F", "something else");
+  expect_sound_refused("", "the file is empty");
+  expect_sound_refused("Once upon a time there was a sound.\n", "found text");
+  expect_sound_refused(std::string("\0\1\2\3\4\5\6\7", 8), "found something else");
+  expect_sound_refused("\xFF\xFB\x90\x64xxxxxxxx", "found an MP3 file");
+  expect_sound_refused(kTag + "\xFF\xFB\x90\x64", "ffmpeg -i FILE OUT.flac");
+  expect_sound_refused(std::string("FORM\0\0\0\0AIFF", 12), "found an AIFF file");
+  expect_sound_refused(std::string("\0\0\0\x20", 4) + "ftypM4A ", "found an MP4 or M4A file");
+  expect_sound_refused("RIFX....WAVEfmt ", "big-endian WAV");
+  expect_sound_refused("RIFF\1\2\3\4AVI \5\6\7\x7F", "something else");
 }
 
 TEST_CASE("a sound file that is missing or a folder is named", "[sound]") {

@@ -27,7 +27,7 @@ std::vector<float> samples_of(const std::string& bytes) {
   return samples;
 }
 
-void refused(const std::string& bytes, const std::string& fragment) {
+void expect_wav_refused(const std::string& bytes, const std::string& fragment) {
   const auto read = [&] {
     SoundReader reader("sound", bytes);
     all_of(reader);
@@ -124,8 +124,8 @@ TEST_CASE("WAV: a size that was never written is the rest of the file, with a no
 }
 
 TEST_CASE("WAV: a size of 0 before other chunks, or at the end, is an empty sound", "[sound]") {
-  refused(riff_bytes(kPlain + data_head(0) + chunk_bytes("LIST", "text")), "no samples");
-  refused(riff_bytes(kPlain + data_head(0)), "no samples");
+  expect_wav_refused(riff_bytes(kPlain + data_head(0) + chunk_bytes("LIST", "text")), "no samples");
+  expect_wav_refused(riff_bytes(kPlain + data_head(0)), "no samples");
 }
 
 TEST_CASE("WAV: RF64 has the size of its data in a chunk of its own", "[sound]") {
@@ -135,46 +135,49 @@ TEST_CASE("WAV: RF64 has the size of its data in a chunk of its own", "[sound]")
            kPlain + data_head(0xFFFFFFFF) + kTwo + chunk_bytes("LIST", "text");
   };
   CHECK(samples_of(file(4)) == kTwoSamples);
-  refused(file(uint64_t{1} << 40), "1099511627776 bytes, but only 16 follow");
+  expect_wav_refused(file(uint64_t{1} << 40), "1099511627776 bytes, but only 16 follow");
 }
 
 TEST_CASE("WAV: what is cut short is refused with the place", "[sound]") {
-  refused(riff_bytes(kPlain + data_head(1000) + kTwo),
-          "its data at byte 44 are said to have 1000 bytes, but only 4 follow");
-  refused(riff_bytes(kPlain + "LIST" + number_bytes(0xFFFFFFFF, 4) + "xy"),
-          "chunk 'LIST' at byte 36 is said to have 4294967295 bytes, but only 2 follow");
-  refused(riff_bytes(kPlain), "it has no data chunk");
-  refused(riff_bytes(""), "it has no data chunk");
-  refused("RIFF\x04", "it has no data chunk");
+  expect_wav_refused(riff_bytes(kPlain + data_head(1000) + kTwo),
+                     "its data at byte 44 are said to have 1000 bytes, but only 4 follow");
+  expect_wav_refused(riff_bytes(kPlain + "LIST" + number_bytes(0xFFFFFFFF, 4) + "xy"),
+                     "chunk 'LIST' at byte 36 is said to have 4294967295 bytes, but only 2 follow");
+  expect_wav_refused(riff_bytes(kPlain), "it has no data chunk");
+  expect_wav_refused(riff_bytes(""), "it has no data chunk");
+  expect_wav_refused("RIFF\x04", "it has no data chunk");
   std::string many;
   for (int i = 0; i < 1001; ++i) many += chunk_bytes("JUNK", "");
-  refused(riff_bytes(many + kPlain + chunk_bytes("data", kTwo)), "first 1000 chunks");
+  expect_wav_refused(riff_bytes(many + kPlain + chunk_bytes("data", kTwo)), "first 1000 chunks");
 }
 
 TEST_CASE("WAV: a header that cannot be is refused", "[sound]") {
-  refused(riff_bytes(chunk_bytes("data", kTwo) + kPlain), "come before any format chunk");
-  refused(wav_bytes(format_16({}).substr(0, 14), kTwo), "format chunk has 14 bytes");
-  refused(wav_bytes(format_40({}, 16).substr(0, 18), kTwo), "format chunk has 18 bytes");
-  refused(wav_bytes(format_16({1, 0, 8000, 16, 2}), kTwo), "0 channels");
-  refused(wav_bytes(format_16({1, 3000, 8000, 16, 6000}), kTwo), "3000 channels");
-  refused(wav_bytes(format_16({1, 1, 8000, 16, 0}), kTwo), "16 bits a sample");
-  refused(wav_bytes(format_16({1, 2, 8000, 16, 3}), kTwo), "16 bits a sample");
-  refused(wav_bytes(format_16({1, 1, 8000, 0, 2}), kTwo), "0 bits a sample");
-  refused(wav_bytes(format_16({1, 1, 8000, 64, 8}), kTwo), "64 bits a sample");
-  refused(wav_bytes(format_16({3, 1, 8000, 16, 2}), kTwo), "32-bit and 64-bit floats");
-  refused(wav_bytes(format_16({0x11, 1, 8000, 4, 256}), kTwo), "IMA ADPCM");
-  refused(wav_bytes(format_16({0x1234, 1, 8000, 4, 256}), kTwo), "format tag 0x1234");
+  expect_wav_refused(riff_bytes(chunk_bytes("data", kTwo) + kPlain),
+                     "come before any format chunk");
+  expect_wav_refused(wav_bytes(format_16({}).substr(0, 14), kTwo), "format chunk has 14 bytes");
+  expect_wav_refused(wav_bytes(format_40({}, 16).substr(0, 18), kTwo), "format chunk has 18 bytes");
+  expect_wav_refused(wav_bytes(format_16({1, 0, 8000, 16, 2}), kTwo), "0 channels");
+  expect_wav_refused(wav_bytes(format_16({1, 3000, 8000, 16, 6000}), kTwo), "3000 channels");
+  expect_wav_refused(wav_bytes(format_16({1, 1, 8000, 16, 0}), kTwo), "16 bits a sample");
+  expect_wav_refused(wav_bytes(format_16({1, 2, 8000, 16, 3}), kTwo), "16 bits a sample");
+  expect_wav_refused(wav_bytes(format_16({1, 1, 8000, 0, 2}), kTwo), "0 bits a sample");
+  expect_wav_refused(wav_bytes(format_16({1, 1, 8000, 64, 8}), kTwo), "64 bits a sample");
+  expect_wav_refused(wav_bytes(format_16({3, 1, 8000, 16, 2}), kTwo), "32-bit and 64-bit floats");
+  expect_wav_refused(wav_bytes(format_16({0x11, 1, 8000, 4, 256}), kTwo), "IMA ADPCM");
+  expect_wav_refused(wav_bytes(format_16({0x1234, 1, 8000, 4, 256}), kTwo), "format tag 0x1234");
   std::string other = format_40({}, 16);
   other.back() = 'x';
-  refused(wav_bytes(other, kTwo), "extensible format is none of");
+  expect_wav_refused(wav_bytes(other, kTwo), "extensible format is none of");
 }
 
 TEST_CASE("WAV: rates that nobody records with are refused before anything is resampled",
           "[sound]") {
-  refused(wav_bytes(format_16({1, 1, 0, 16, 2}), kTwo), "its rate is 0 Hz, expected 1000");
-  refused(wav_bytes(format_16({1, 1, 1, 8, 1}), std::string(720'000, '\x80')),
-          "its rate is 1 Hz, expected 1000");
-  refused(wav_bytes(format_16({1, 1, 0xFFFFFFFF, 16, 2}), kTwo), "its rate is 4294967295 Hz");
+  expect_wav_refused(wav_bytes(format_16({1, 1, 0, 16, 2}), kTwo),
+                     "its rate is 0 Hz, expected 1000");
+  expect_wav_refused(wav_bytes(format_16({1, 1, 1, 8, 1}), std::string(720'000, '\x80')),
+                     "its rate is 1 Hz, expected 1000");
+  expect_wav_refused(wav_bytes(format_16({1, 1, 0xFFFFFFFF, 16, 2}), kTwo),
+                     "its rate is 4294967295 Hz");
 }
 
 TEST_CASE("WAV: infinities and NaN are refused by sample and channel", "[sound]") {
@@ -184,9 +187,10 @@ TEST_CASE("WAV: infinities and NaN are refused by sample and channel", "[sound]"
     for (int i = 0; i < 100'000; ++i) data += float_bytes(i == 70'001 ? value : 0.5F);
     return wav_bytes(format_16({3, 2, 8000, 32, 8}), data);
   };
-  refused(file(infinity), "sample 35000 of channel 1 (both from 0) is infinite");
-  refused(file(-infinity), "sample 35000 of channel 1 (both from 0) is infinite");
-  refused(file(std::nanf("")), "sample 35000 of channel 1 (both from 0) is not a number");
+  expect_wav_refused(file(infinity), "sample 35000 of channel 1 (both from 0) is infinite");
+  expect_wav_refused(file(-infinity), "sample 35000 of channel 1 (both from 0) is infinite");
+  expect_wav_refused(file(std::nanf("")),
+                     "sample 35000 of channel 1 (both from 0) is not a number");
 }
 
 TEST_CASE("WAV: samples beyond full scale are clipped and counted, after mixing", "[sound]") {

@@ -8,15 +8,15 @@ using namespace lacuna::sparse;
 
 namespace {
 
-constexpr int64_t kLength = 70;
+constexpr int64_t kQueries = 70;
 
 /// How many queries of `text` do not read exactly keys_of(i).
 template <class KeysOf>
 int64_t differing(const std::string& text, int64_t head, KeysOf keys_of) {
   const PatternPtr pattern = parse_pattern(text);
   int64_t count = 0;
-  for (int64_t i = 0; i < kLength; ++i) {
-    if (attended_keys(*pattern, head, i, kLength) != keys_of(i)) ++count;
+  for (int64_t i = 0; i < kQueries; ++i) {
+    if (attended_keys(*pattern, head, i, kQueries) != keys_of(i)) ++count;
   }
   return count;
 }

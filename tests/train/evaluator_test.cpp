@@ -16,8 +16,6 @@ namespace {
 
 constexpr int64_t kContext = HandModel::kContext;
 
-const auto never = [] { return false; };
-
 std::vector<int32_t> symbols_of(size_t count) {
   std::vector<int32_t> symbols(count);
   for (size_t i = 0; i < count; ++i) symbols[i] = static_cast<int32_t>((i * i + i / 3) % 5);

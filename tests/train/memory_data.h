@@ -46,3 +46,6 @@ inline std::vector<int32_t> counting_text(size_t count, int first) {
   for (int number = first; text.size() < count; ++number) text += std::to_string(number) + ' ';
   return {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(count)};
 }
+
+/// What is never to be stopped.
+inline const auto never = [] { return false; };

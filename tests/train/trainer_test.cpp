@@ -60,8 +60,6 @@ double* head_of(const Trainer& trainer) {
   return trainer.weights(Weights::kRaw).at("head.weight").value.data<double>();
 }
 
-const auto never = [] { return false; };
-
 }  // namespace
 
 TEST_CASE("before any update every byte costs exactly 8 bits, because the head is zero") {

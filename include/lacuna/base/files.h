@@ -131,6 +131,12 @@ class FolderLock {
   int descriptor_;
 };
 
+/// Whether a file or folder is there, or a link to one; no where the system does not tell.
+bool exists(const std::string& path);
+
+/// Whether the name is taken, if only by a link that leads nowhere.
+bool is_taken(const std::string& path);
+
 /// The whole content of a file; also of pipes and devices that end. Throws Error(kData).
 std::string read_text(const std::string& path);
 

@@ -21,11 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 struct Norms {
   double root_sum = 0;  // of squares
   double root_mean = 0;

@@ -12,7 +12,7 @@
 namespace lacuna::cli {
 namespace {
 
-constexpr double kSeconds = 10, kScale = 2;
+constexpr double kSeconds = 10;
 
 std::vector<int32_t> read(const Part& part, int64_t begin, int64_t count) {
   std::vector<int32_t> symbols(static_cast<size_t>(count));
@@ -47,7 +47,7 @@ void write_sound(const std::string& path, const Part& part, const Medium& medium
   write_png(path,
             one_below_another({draw_waveform(title, reader.rate(), samples),
                                draw_spectrogram("", reader.rate(), samples)}),
-            kScale);
+            2);
 }
 
 }  // namespace

@@ -36,9 +36,9 @@ std::string pre(const RecordedSample& sample) {
 
 // Small pictures are enlarged by a whole number, so that their pixels stay squares.
 std::string picture_element(const RecordedSample& sample) {
-  constexpr int64_t kWidth = 560, kMostTimes = 4;
+  constexpr int64_t kMostWidth = 560, kMostTimes = 4;
   const Picture picture = decode_picture(sample.text, sample.name, {.pixels = 1 << 24});
-  const int64_t times = std::clamp<int64_t>(kWidth / picture.width, 1, kMostTimes);
+  const int64_t times = std::clamp<int64_t>(kMostWidth / picture.width, 1, kMostTimes);
   return str("<img class=\"sample\" width=\"", times * picture.width, "\" height=\"",
              times * picture.height, "\" alt=\"", markup_escaped(sample.name), "\" src=\"",
              html_data("image/png", sample.text), "\">\n");

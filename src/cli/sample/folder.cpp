@@ -56,11 +56,6 @@ class SampleFolder final : public SampleOutput {
   }
 
  private:
-  static bool exists(const std::string& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-  }
-
   std::string settings_file() const { return path_ + "/" + kSettingsName; }
   std::string file(int64_t number) const {
     const std::string digits = std::to_string(number);
