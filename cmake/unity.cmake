@@ -1,4 +1,4 @@
-# With CMAKE_UNITY_BUILD (presets release, ci and cuda), a folder is compiled as one source: its headers are read
+# With CMAKE_UNITY_BUILD (presets release, ci, cuda and fuzz), a folder is compiled as one source: its headers are read
 # once. So what the sources of a folder name for themselves alone differs. Without, each is compiled alone.
 #
 # lacuna_group_by_folder(TARGET EXCEPT REGEX): the sources of TARGET; folders that match stay apart.
