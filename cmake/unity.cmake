@@ -13,3 +13,5 @@ function(lacuna_group_by_folder target except regex)
   endforeach()
   set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
 endfunction()
+
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 1)  # of targets that are not grouped: source by source
