@@ -93,11 +93,11 @@ DType wanted_dtype(const std::string& text) {
               "Known: bf16, f16, f32");
 }
 
-struct Times {
+struct CaseTimes {
   double forward, both;  // ms, medians
 };
 
-Times time_case(Queue& queue, const Case& c, DType dtype, int repeats) {
+CaseTimes time_case(Queue& queue, const Case& c, DType dtype, int repeats) {
   proof::Noise noise(queue);
   proof::TimedOperands operands(noise, dtype);
   const proof::AttentionLaunches attention =
@@ -178,7 +178,7 @@ void bench_attention(const Parsed& parsed, const Stop& stop) {
   std::string json;
   for (const Case& c : cases) {
     leave_if(stop);
-    const Times times = time_case(queue, c, dtype, repeats);
+    const CaseTimes times = time_case(queue, c, dtype, repeats);
     const Work work(c, dtype);
     const double forward_rate = work.forward_flops / times.forward * 1e-9;
     const double both_rate = work.both_flops / times.both * 1e-9;
