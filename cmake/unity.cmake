@@ -2,6 +2,8 @@
 # once. So what the sources of a folder name for themselves alone differs. Without, each is compiled alone.
 #
 # lacuna_group_by_folder(TARGET EXCEPT REGEX): the sources of TARGET; folders that match stay apart.
+set(LACUNA_BY_FOLDER ${CMAKE_UNITY_BUILD})
+set(CMAKE_UNITY_BUILD OFF)  # of all other targets
 function(lacuna_group_by_folder target except regex)
   get_target_property(sources ${target} SOURCES)
   foreach(source ${sources})
@@ -11,7 +13,5 @@ function(lacuna_group_by_folder target except regex)
       set_source_files_properties(${source} PROPERTIES UNITY_GROUP "${folder}")
     endif()
   endforeach()
-  set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD "${LACUNA_BY_FOLDER}" UNITY_BUILD_MODE GROUP)
 endfunction()
-
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 1)  # of targets that are not grouped: source by source
