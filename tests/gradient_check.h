@@ -32,11 +32,11 @@ class Differentiable {
     /// Adds sum(weights * result) to the loss, and the weights to the gradient of `result`.
     void weigh(const lacuna::Variable& result) {
       if (result.value.view().raw() == nullptr) {  // recording
-        if (tape.training()) tape.add_gradient(result, planned(result.shape()));
+        if (tape.records()) tape.add_gradient(result, planned(result.shape()));
         return;
       }
       Random random(static_cast<uint64_t>(result.shape().count()) + weighed++);
-      lacuna::Tensor weights = tape.training()
+      lacuna::Tensor weights = tape.records()
                                    ? planned(result.shape())
                                    : lacuna::Tensor::zeros(result.shape(), lacuna::DType::kF64);
       for (int64_t i = 0; i < result.shape().count(); ++i) {
@@ -44,7 +44,7 @@ class Differentiable {
         weights.view().data<double>()[i] = weight;
         loss += weight * result.value.view().data<double>()[i];
       }
-      if (tape.training()) tape.add_gradient(result, weights);
+      if (tape.records()) tape.add_gradient(result, weights);
     }
 
     lacuna::Tensor planned(const lacuna::Shape& shape) {
@@ -59,8 +59,8 @@ class Differentiable {
     for (const lacuna::Tensor& parameter : parameters_) {
       gradients_.push_back(lacuna::Tensor::zeros(parameter.shape(), lacuna::DType::kF64));
     }
-    train_plan_ = plan(lacuna::Tape::Mode::kTrain);
-    evaluate_plan_ = plan(lacuna::Tape::Mode::kEvaluate);
+    train_plan_ = plan(lacuna::Tape::Mode::kRecord);
+    evaluate_plan_ = plan(lacuna::Tape::Mode::kForward);
     arena_.emplace(evaluate_plan_);
   }
 
@@ -70,7 +70,7 @@ class Differentiable {
   /// L, without a backward pass.
   double loss() {
     arena_->rewind();
-    return once(lacuna::Queue::cpu(1), *arena_, lacuna::Tape::Mode::kEvaluate, nullptr);
+    return once(lacuna::Queue::cpu(1), *arena_, lacuna::Tape::Mode::kForward, nullptr);
   }
 
   /// dL for each input, then each parameter. Gradients of parameters start from 1 here, which is
@@ -81,7 +81,7 @@ class Differentiable {
     }
     lacuna::Arena arena(train_plan_);
     std::vector<std::vector<double>> all;
-    *loss = once(lacuna::Queue::cpu(1), arena, lacuna::Tape::Mode::kTrain, &all);
+    *loss = once(lacuna::Queue::cpu(1), arena, lacuna::Tape::Mode::kRecord, &all);
     for (const lacuna::Tensor& gradient : gradients_) {
       all.push_back(elements<double>(gradient));
       for (double& element : all.back()) element -= 1;
@@ -135,7 +135,7 @@ class Differentiable {
       run.parameters.push_back({parameters_[k], gradients_[k]});
     }
     body_(run);
-    if (!tape.training()) return run.loss;
+    if (!tape.records()) return run.loss;
     tape.backward();
     for (const lacuna::Variable& input : run.inputs) {
       const lacuna::Tensor gradient = tape.take_gradient(input);

@@ -8,7 +8,7 @@
 namespace lacuna {
 
 Variable Tape::variable(Tensor value) {
-  if (!training()) return {std::move(value), -1};
+  if (!records()) return {std::move(value), -1};
   gradients_.emplace_back();
   return {std::move(value), static_cast<int64_t>(gradients_.size()) - 1};
 }

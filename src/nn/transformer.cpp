@@ -32,7 +32,7 @@ Variable Transformer::logits(Tape& tape, const View& tokens, const StepState* st
     return ops::attention(tape, qkv, config_.qk_width, passes(layer));
   };
   return through_blocks(tape, ops::embedding(tape, tokens, tables(), dtype()),
-                        {tape.training() ? state : nullptr, false, attention});
+                        {state, false, attention});
 }
 
 Variable Transformer::decode(Tape& tape, const View& tokens, const DecodeCache& cache,
@@ -56,26 +56,34 @@ ops::EmbeddingTables Transformer::tables() const {
 Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& mode) const {
   ResidualStream stream{std::move(embedded), {}};
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    note_progress(tape, StepPart::kForward, layer, mode.state);
-    const std::string attention = str("blocks.", layer, ".attention");
-    const std::string feedforward = str("blocks.", layer, ".feedforward");
-    Variable x = enter(tape, stream, norm(attention + ".norm", kBlockEps), mode.state);
-    x = linear(tape, x, attention + ".qkv", mode.rows_alone);
-    x = mode.attention(x, layer);
-    stream.branch = linear(tape, x, attention + ".project", mode.rows_alone);
-
-    x = enter(tape, stream, norm(feedforward + ".norm", kBlockEps), mode.state);
-    x = linear(tape, x, feedforward + ".up", mode.rows_alone, Activation::kQuickGelu);
-    stream.branch = linear(tape, x, feedforward + ".down", mode.rows_alone);
-    if (tape.training()) {
-      tape.record([&tape, layer, state = mode.state] {
-        note_progress(tape, StepPart::kBackward, layer, state);
-      });
-    }
+    stream = block(tape, stream, layer, mode);
   }
-  const Variable x = enter(tape, stream, norm("norm", kLastEps), mode.state);
+  const Variable x =
+      enter(tape, stream, norm("norm", kLastEps), 2 * config_.layers - 1, mode.state);
   return ops::linear(tape, x, parameters_.at("head.weight"), {}, Activation::kNone, mode.rows_alone,
                      wide(dtype()));
+}
+
+Transformer::ResidualStream Transformer::block(Tape& tape, const ResidualStream& entering,
+                                               int64_t layer, const Mode& mode) const {
+  note_progress(tape, StepPart::kForward, layer, mode.state);
+  const std::string attention = str("blocks.", layer, ".attention");
+  const std::string feedforward = str("blocks.", layer, ".feedforward");
+  ResidualStream stream = entering;
+  Variable x = enter(tape, stream, norm(attention + ".norm", kBlockEps), 2 * layer - 1, mode.state);
+  x = linear(tape, x, attention + ".qkv", mode.rows_alone);
+  x = mode.attention(x, layer);
+  stream.branch = linear(tape, x, attention + ".project", mode.rows_alone);
+
+  x = enter(tape, stream, norm(feedforward + ".norm", kBlockEps), 2 * layer, mode.state);
+  x = linear(tape, x, feedforward + ".up", mode.rows_alone, Activation::kQuickGelu);
+  stream.branch = linear(tape, x, feedforward + ".down", mode.rows_alone);
+  if (tape.records()) {
+    tape.record([&tape, layer, state = mode.state] {
+      note_progress(tape, StepPart::kBackward, layer, state);
+    });
+  }
+  return stream;
 }
 
 int64_t Transformer::attended_pairs() const {
@@ -103,11 +111,10 @@ ops::Norm Transformer::norm(const std::string& name, double eps) const {
   return {parameters_.at(name + ".gain"), parameters_.at(name + ".bias"), eps};
 }
 
-// Adds the open branch, if there is one, and normalises the sum.
-Variable Transformer::enter(Tape& tape, ResidualStream& stream, const ops::Norm& norm,
+Variable Transformer::enter(Tape& tape, ResidualStream& stream, const ops::Norm& norm, int64_t site,
                             const StepState* state) const {
   if (!stream.branch.present()) return ops::layer_norm(tape, stream.residual, norm);
-  const Dropout dropout{state != nullptr ? config_.dropout : 0, stream.next_site++, state};
+  const Dropout dropout{state != nullptr ? config_.dropout : 0, static_cast<uint32_t>(site), state};
   auto [sum, normed] = ops::residual_norm(tape, stream.residual, stream.branch, norm, dropout);
   stream.residual = std::move(sum);
   stream.branch = {};

@@ -51,7 +51,7 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
                                         .lse = lse,
                                         .scale = scale,
                                         .passes = &passes});
-  if (!tape.training()) return y;
+  if (!tape.records()) return y;
 
   tape.record([&tape, &passes, qkv, in, y, lse, scale, qk_width, heads, v_width] {
     const Tensor dy = tape.take_gradient(y);
@@ -80,7 +80,7 @@ Variable attention_decode(Tape& tape, const Variable& qkv, int64_t qk_width,
                           const LayerCache& cache, const DecodeState* state) {
   const auto heads = static_cast<int64_t>(cache.passes->size());
   const int64_t batch = qkv.shape()[0], v_width = qkv.shape()[2] - 2 * qk_width;
-  require(!tape.training() && qkv.shape()[1] == 1, "ops::attention_decode",
+  require(!tape.records() && qkv.shape()[1] == 1, "ops::attention_decode",
           "decoding takes one position of each sequence, and has no gradient");
   require_heads(qk_width, v_width, heads);
   const int64_t slots = cache.keys.size(2);

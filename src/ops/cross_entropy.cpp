@@ -12,7 +12,7 @@ Tensor cross_entropy(Tape& tape, const Variable& logits, const View& targets, do
           "logits and targets do not fit together");
   const Tensor losses = tape.allocate({rows}, DType::kF64, MemoryTag::kActivations);
   Tensor dlogits;
-  if (tape.training()) {
+  if (tape.records()) {
     const DType type = gradient.value_or(logits.value.dtype());
     dlogits = type == logits.value.dtype()
                   ? logits.value

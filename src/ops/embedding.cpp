@@ -40,7 +40,7 @@ Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables
                                         .start = tables.start.value,
                                         .y = y.value,
                                         .position = position});
-  if (!tape.training()) return y;
+  if (!tape.records()) return y;
 
   tape.record([&tape, tokens, dtoken = tables.token.gradient, dstart = tables.start.gradient,
                dposition, y = Variable{{}, y.slot}] {
@@ -56,7 +56,7 @@ Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables
 
 Variable embedding_decode(Tape& tape, const View& tokens, const EmbeddingTables& tables,
                           const DecodeState* state, std::optional<DType> result) {
-  require(!tape.training() && tokens.size(1) == 1, "ops::embedding_decode",
+  require(!tape.records() && tokens.size(1) == 1, "ops::embedding_decode",
           "decoding takes one token of each sequence, and has no gradient");
   const PositionTables position = position_values(tables, 1);
   const View& start = tables.start.value;

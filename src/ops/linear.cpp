@@ -8,11 +8,11 @@ Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Pa
   require(x.shape().rank() == 3 && x.shape().back() == in &&
               (!bias.value.present() || bias.value.size(0) == out),
           "ops::linear", "x, weight and bias do not fit together");
-  require(!rows_alone || !tape.training(), "ops::linear", "rows alone have no gradient");
+  require(!rows_alone || !tape.records(), "ops::linear", "rows alone have no gradient");
   const Shape shape{x.shape()[0], x.shape()[1], out};
   const DType dtype = result.value_or(x.value.dtype());
   Tensor preactivation;
-  if (tape.training() && activation != Activation::kNone) {
+  if (tape.records() && activation != Activation::kNone) {
     preactivation = tape.allocate(shape, dtype, MemoryTag::kActivations);
   }
   const Variable y = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
@@ -23,7 +23,7 @@ Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Pa
                                      .y = y.value,
                                      .activation = activation,
                                      .rows_alone = rows_alone});
-  if (!tape.training()) return y;
+  if (!tape.records()) return y;
 
   // y itself is not needed again: keep its slot, not its memory.
   tape.record([&tape, x, weight, bias, preactivation, activation, y = Variable{{}, y.slot}] {

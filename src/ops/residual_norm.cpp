@@ -27,7 +27,7 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
                                            .rstd = rstd,
                                            .eps = norm.eps,
                                            .dropout = dropout});
-  if (!tape.training()) return {sum, y};
+  if (!tape.records()) return {sum, y};
 
   tape.record([&tape, residual = Variable{{}, residual.slot}, branch = Variable{{}, branch.slot},
                norm, dropout, sum, mean, rstd, y = Variable{{}, y.slot}] {

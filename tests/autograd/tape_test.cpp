@@ -27,7 +27,7 @@ struct Fixture {
 
 TEST_CASE("Records run once each, the latest first, and are dropped as soon as they have run") {
   Fixture f;
-  Tape tape(f.queue, f.arena, Tape::Mode::kTrain);
+  Tape tape(f.queue, f.arena, Tape::Mode::kRecord);
   std::vector<int> order;
   std::vector<std::weak_ptr<int>> kept;
   for (int i = 0; i < 3; ++i) {
@@ -51,7 +51,7 @@ TEST_CASE("Records run once each, the latest first, and are dropped as soon as t
 
 TEST_CASE("A gradient is the sum of all contributions, and is handed over once") {
   Fixture f;
-  Tape tape(f.queue, f.arena, Tape::Mode::kTrain);
+  Tape tape(f.queue, f.arena, Tape::Mode::kRecord);
   const Variable a = tape.variable(row({1, 2})), b = tape.variable(row({3, 4}));
   CHECK(a.slot != b.slot);
   CHECK_FALSE(tape.take_gradient_if_any(a).present());
@@ -69,8 +69,8 @@ TEST_CASE("A gradient is the sum of all contributions, and is handed over once")
 
 TEST_CASE("A tape that evaluates gives its variables no gradient") {
   Fixture f;
-  Tape tape(f.queue, f.arena, Tape::Mode::kEvaluate);
-  CHECK_FALSE(tape.training());
+  Tape tape(f.queue, f.arena, Tape::Mode::kForward);
+  CHECK_FALSE(tape.records());
   const Variable x = tape.variable(row({1, 2}));
   CHECK(x.slot == -1);
   CHECK(x.present());
@@ -82,7 +82,7 @@ TEST_CASE("A tape that evaluates gives its variables no gradient") {
 TEST_CASE("The memory of a contribution is free again once it has been added to another") {
   Fixture f;
   Queue dry = Queue::dry();
-  Tape tape(dry, f.arena, Tape::Mode::kTrain);
+  Tape tape(dry, f.arena, Tape::Mode::kRecord);
   const auto gradient = [&] {
     return tape.allocate({16}, DType::kF64, MemoryTag::kActivationGradients);
   };

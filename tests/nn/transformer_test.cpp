@@ -19,10 +19,12 @@ struct Outcome {
   StepProgress forward_end;  // when the state has a place
 };
 
-Outcome forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
+// In the mode kRecord the model trains; in the other one only where `trains` says so.
+Outcome forward(TinyModel& tiny, Tape::Mode mode, int threads = 2, bool trains = false) {
   const auto once = [&](Queue& queue, Arena& arena) {
     Tape tape(queue, arena, mode);
-    const Variable logits = tiny.model->logits(tape, tiny.tokens, &tiny.state);
+    const Variable logits =
+        tiny.model->logits(tape, tiny.tokens, tape.records() || trains ? &tiny.state : nullptr);
     Tensor copy;
     if (!queue.is_dry()) {
       copy = Tensor::zeros(logits.shape(), logits.value.dtype());
@@ -36,7 +38,7 @@ Outcome forward(TinyModel& tiny, Tape::Mode mode, int threads = 2) {
       }
     }
     if (tiny.state.inputs.progress != nullptr) outcome.forward_end = *tiny.state.inputs.progress;
-    if (tape.training()) tape.backward();
+    if (tape.records()) tape.backward();
     return outcome;
   };
   Queue dry = Queue::dry();
@@ -130,7 +132,7 @@ TEST_CASE("gradients of the whole model agree with central differences") {
     nn::ModelConfig config = small(attention);
     config.dropout = 0.2;
     TinyModel tiny(config, 2, DType::kF64, 5);
-    forward(tiny, Tape::Mode::kTrain);
+    forward(tiny, Tape::Mode::kRecord);
     const View values = tiny.parameters->values();
     std::vector<double> analytic;
     const double* gradients = tiny.parameters->gradients().data<double>();
@@ -146,9 +148,9 @@ TEST_CASE("gradients of the whole model agree with central differences") {
         double& value = values.data<double>()[slice.offset + element];
         const double kept = value, h = 1e-5;
         value = kept + h;
-        const double above = forward(tiny, Tape::Mode::kTrain).loss;
+        const double above = forward(tiny, Tape::Mode::kRecord).loss;
         value = kept - h;
-        const double below = forward(tiny, Tape::Mode::kTrain).loss;
+        const double below = forward(tiny, Tape::Mode::kRecord).loss;
         value = kept;
         INFO(slice.name << " element " << element);
         const double numeric = (above - below) / (2 * h);
@@ -162,12 +164,12 @@ TEST_CASE("a later token changes no earlier logit, bit for bit, for every combin
   for (const DType dtype : {DType::kF32, DType::kF64}) {
     for (const auto& attention : all_combinations()) {
       TinyModel tiny(small(attention), 1, dtype, 7);
-      const Tensor before = forward(tiny, Tape::Mode::kEvaluate).logits;
+      const Tensor before = forward(tiny, Tape::Mode::kForward).logits;
       const size_t row = size_of(dtype) * 11;
       for (int64_t changed = 0; changed < 13; ++changed) {
         const int32_t kept = tiny.token(changed);
         tiny.token(changed) = (kept + 5) % 11;
-        const Tensor after = forward(tiny, Tape::Mode::kEvaluate).logits;
+        const Tensor after = forward(tiny, Tape::Mode::kForward).logits;
         tiny.token(changed) = kept;
         INFO(join(attention, ", ") << ", token " << changed);
         // Row t predicts token t, so rows 0 .. changed must not move.
@@ -194,8 +196,8 @@ TEST_CASE("the same model, tokens and threads give the same bits twice") {
                            .attention = {"strided(16)", "fixed(16, 4, 2)"},
                            .dropout = 0.1};
     TinyModel first(config, 3, dtype, 9), second(config, 3, dtype, 9);
-    forward(first, Tape::Mode::kTrain);
-    forward(second, Tape::Mode::kTrain);
+    forward(first, Tape::Mode::kRecord);
+    forward(second, Tape::Mode::kRecord);
     CHECK(std::memcmp(first.parameters->gradients().raw(), second.parameters->gradients().raw(),
                       first.parameters->gradients().bytes()) == 0);
   }
@@ -205,8 +207,10 @@ TEST_CASE("dropout acts in training only") {
   nn::ModelConfig config = small({"local(4)"});
   config.dropout = 0.5;
   TinyModel dropped(config, 1, DType::kF64, 3), whole(small({"local(4)"}), 1, DType::kF64, 3);
-  CHECK(forward(dropped, Tape::Mode::kEvaluate).loss == forward(whole, Tape::Mode::kEvaluate).loss);
-  CHECK(forward(dropped, Tape::Mode::kTrain).loss != forward(whole, Tape::Mode::kTrain).loss);
+  CHECK(forward(dropped, Tape::Mode::kForward).loss == forward(whole, Tape::Mode::kForward).loss);
+  const double trained = forward(dropped, Tape::Mode::kRecord).loss;
+  CHECK(trained != forward(whole, Tape::Mode::kRecord).loss);
+  CHECK(trained == forward(dropped, Tape::Mode::kForward, 2, true).loss);  // whatever is recorded
 }
 
 TEST_CASE("each layer notes its place when it trains, forward from the first and backward to it") {
@@ -214,10 +218,10 @@ TEST_CASE("each layer notes its place when it trains, forward from the first and
   StepProgress place;
   tiny.state.inputs.step = 7;
   tiny.state.inputs.progress = &place;
-  forward(tiny, Tape::Mode::kEvaluate);
+  forward(tiny, Tape::Mode::kForward);
   CHECK(place.part == StepPart::kNone);
 
-  const Outcome outcome = forward(tiny, Tape::Mode::kTrain);
+  const Outcome outcome = forward(tiny, Tape::Mode::kRecord);
   CHECK(outcome.forward_end.part == StepPart::kForward);
   CHECK(outcome.forward_end.layer == 2);
   CHECK(place.step == 7);

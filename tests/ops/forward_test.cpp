@@ -16,7 +16,7 @@ namespace {
 std::vector<double> result_of(const std::vector<Tensor>& inputs,
                               const std::function<Variable(Tape&, std::vector<Variable>&)>& op) {
   const auto run = [&](Queue queue, Arena& arena) {
-    Tape tape(queue, arena, Tape::Mode::kEvaluate);
+    Tape tape(queue, arena, Tape::Mode::kForward);
     std::vector<Variable> variables;
     for (const Tensor& input : inputs) variables.push_back(tape.variable(input));
     const Variable y = op(tape, variables);

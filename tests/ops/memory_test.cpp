@@ -63,7 +63,7 @@ TEST_CASE("A tape that evaluates keeps nothing: its memory does not grow with th
     Arena arena;
     Weights weights;
     {
-      Tape tape(queue, arena, Tape::Mode::kEvaluate);
+      Tape tape(queue, arena, Tape::Mode::kForward);
       const Tensor losses = forward(tape, weights, layers, passes);
       CHECK(alive(arena) == 1);  // the losses
     }
@@ -83,7 +83,7 @@ TEST_CASE("A tape that trains keeps what backward needs, and nothing after it") 
     Queue queue = Queue::dry();
     Arena arena;
     Weights weights;
-    Tape tape(queue, arena, Tape::Mode::kTrain);
+    Tape tape(queue, arena, Tape::Mode::kRecord);
     {
       const Tensor losses = forward(tape, weights, layers, passes);
       CHECK(alive(arena) > 5 * layers);
@@ -106,7 +106,7 @@ TEST_CASE("Each op keeps what its gradient needs, and not its result") {
     Queue queue = Queue::dry();
     Arena arena;
     Weights weights;
-    Tape tape(queue, arena, Tape::Mode::kTrain);
+    Tape tape(queue, arena, Tape::Mode::kRecord);
     op(tape, weights,
        tape.variable(tape.allocate({kBatch, kLength, width}, DType::kF32, MemoryTag::kInputs)));
     return alive(arena);
@@ -135,7 +135,7 @@ TEST_CASE("Wrong shapes are refused in the name of the op") {
   Queue queue = Queue::cpu(1);
   Arena arena;
   Weights weights;
-  Tape tape(queue, arena, Tape::Mode::kTrain);
+  Tape tape(queue, arena, Tape::Mode::kRecord);
   const auto x = [&](const Shape& shape) {
     return tape.variable(Tensor::zeros(shape, DType::kF32));
   };

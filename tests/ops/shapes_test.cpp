@@ -10,7 +10,7 @@ namespace {
 struct Dry {
   Queue queue = Queue::dry();
   Arena arena;
-  Tape tape{queue, arena, Tape::Mode::kEvaluate};
+  Tape tape{queue, arena, Tape::Mode::kForward};
 
   Tensor of(const Shape& shape, DType dtype = DType::kF64) {
     return arena.allocate(shape, dtype, MemoryTag::kInputs);
@@ -99,7 +99,7 @@ TEST_CASE("cross_entropy refuses targets of another count or type") {
 TEST_CASE("rows alone and the ops of decoding are refused on a tape that trains") {
   Queue queue = Queue::dry();
   Arena arena;
-  Tape tape(queue, arena, Tape::Mode::kTrain);
+  Tape tape(queue, arena, Tape::Mode::kRecord);
   const auto of = [&](const Shape& shape, DType dtype = DType::kF64) {
     return arena.allocate(shape, dtype, MemoryTag::kInputs);
   };

@@ -40,7 +40,7 @@ class TrainingForward {
 
  private:
   void run(Queue& queue, Arena& arena) {
-    Tape tape(queue, arena, Tape::Mode::kTrain);
+    Tape tape(queue, arena, Tape::Mode::kRecord);
     ops::cross_entropy(tape, model_.logits(tape, tokens_, &state_), tokens_, 1);
   }
 

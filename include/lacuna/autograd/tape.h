@@ -29,13 +29,16 @@ struct Variable {
 
 class Tape {
  public:
-  enum class Mode : uint8_t { kTrain, kEvaluate };
+  enum class Mode : uint8_t {
+    kRecord,   // for a backward pass
+    kForward,  // keeps nothing for one
+  };
 
-  /// Queue and arena must outlive the tape. kEvaluate keeps nothing for a backward pass.
+  /// Queue and arena must outlive the tape.
   Tape(Queue& queue, Arena& arena, Mode mode) : queue_(queue), arena_(arena), mode_(mode) {}
 
   Queue& queue() { return queue_; }
-  bool training() const { return mode_ == Mode::kTrain; }
+  bool records() const { return mode_ == Mode::kRecord; }
 
   Tensor allocate(const Shape& shape, DType dtype, MemoryTag tag) {
     return arena_.allocate(shape, dtype, tag);
@@ -44,7 +47,7 @@ class Tape {
   Variable variable(Tensor value);
 
   /// Adds a record; it runs once, after the records of everything computed from its outputs. Only
-  /// when training().
+  /// when records().
   void record(std::function<void()> backward) { records_.push_back(std::move(backward)); }
 
   /// The gradient of an op's result, handed over. Throws Error(kInternal) when nothing contributed

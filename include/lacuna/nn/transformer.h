@@ -49,7 +49,8 @@ class Transformer {
   Transformer(ModelConfig config, const ParameterStore& parameters);
 
   /// tokens [B, T] i32 -> logits [B, T, V] in f64 or f32: row t predicts token t from the tokens
-  /// before it. Drops out only when the tape trains. `tokens` and `state` must outlive the tape.
+  /// before it. With a `state` the model trains: it drops out and notes where it is; without one it
+  /// does neither, whether the tape records or not. `tokens` and `state` must outlive the tape.
   Variable logits(Tape& tape, const View& tokens, const StepState* state) const;
 
   /// The logits [B, 1, V] of one position, state->position, of B sequences whose earlier positions
@@ -84,13 +85,17 @@ class Transformer {
   // The residual stream with the branch that is yet to be added to it.
   struct ResidualStream {
     Variable residual, branch;
-    uint32_t next_site = 0;  // of dropout
   };
   ops::EmbeddingTables tables() const;
   // From the embedding to the logits.
   Variable through_blocks(Tape& tape, Variable embedded, const Mode& mode) const;
+  // One block: a function of the stream, the layer and the mode alone.
+  ResidualStream block(Tape& tape, const ResidualStream& stream, int64_t layer,
+                       const Mode& mode) const;
   ops::Norm norm(const std::string& name, double eps) const;
-  Variable enter(Tape& tape, ResidualStream& stream, const ops::Norm& norm,
+  // Adds the open branch, if there is one, to the residual, and normalises the sum. `site` tells
+  // the places of dropout apart.
+  Variable enter(Tape& tape, ResidualStream& stream, const ops::Norm& norm, int64_t site,
                  const StepState* state) const;
   Variable linear(Tape& tape, const Variable& x, const std::string& name, bool rows_alone,
                   Activation activation = Activation::kNone) const;

@@ -2,10 +2,8 @@
 // its memory planned beforehand and the keys and values of earlier positions kept.
 #pragma once
 
-#include <optional>
-
 #include "lacuna/nn/transformer.h"
-#include "lacuna/tensor/repeated.h"
+#include "lacuna/train/planned.h"
 
 namespace lacuna::train {
 
@@ -16,8 +14,8 @@ class DecodeProgram {
 
   /// Host memory [B], to be filled before each run: the symbols before the position (at 0 they are
   /// not read).
-  int32_t* tokens() { return tokens_.view().data<int32_t>(); }
-  int64_t batch() const { return tokens_.shape()[0]; }
+  int32_t* tokens() { return planned_.tokens(); }
+  int64_t batch() const { return planned_.batch(); }
 
   /// Decodes one position: from 0 on one after the other; at 0 new sequences begin. Throws
   /// Error(kInternal) for one beyond the context.
@@ -33,13 +31,10 @@ class DecodeProgram {
  private:
   void launch_model(Queue& queue, Arena& arena);
 
-  Queue queue_;
+  Planned planned_;
   const nn::Transformer& model_;
   nn::DecodeCache cache_;
   Tensor state_;  // one DecodeState
-  Tensor tokens_, device_tokens_;
-  MemoryPlan plan_;
-  std::optional<Arena> arena_;
   Repeated step_;
   Variable logits_;
   Tensor host_logits_;

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <map>
-#include <memory>
-#include <optional>
 
 #include "lacuna/nn/transformer.h"
-#include "lacuna/tensor/repeated.h"
+#include "lacuna/train/planned.h"
 
 namespace lacuna::train {
 
@@ -20,8 +18,8 @@ class Program {
                           double gradient_scale, StepState* state);
 
   /// Host memory [B, T], to be filled before each run with tokens in [0, V).
-  int32_t* tokens() { return tokens_.view().data<int32_t>(); }
-  int64_t batch() const { return tokens_.shape()[0]; }
+  int32_t* tokens() { return planned_.tokens(); }
+  int64_t batch() const { return planned_.batch(); }
 
   /// `model` has the configuration of the one that was planned for; its weights may differ, and
   /// must be there already for this program's queue. It must outlive the program.
@@ -34,22 +32,19 @@ class Program {
   const View& logits();
 
   /// What run() holds at its fullest, with the gaps that packing left as workspace.
-  MemoryUse memory() const;
+  MemoryUse memory() const { return planned_.memory(); }
   /// What the first run() allocates.
-  size_t block_bytes() const { return plan_.total; }
+  size_t block_bytes() const { return planned_.block_bytes(); }
 
  private:
   Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
           double gradient_scale, StepState* state);
   void launch_model(Queue& queue, Arena& arena, const nn::Transformer& model);
 
-  Queue queue_;
+  Planned planned_;
   Tape::Mode mode_;
   double gradient_scale_;
   StepState* state_;
-  Tensor tokens_, device_tokens_;
-  MemoryPlan plan_;
-  std::optional<Arena> arena_;
   std::map<const nn::Transformer*, Repeated> recordings_;
   Tensor losses_, host_losses_;
   Variable logits_;
