@@ -16,6 +16,11 @@ View rows(const View& x) {
 
 }  // namespace
 
+void run(Backend, Queue& queue, const Activate& op) {
+  require(op.activation == Activation::kQuickGelu, "Activate", "no activation is named");
+  quick_gelu_forward(queue, op.preactivation, op.y);
+}
+
 void run(Backend, Queue& queue, const LinearForward& op) {
   if (op.rows_alone) return linear_rows(queue, op);
   const View& z = op.preactivation.present() ? op.preactivation : op.y;

@@ -7,10 +7,19 @@
 
 namespace lacuna {
 
-Variable Tape::variable(Tensor value) {
-  if (!records()) return {std::move(value), -1};
+Variable Tape::variable(Tensor value, Result result) {
+  if (!records()) return {std::move(value), -1, {}};
   gradients_.emplace_back();
-  return {std::move(value), static_cast<int64_t>(gradients_.size()) - 1};
+  return {std::move(value), static_cast<int64_t>(gradients_.size()) - 1, std::move(result)};
+}
+
+Variable Tape::variable(Tensor value) {
+  Result result(value);
+  return variable(std::move(value), std::move(result));
+}
+
+std::shared_ptr<Replay> Tape::replay(size_t outputs, Replay::Run run) {
+  return records() ? std::make_shared<Replay>(outputs, std::move(run)) : nullptr;
 }
 
 Tensor Tape::take_gradient(const Variable& variable) {

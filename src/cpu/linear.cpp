@@ -109,6 +109,19 @@ void backward(Queue& queue, const LinearBackward& op) {
 
 }  // namespace
 
+void run(Backend, Queue& queue, const Activate& op) {
+  require(op.activation == Activation::kQuickGelu, "Activate", "no activation is named");
+  const int64_t width = op.y.shape().back(), rows = op.y.count() / width;
+  with_float_type(op.y.dtype(), "Activate", [&](auto type) {
+    using T = decltype(type);
+    const T* z = op.preactivation.data<T>();
+    T* y = op.y.data<T>();
+    parallel_chunks(queue, rows, kChunkRows, [&](int64_t, int64_t begin, int64_t end) {
+      for (int64_t at = begin * width; at < end * width; ++at) y[at] = quick_gelu(z[at]);
+    });
+  });
+}
+
 void run(Backend, Queue& queue, const LinearForward& op) {
   with_float_type(op.y.dtype(), "LinearForward", [&](auto t) { forward<decltype(t)>(queue, op); });
 }

@@ -1,5 +1,6 @@
 #include "lacuna/nn/transformer.h"
 
+#include <tuple>
 #include <utility>
 
 #include "lacuna/base/text.h"
@@ -17,6 +18,12 @@ void note_progress(Tape& tape, StepPart part, int64_t layer, const StepState* st
 
 }  // namespace
 
+// What a block keeps. There is always something after the last block.
+BlockResults Transformer::keeps(const Mode& mode, int64_t layer) const {
+  const bool all = mode.kept.empty() || layer >= config_.layers;
+  return all ? BlockResults::all() : mode.kept[static_cast<size_t>(layer)];
+}
+
 Transformer::Transformer(ModelConfig config, const ParameterStore& parameters)
     : config_(std::move(config)), parameters_(parameters) {
   for (const std::string& text : config_.attention) {
@@ -25,23 +32,27 @@ Transformer::Transformer(ModelConfig config, const ParameterStore& parameters)
   }
 }
 
-Variable Transformer::logits(Tape& tape, const View& tokens, const StepState* state) const {
+Variable Transformer::logits(Tape& tape, const View& tokens, const StepState* state,
+                             const KeptByBlock& kept) const {
   require(tokens.size(1) == config_.context, "Transformer::logits",
           "the tokens have another length than the context");
-  const auto attention = [&](const Variable& qkv, int64_t layer) {
-    return ops::attention(tape, qkv, config_.qk_width, passes(layer));
+  require(kept.empty() || kept.size() == static_cast<size_t>(config_.layers), "Transformer::logits",
+          "what is kept is said of another number of blocks");
+  const auto attention = [this](Tape& at, const Variable& qkv, int64_t layer) {
+    return ops::attention(at, qkv, config_.qk_width, passes(layer));
   };
   return through_blocks(tape, ops::embedding(tape, tokens, tables(), dtype()),
-                        {state, false, attention});
+                        {state, false, attention, kept});
 }
 
 Variable Transformer::decode(Tape& tape, const View& tokens, const DecodeCache& cache,
                              const DecodeState* state) const {
-  const auto attention = [&](const Variable& qkv, int64_t layer) {
-    return ops::attention_decode(tape, qkv, config_.qk_width, cache.layer(layer), state);
+  const auto attention = [&](Tape& at, const Variable& qkv,
+                             int64_t layer) -> std::pair<Variable, Result> {
+    return {ops::attention_decode(at, qkv, config_.qk_width, cache.layer(layer), state), {}};
   };
   return through_blocks(tape, ops::embedding_decode(tape, tokens, tables(), state, dtype()),
-                        {nullptr, true, attention});
+                        {nullptr, true, attention, {}});
 }
 
 ops::EmbeddingTables Transformer::tables() const {
@@ -56,33 +67,67 @@ ops::EmbeddingTables Transformer::tables() const {
 Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& mode) const {
   ResidualStream stream{std::move(embedded), {}};
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    stream = block(tape, stream, layer, mode);
+    stream = block(tape, std::move(stream), layer, mode);
   }
   const Variable x =
       enter(tape, stream, norm("norm", kLastEps), 2 * config_.layers - 1, mode.state);
-  return ops::linear(tape, x, parameters_.at("head.weight"), {}, Activation::kNone, mode.rows_alone,
-                     wide(dtype()));
+  return ops::linear(tape, x, parameters_.at("head.weight"), {}, mode.rows_alone, wide(dtype()));
 }
 
-Transformer::ResidualStream Transformer::block(Tape& tape, const ResidualStream& entering,
-                                               int64_t layer, const Mode& mode) const {
+Transformer::ResidualStream Transformer::block(Tape& tape, ResidualStream stream, int64_t layer,
+                                               const Mode& mode) const {
   note_progress(tape, StepPart::kForward, layer, mode.state);
+  const ops::Norm entry_norm = norm(str("blocks.", layer, ".attention.norm"), kBlockEps);
+  Variable input = enter(tape, stream, entry_norm, 2 * layer - 1, mode.state);
+  const Result entry = stream.residual.result;
+  stream = branches(tape, std::move(stream.residual), std::move(input), layer, mode);
+  if (!tape.records()) return stream;
+
+  tape.record([&tape, layer, state = mode.state] {
+    note_progress(tape, StepPart::kBackward, layer, state);
+  });
+  if (!keeps(mode, layer).has(BlockResult::kEntry)) entry.drop();
+  if (keeps(mode, layer + 1).has(BlockResult::kEntry)) return stream;
+  // Whoever asks for the next entry runs this block once more, and keeps nothing else of it.
+  const auto again = tape.replay(2, [=, this, &tape](std::vector<Tensor>& outputs) {
+    Tape forward = tape.forward_only();
+    Variable from = forward.variable(entry.tensor());
+    Variable normed = ops::layer_norm(forward, from, entry_norm);
+    const auto [residual, branch] =
+        branches(forward, std::move(from), std::move(normed), layer, mode);
+    outputs = {residual.value, branch.value};
+  });
+  stream.residual.result = {again, 0};
+  stream.branch.result = {again, 1};
+  return stream;
+}
+
+Transformer::ResidualStream Transformer::branches(Tape& tape, Variable entry, Variable x,
+                                                  int64_t layer, const Mode& mode) const {
   const std::string attention = str("blocks.", layer, ".attention");
   const std::string feedforward = str("blocks.", layer, ".feedforward");
-  ResidualStream stream = entering;
-  Variable x = enter(tape, stream, norm(attention + ".norm", kBlockEps), 2 * layer - 1, mode.state);
+  const auto keep_or_drop = [&](BlockResult which, const Result& result) {
+    if (!keeps(mode, layer).has(which)) result.drop();
+  };
+  keep_or_drop(BlockResult::kAttentionInput, x.result);
   x = linear(tape, x, attention + ".qkv", mode.rows_alone);
-  x = mode.attention(x, layer);
-  stream.branch = linear(tape, x, attention + ".project", mode.rows_alone);
+  keep_or_drop(BlockResult::kProjection, x.result);
+  Result lse;
+  std::tie(x, lse) = mode.attention(tape, x, layer);
+  keep_or_drop(BlockResult::kAttention, x.result);
+  keep_or_drop(BlockResult::kAttention, lse);
+  ResidualStream stream{std::move(entry), linear(tape, x, attention + ".project", mode.rows_alone)};
 
   x = enter(tape, stream, norm(feedforward + ".norm", kBlockEps), 2 * layer, mode.state);
-  x = linear(tape, x, feedforward + ".up", mode.rows_alone, Activation::kQuickGelu);
+  keep_or_drop(BlockResult::kMiddle, stream.residual.result);
+  keep_or_drop(BlockResult::kFeedForwardInput, x.result);
+  Result preactivation;
+  std::tie(x, preactivation) = ops::activated_linear(
+      tape, x, parameters_.at(feedforward + ".up.weight"), parameters_.at(feedforward + ".up.bias"),
+      Activation::kQuickGelu, mode.rows_alone);
+  keep_or_drop(BlockResult::kPreactivation, preactivation);
+  keep_or_drop(BlockResult::kActivation, x.result);
   stream.branch = linear(tape, x, feedforward + ".down", mode.rows_alone);
-  if (tape.records()) {
-    tape.record([&tape, layer, state = mode.state] {
-      note_progress(tape, StepPart::kBackward, layer, state);
-    });
-  }
   return stream;
 }
 
@@ -122,9 +167,9 @@ Variable Transformer::enter(Tape& tape, ResidualStream& stream, const ops::Norm&
 }
 
 Variable Transformer::linear(Tape& tape, const Variable& x, const std::string& name,
-                             bool rows_alone, Activation activation) const {
+                             bool rows_alone) const {
   return ops::linear(tape, x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"),
-                     activation, rows_alone);
+                     rows_alone);
 }
 
 }  // namespace lacuna::nn

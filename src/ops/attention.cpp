@@ -28,7 +28,8 @@ void require_heads(int64_t qk_width, int64_t v_width, int64_t heads) {
 
 }  // namespace
 
-Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const HeadPasses& passes) {
+std::pair<Variable, Result> attention(Tape& tape, const Variable& qkv, int64_t qk_width,
+                                      const HeadPasses& passes) {
   const auto heads = static_cast<int64_t>(passes.size());
   const int64_t batch = qkv.shape()[0], length = qkv.shape()[1];
   const int64_t v_width = qkv.shape()[2] - 2 * qk_width;
@@ -39,31 +40,44 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
     }
   }
   const DType dtype = qkv.value.dtype();
-  const Variable y =
-      tape.variable(tape.allocate({batch, length, v_width}, dtype, MemoryTag::kActivations));
-  const Tensor lse = tape.allocate({batch, heads, length}, wide(dtype), MemoryTag::kActivations);
   const double scale = scale_of(qk_width / heads);
-  const Parts in(qkv.value, qk_width, heads);
-  launch(tape.queue(), AttentionForward{.q = in.q,
-                                        .k = in.k,
-                                        .v = in.v,
-                                        .y = y.value.view().split_last(heads, v_width / heads),
-                                        .lse = lse,
-                                        .scale = scale,
-                                        .passes = &passes});
-  if (!tape.records()) return y;
+  enum : size_t { kOutput, kLse };
+  const auto forward = [=, &tape, &passes](const Tensor& fused) -> std::vector<Tensor> {
+    const Tensor y = tape.allocate({batch, length, v_width}, dtype, MemoryTag::kActivations);
+    const Tensor lse = tape.allocate({batch, heads, length}, wide(dtype), MemoryTag::kActivations);
+    const Parts in(fused, qk_width, heads);
+    launch(tape.queue(), AttentionForward{.q = in.q,
+                                          .k = in.k,
+                                          .v = in.v,
+                                          .y = y.view().split_last(heads, v_width / heads),
+                                          .lse = lse,
+                                          .scale = scale,
+                                          .passes = &passes});
+    return {y, lse};
+  };
+  const std::vector<Tensor> results = forward(qkv.value);
+  const auto replay = tape.replay(2, [forward, qkv = qkv.result](std::vector<Tensor>& outputs) {
+    outputs = forward(qkv.tensor());
+  });
+  const Variable y = tape.variable(results[kOutput], {replay, kOutput});
+  const Result lse(replay, kLse);
+  if (!tape.records()) return {y, lse};
 
-  tape.record([&tape, &passes, qkv, in, y, lse, scale, qk_width, heads, v_width] {
+  tape.record([&tape, &passes, saved_qkv = qkv.saved(), qkv = qkv.without_value(),
+               saved_y = y.saved(), saved_lse = Saved(lse, results[kLse]), y = y.without_value(),
+               scale, qk_width, heads, v_width] {
     const Tensor dy = tape.take_gradient(y);
-    const DType type = qkv.value.dtype();
-    const Tensor dqkv = tape.allocate(qkv.shape(), type, MemoryTag::kActivationGradients);
-    const Tensor delta = tape.allocate(lse.shape(), lse.dtype(), MemoryTag::kWorkspace);
-    const Parts out(dqkv, qk_width, heads);
+    const Tensor &in_value = saved_qkv.get(), &y_value = saved_y.get();
+    const Tensor& sums = saved_lse.get();
+    const Tensor dqkv =
+        tape.allocate(in_value.shape(), in_value.dtype(), MemoryTag::kActivationGradients);
+    const Tensor delta = tape.allocate(sums.shape(), sums.dtype(), MemoryTag::kWorkspace);
+    const Parts in(in_value, qk_width, heads), out(dqkv, qk_width, heads);
     launch(tape.queue(), AttentionBackward{.q = in.q,
                                            .k = in.k,
                                            .v = in.v,
-                                           .y = y.value.view().split_last(heads, v_width / heads),
-                                           .lse = lse,
+                                           .y = y_value.view().split_last(heads, v_width / heads),
+                                           .lse = sums,
                                            .dy = dy.view().split_last(heads, v_width / heads),
                                            .dq = out.q,
                                            .dk = out.k,
@@ -73,7 +87,7 @@ Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const Head
                                            .passes = &passes});
     tape.add_gradient(qkv, dqkv);
   });
-  return y;
+  return {y, lse};
 }
 
 Variable attention_decode(Tape& tape, const Variable& qkv, int64_t qk_width,

@@ -33,17 +33,20 @@ Variable embedding(Tape& tape, const View& tokens, const EmbeddingTables& tables
   PositionTables dposition;
   for (size_t k = 0; k < tables.position.size(); ++k) dposition[k] = tables.position[k].gradient;
   const DType dtype = result.value_or(tables.start.value.dtype());
-  const Variable y =
-      tape.variable(tape.allocate({batch, length, width}, dtype, MemoryTag::kActivations));
-  launch(tape.queue(), EmbeddingForward{.tokens = tokens,
-                                        .token = tables.token.value,
-                                        .start = tables.start.value,
-                                        .y = y.value,
-                                        .position = position});
+  const auto forward = [=, &tape, token = tables.token.value, start = tables.start.value] {
+    const Tensor y = tape.allocate({batch, length, width}, dtype, MemoryTag::kActivations);
+    launch(tape.queue(),
+           EmbeddingForward{
+               .tokens = tokens, .token = token, .start = start, .y = y, .position = position});
+    return y;
+  };
+  const auto replay =
+      tape.replay(1, [forward](std::vector<Tensor>& outputs) { outputs[0] = forward(); });
+  const Variable y = tape.variable(forward(), {replay, 0});
   if (!tape.records()) return y;
 
   tape.record([&tape, tokens, dtoken = tables.token.gradient, dstart = tables.start.gradient,
-               dposition, y = Variable{{}, y.slot}] {
+               dposition, y = y.without_value()] {
     const Tensor dy = tape.take_gradient(y);
     launch(tape.queue(), EmbeddingBackward{.tokens = tokens,
                                            .dy = dy,

@@ -1,5 +1,6 @@
 #include "lacuna/kernels/residual_norm.h"
 
+#include "lacuna/kernels/layernorm.h"
 #include "lacuna/ops/ops.h"
 
 namespace lacuna::ops {
@@ -12,31 +13,60 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
               norm.bias.value.size(0) == shape.back(),
           "ops::residual_norm", "residual, branch and norm do not fit together");
   const DType dtype = residual.value.dtype();
-  const Variable sum = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
-  const Variable y = tape.variable(tape.allocate(shape, dtype, MemoryTag::kActivations));
   const int64_t rows = shape[0] * shape[1];
+  const auto allocate = [shape = residual.shape(), dtype, &tape] {
+    return tape.allocate(shape, dtype, MemoryTag::kActivations);
+  };
+  const Tensor sum_value = allocate(), normed = allocate();
   const Tensor mean = tape.allocate({rows}, wide(dtype), MemoryTag::kActivations);
   const Tensor rstd = tape.allocate({rows}, wide(dtype), MemoryTag::kActivations);
-  launch(tape.queue(), ResidualNormForward{.residual = residual.value,
-                                           .branch = branch.value,
-                                           .gain = norm.gain.value,
-                                           .bias = norm.bias.value,
-                                           .sum = sum.value,
-                                           .y = y.value,
-                                           .mean = mean,
-                                           .rstd = rstd,
-                                           .eps = norm.eps,
-                                           .dropout = dropout});
+  const auto forward = [=, &tape](const Tensor& from, const Tensor& added, const Tensor& sum,
+                                  const Tensor& y) {
+    launch(tape.queue(), ResidualNormForward{.residual = from,
+                                             .branch = added,
+                                             .gain = norm.gain.value,
+                                             .bias = norm.bias.value,
+                                             .sum = sum,
+                                             .y = y,
+                                             .mean = mean,
+                                             .rstd = rstd,
+                                             .eps = norm.eps,
+                                             .dropout = dropout});
+  };
+  forward(residual.value, branch.value, sum_value, normed);
+  enum : size_t { kSum, kNormed };
+  const auto replay = tape.replay(2, [=, &tape, residual = residual.result,
+                                      branch = branch.result](std::vector<Tensor>& outputs) {
+    if (outputs[kSum].present()) {  // the norm alone, to the same bits
+      outputs[kNormed] = allocate();
+      launch(tape.queue(), LayerNormForward{.x = outputs[kSum],
+                                            .gain = norm.gain.value,
+                                            .bias = norm.bias.value,
+                                            .y = outputs[kNormed],
+                                            .mean = mean,
+                                            .rstd = rstd,
+                                            .eps = norm.eps});
+      return;
+    }
+    const auto [from, added] = Result::tensors(residual, branch);
+    outputs = {allocate(), allocate()};
+    forward(from, added, outputs[kSum], outputs[kNormed]);
+  });
+  const Variable sum = tape.variable(sum_value, {replay, kSum});
+  const Variable y = tape.variable(normed, {replay, kNormed});
   if (!tape.records()) return {sum, y};
 
-  tape.record([&tape, residual = Variable{{}, residual.slot}, branch = Variable{{}, branch.slot},
-               norm, dropout, sum, mean, rstd, y = Variable{{}, y.slot}] {
+  tape.record([&tape, residual = residual.without_value(), branch = branch.without_value(), norm,
+               dropout, saved_sum = sum.saved(), sum = sum.without_value(), mean, rstd,
+               y = y.without_value()] {
     const Tensor dy = tape.take_gradient(y);
     const Tensor dsum = tape.take_gradient_if_any(sum);
-    const DType type = sum.value.dtype();
-    const Tensor dresidual = tape.allocate(sum.shape(), type, MemoryTag::kActivationGradients);
-    const Tensor dbranch = tape.allocate(sum.shape(), type, MemoryTag::kActivationGradients);
-    launch(tape.queue(), ResidualNormBackward{.sum = sum.value,
+    const Tensor& value = saved_sum.get();
+    const auto gradient = [&] {
+      return tape.allocate(value.shape(), value.dtype(), MemoryTag::kActivationGradients);
+    };
+    const Tensor dresidual = gradient(), dbranch = gradient();
+    launch(tape.queue(), ResidualNormBackward{.sum = value,
                                               .gain = norm.gain.value,
                                               .mean = mean,
                                               .rstd = rstd,

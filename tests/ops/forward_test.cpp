@@ -49,7 +49,7 @@ TEST_CASE(
     }
   }
   const std::vector<double> y = result_of({fused}, [&](Tape& tape, std::vector<Variable>& x) {
-    return ops::attention(tape, x[0], c.heads * c.qk, p.passes);
+    return ops::attention(tape, x[0], c.heads * c.qk, p.passes).first;
   });
   CHECK(relative_error(y, attention_formulas(p).y) < 1e-13);
 }
@@ -103,22 +103,25 @@ TEST_CASE("layer_norm and residual_norm use the eps, and residual_norm the dropo
   CHECK(relative_error(seam(false), normed()) < 1e-14);
 }
 
-TEST_CASE("linear uses the bias and the activation of the call") {
+TEST_CASE("An affine layer uses the bias and the activation of the call") {
   Random random(1502);
   const Tensor x = random.tensor<double>({1, 1, 1}), weight = random.tensor<double>({1, 1});
   const Tensor bias = random.tensor<double>({1});
-  const auto run = [&](bool with_bias, Activation activation) {
+  const auto run = [&](bool with_bias, bool activated) {
     return result_of({x}, [&](Tape& tape, std::vector<Variable>& v) {
-      return ops::linear(tape, v[0], frozen(weight), with_bias ? frozen(bias) : Parameter{},
-                         activation);
+      const Parameter added = with_bias ? frozen(bias) : Parameter{};
+      return activated
+                 ? ops::activated_linear(tape, v[0], frozen(weight), added, Activation::kQuickGelu)
+                       .first
+                 : ops::linear(tape, v[0], frozen(weight), added);
     })[0];
   };
   const double z = x.view().data<double>()[0] * weight.view().data<double>()[0];
   const double b = bias.view().data<double>()[0];
   const auto gelu = [](double t) { return t / (1 + std::exp(-1.702 * t)); };
-  CHECK(run(false, Activation::kNone) == Approx(z).epsilon(1e-14));
-  CHECK(run(true, Activation::kNone) == Approx(z + b).epsilon(1e-14));
-  CHECK(run(true, Activation::kQuickGelu) == Approx(gelu(z + b)).epsilon(1e-14));
+  CHECK(run(false, false) == Approx(z).epsilon(1e-14));
+  CHECK(run(true, false) == Approx(z + b).epsilon(1e-14));
+  CHECK(run(true, true) == Approx(gelu(z + b)).epsilon(1e-14));
 }
 
 TEST_CASE("cross_entropy leaves the logits alone when nothing is trained") {

@@ -23,18 +23,23 @@ struct Source {
   Random random;
 };
 
+constexpr Activation kGelu = Activation::kQuickGelu;
+
 }  // namespace
 
 TEST_CASE("The gradient of linear is right, with and without bias and activation") {
   Source source(1300);
   for (const bool bias : {true, false}) {
-    for (const Activation activation : {Activation::kNone, Activation::kQuickGelu}) {
-      CAPTURE(bias, activation == Activation::kNone);
+    for (const bool activated : {false, true}) {
+      CAPTURE(bias, activated);
       std::vector<Tensor> parameters{source.matrix(4, kWidth)};
       if (bias) parameters.push_back(source.vector(4));
       Differentiable op({source.activations()}, parameters, [&](Run& run) {
-        run.weigh(ops::linear(run.tape, run.inputs[0], run.parameters[0],
-                              bias ? run.parameters[1] : Parameter{}, activation));
+        const Parameter& weight = run.parameters[0];
+        const Parameter added = bias ? run.parameters[1] : Parameter{};
+        const Variable& x = run.inputs[0];
+        run.weigh(activated ? ops::activated_linear(run.tape, x, weight, added, kGelu).first
+                            : ops::linear(run.tape, x, weight, added));
       });
       CHECK(gradient_fault(op) == "");
     }
@@ -80,7 +85,7 @@ TEST_CASE("The gradient of attention is right for every pattern") {
     Random random(seed++);
     // Two heads, queries and keys of 2, values of 3.
     Differentiable op({random.tensor<double>({1, kT, 2 * 4 + 6}, -1.5, 1.5)}, {}, [&](Run& run) {
-      run.weigh(ops::attention(run.tape, run.inputs[0], 4, passes));
+      run.weigh(ops::attention(run.tape, run.inputs[0], 4, passes).first);
     });
     CHECK(gradient_fault(op) == "");
   }
@@ -93,7 +98,7 @@ TEST_CASE("The gradient of attention is right for sequences shorter than the str
         sparse::head_passes(*sparse::parse_pattern("strided(4) | fixed(4, 2)"), 4, length);
     Random random(1400);
     Differentiable op({random.tensor<double>({3, length, 2 * 4 + 8})}, {}, [&](Run& run) {
-      run.weigh(ops::attention(run.tape, run.inputs[0], 4, passes));
+      run.weigh(ops::attention(run.tape, run.inputs[0], 4, passes).first);
     });
     CHECK(gradient_fault(op) == "");
   }
@@ -137,7 +142,7 @@ TEST_CASE("A variable and a parameter that are used several times gather all the
         const ops::Norm norm{run.parameters[1], run.parameters[2], 1e-3};
         const Variable once = ops::linear(run.tape, x, run.parameters[0], run.parameters[1]);
         const Variable twice =
-            ops::linear(run.tape, once, run.parameters[0], {}, Activation::kQuickGelu);
+            ops::activated_linear(run.tape, once, run.parameters[0], {}, kGelu).first;
         // The same variable as residual and branch, and read by three ops more.
         const auto [sum, y] = ops::residual_norm(run.tape, x, x, norm, {});
         run.weigh(ops::layer_norm(run.tape, x, norm));
@@ -170,7 +175,7 @@ TEST_CASE("The gradient of a whole block is right") {
     const Variable x = ops::embedding(run.tape, tokens, {p[0], p[1], {p[2]}});
     Variable branch = ops::layer_norm(run.tape, x, {p[3], p[4]});
     branch = ops::linear(run.tape, branch, p[5], p[6]);
-    branch = ops::attention(run.tape, branch, 2, passes);
+    branch = ops::attention(run.tape, branch, 2, passes).first;
     branch = ops::linear(run.tape, branch, p[7], p[8]);
     const auto [sum, y] = ops::residual_norm(run.tape, x, branch, {p[9], p[10]}, {0.25, 0, &state});
     const Variable logits = ops::linear(run.tape, y, p[11], {});

@@ -47,8 +47,10 @@ Tensor forward(Tape& tape, Weights& weights, int layers, const HeadPasses& passe
   Variable y = ops::layer_norm(tape, x, {weights.vector(), weights.vector()});
   for (int layer = 0; layer < layers; ++layer) {
     Variable branch = ops::linear(tape, y, weights.make({2 * 4 + kWidth, kWidth}), {});
-    branch = ops::attention(tape, branch, 4, passes);
-    branch = ops::linear(tape, branch, weights.matrix(), weights.vector(), Activation::kQuickGelu);
+    branch = ops::attention(tape, branch, 4, passes).first;
+    branch = ops::activated_linear(tape, branch, weights.matrix(), weights.vector(),
+                                   Activation::kQuickGelu)
+                 .first;
     std::tie(x, y) = ops::residual_norm(tape, x, branch, {weights.vector(), weights.vector()}, {});
   }
   return ops::cross_entropy(tape, y, weights.tokens, 1);
@@ -107,15 +109,19 @@ TEST_CASE("Each op keeps what its gradient needs, and not its result") {
     Arena arena;
     Weights weights;
     Tape tape(queue, arena, Tape::Mode::kRecord);
-    op(tape, weights,
-       tape.variable(tape.allocate({kBatch, kLength, width}, DType::kF32, MemoryTag::kInputs)));
+    const auto make = [&] {
+      return tape.allocate({kBatch, kLength, width}, DType::kF32, MemoryTag::kInputs);
+    };
+    const auto replay = tape.replay(1, [&](std::vector<Tensor>& outputs) { outputs[0] = make(); });
+    op(tape, weights, tape.variable(make(), {replay, 0}));
     return alive(arena);
   };
   CHECK(kept([](Tape& tape, Weights& weights, const Variable& x) {
           ops::linear(tape, x, weights.matrix(), weights.vector());
         }) == 1);  // x
   CHECK(kept([](Tape& tape, Weights& weights, const Variable& x) {
-          ops::linear(tape, x, weights.matrix(), weights.vector(), Activation::kQuickGelu);
+          ops::activated_linear(tape, x, weights.matrix(), weights.vector(),
+                                Activation::kQuickGelu);
         }) == 2);  // x and the preactivation
   CHECK(kept([](Tape& tape, Weights& weights, const Variable& x) {
           ops::layer_norm(tape, x, {weights.vector(), weights.vector()});

@@ -105,7 +105,7 @@ TEST_CASE("rows alone and the ops of decoding are refused on a tape that trains"
   };
   const Variable x = tape.variable(of({2, 1, 12}));
   expect_error(ErrorKind::kInternal, "linear", [&] {
-    ops::linear(tape, x, {of({7, 12}), {}}, {}, Activation::kNone, true);
+    ops::linear(tape, x, {of({7, 12}), {}}, {}, true);
   });
   const HeadPasses passes = dense_passes(3);
   const HeadSlots slots{sparse::cache_slots(passes[0], 3)};

@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "lacuna/autograd/saved.h"
 #include "lacuna/tensor/memory.h"
 #include "lacuna/tensor/runtime.h"
 
@@ -22,9 +23,14 @@ struct Parameter {
 struct Variable {
   Tensor value;
   int64_t slot = -1;  // of its gradient; -1: none is wanted
+  Result result;      // how the backward pass comes by the value; only while a tape records
 
   const Shape& shape() const { return value.shape(); }
   bool present() const { return value.present(); }
+  /// A claim of an op's backward pass on the value.
+  Saved saved() const { return {result, value}; }
+  /// The same variable without its value: for those who contribute to its gradient.
+  Variable without_value() const { return {{}, slot, {}}; }
 };
 
 class Tape {
@@ -38,13 +44,19 @@ class Tape {
   Tape(Queue& queue, Arena& arena, Mode mode) : queue_(queue), arena_(arena), mode_(mode) {}
 
   Queue& queue() { return queue_; }
+  /// Another tape in the same memory that records nothing.
+  Tape forward_only() const { return {queue_, arena_, Mode::kForward}; }
   bool records() const { return mode_ == Mode::kRecord; }
 
   Tensor allocate(const Shape& shape, DType dtype, MemoryTag tag) {
     return arena_.allocate(shape, dtype, tag);
   }
-  /// A new value whose gradient the tape will hold.
+  /// A new value whose gradient the tape will hold; `result` is how to make it again. Without one
+  /// the value is held as long as anything refers to it.
+  Variable variable(Tensor value, Result result);
   Variable variable(Tensor value);
+  /// How the results of an op are made again; absent when nothing will ask for them.
+  std::shared_ptr<Replay> replay(size_t outputs, Replay::Run run);
 
   /// Adds a record; it runs once, after the records of everything computed from its outputs. Only
   /// when records().

@@ -27,12 +27,21 @@ struct LinearBackward {
   Activation activation = Activation::kNone;
 };
 
+/// y = f(preactivation), overwritten: to the bits that LinearForward computes beside the
+/// preactivation. Both [N, O] of one type.
+struct Activate {
+  View preactivation, y;
+  Activation activation = Activation::kQuickGelu;
+};
+
 namespace cpu {
+void run(Backend, Queue& queue, const Activate& op);
 void run(Backend, Queue& queue, const LinearForward& op);
 void run(Backend, Queue& queue, const LinearBackward& op);
 }  // namespace cpu
 
 namespace cuda {
+void run(Backend, Queue& queue, const Activate& op);
 void run(Backend, Queue& queue, const LinearForward& op);
 void run(Backend, Queue& queue, const LinearBackward& op);
 }  // namespace cuda

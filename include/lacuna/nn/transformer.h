@@ -8,6 +8,7 @@
 
 #include "lacuna/kernels/step_state.h"
 #include "lacuna/nn/decode_cache.h"
+#include "lacuna/nn/kept.h"
 #include "lacuna/nn/parameters.h"
 #include "lacuna/ops/ops.h"
 #include "lacuna/sparse/pattern.h"
@@ -50,8 +51,10 @@ class Transformer {
 
   /// tokens [B, T] i32 -> logits [B, T, V] in f64 or f32: row t predicts token t from the tokens
   /// before it. With a `state` the model trains: it drops out and notes where it is; without one it
-  /// does neither, whether the tape records or not. `tokens` and `state` must outlive the tape.
-  Variable logits(Tape& tape, const View& tokens, const StepState* state) const;
+  /// does neither, whether the tape records or not. `kept` says what a tape that records keeps for
+  /// its backward pass. `tokens` and `state` must outlive the tape.
+  Variable logits(Tape& tape, const View& tokens, const StepState* state,
+                  const KeptByBlock& kept = {}) const;
 
   /// The logits [B, 1, V] of one position, state->position, of B sequences whose earlier positions
   /// the cache has seen: row t of logits() up to rounding, at the cost of the keys that it reads.
@@ -80,8 +83,11 @@ class Transformer {
   struct Mode {
     const StepState* state = nullptr;  // without one nothing is dropped and no place is noted
     bool rows_alone = false;
-    std::function<Variable(const Variable& qkv, int64_t layer)> attention;
+    std::function<std::pair<Variable, Result>(Tape& tape, const Variable& qkv, int64_t layer)>
+        attention;
+    KeptByBlock kept;
   };
+  BlockResults keeps(const Mode& mode, int64_t layer) const;
   // The residual stream with the branch that is yet to be added to it.
   struct ResidualStream {
     Variable residual, branch;
@@ -90,15 +96,16 @@ class Transformer {
   // From the embedding to the logits.
   Variable through_blocks(Tape& tape, Variable embedded, const Mode& mode) const;
   // One block: a function of the stream, the layer and the mode alone.
-  ResidualStream block(Tape& tape, const ResidualStream& stream, int64_t layer,
-                       const Mode& mode) const;
+  ResidualStream block(Tape& tape, ResidualStream stream, int64_t layer, const Mode& mode) const;
+  // The block without its first seam, from the residual stream and its norm.
+  ResidualStream branches(Tape& tape, Variable entry, Variable x, int64_t layer,
+                          const Mode& mode) const;
   ops::Norm norm(const std::string& name, double eps) const;
   // Adds the open branch, if there is one, to the residual, and normalises the sum. `site` tells
   // the places of dropout apart.
   Variable enter(Tape& tape, ResidualStream& stream, const ops::Norm& norm, int64_t site,
                  const StepState* state) const;
-  Variable linear(Tape& tape, const Variable& x, const std::string& name, bool rows_alone,
-                  Activation activation = Activation::kNone) const;
+  Variable linear(Tape& tape, const Variable& x, const std::string& name, bool rows_alone) const;
 
   ModelConfig config_;
   const ParameterStore& parameters_;

@@ -15,10 +15,14 @@
 namespace lacuna::ops {
 
 /// [B, T, I] -> [B, T, O]; weight [O, I], bias [O] or absent. rows_alone as in kernels/linear.h,
-/// only when the tape evaluates. The result is of the type of x unless another is named.
+/// only on a tape that does not record. The result is of the type of x unless another is named.
 Variable linear(Tape& tape, const Variable& x, const Parameter& weight, const Parameter& bias,
-                Activation activation = Activation::kNone, bool rows_alone = false,
-                std::optional<DType> result = std::nullopt);
+                bool rows_alone = false, std::optional<DType> result = std::nullopt);
+
+/// (y, z) with y = activation(z), z = linear(x); the backward pass asks for both.
+std::pair<Variable, Result> activated_linear(Tape& tape, const Variable& x, const Parameter& weight,
+                                             const Parameter& bias, Activation activation,
+                                             bool rows_alone = false);
 
 struct Norm {
   Parameter gain, bias;  // [C]
@@ -33,10 +37,12 @@ std::pair<Variable, Variable> residual_norm(Tape& tape, const Variable& residual
                                             const Variable& branch, const Norm& norm,
                                             const Dropout& dropout);
 
-/// Attention of a fused projection [B, T, 2*qk_width + C] (all heads' q, then k, then v) -> [B, T,
-/// C]. qk_width and C are multiples of passes.size() = H; scale 1/sqrt(qk_width / H). `passes` must
-/// outlive the tape.
-Variable attention(Tape& tape, const Variable& qkv, int64_t qk_width, const HeadPasses& passes);
+/// (y, lse): attention of a fused projection [B, T, 2*qk_width + C] (all heads' q, then k, then v)
+/// -> [B, T, C]. qk_width and C are multiples of passes.size() = H; scale 1/sqrt(qk_width / H).
+/// `passes` must outlive the tape. lse are the logarithms of the softmax's sums, [B, H, T]; the
+/// backward pass asks for both.
+std::pair<Variable, Result> attention(Tape& tape, const Variable& qkv, int64_t qk_width,
+                                      const HeadPasses& passes);
 
 struct EmbeddingTables {
   Parameter token, start;           // [V, C], [C]
