@@ -17,6 +17,11 @@ Tensor Result::tensor() const {
   return present.present() || replay_ == nullptr ? present : replay_->make()[output_];
 }
 
+Tensor Result::tensor_alone() const {
+  const Tensor present = at_hand();
+  return present.present() || replay_ == nullptr ? present : replay_->make(output_)[output_];
+}
+
 std::pair<Tensor, Tensor> Result::tensors(const Result& first, const Result& second) {
   const bool together = first.replay_ != nullptr && first.replay_ == second.replay_ &&
                         !first.at_hand().present() && !second.at_hand().present();
@@ -51,7 +56,7 @@ const Tensor& Saved::get() const {
   return holder_->tensor;
 }
 
-std::vector<Tensor> Replay::make() {
+std::vector<Tensor> Replay::make(size_t handed) {
   std::vector<Tensor> made(outputs_.size());
   for (size_t k = 0; k < outputs_.size(); ++k) {
     if (const auto holder = outputs_[k].holder.lock()) made[k] = holder->tensor;
@@ -59,6 +64,7 @@ std::vector<Tensor> Replay::make() {
   run_(made);
   for (size_t k = 0; k < outputs_.size(); ++k) {
     require(made[k].present(), "Replay::make", "an op has not made its results again");
+    if (handed != kAll && handed != k) continue;
     const auto holder = outputs_[k].holder.lock();
     if (holder != nullptr && !holder->tensor.present()) holder->tensor = made[k];
   }

@@ -38,11 +38,16 @@ Variable Transformer::logits(Tape& tape, const View& tokens, const StepState* st
           "the tokens have another length than the context");
   require(kept.empty() || kept.size() == static_cast<size_t>(config_.layers), "Transformer::logits",
           "what is kept is said of another number of blocks");
+  return through_blocks(tape, ops::embedding(tape, tokens, tables(), dtype()),
+                        training_mode(state, kept));
+}
+
+Transformer::Mode Transformer::training_mode(const StepState* state,
+                                             const KeptByBlock& kept) const {
   const auto attention = [this](Tape& at, const Variable& qkv, int64_t layer) {
     return ops::attention(at, qkv, config_.qk_width, passes(layer));
   };
-  return through_blocks(tape, ops::embedding(tape, tokens, tables(), dtype()),
-                        {state, false, attention, kept});
+  return {state, false, attention, kept};
 }
 
 Variable Transformer::decode(Tape& tape, const View& tokens, const DecodeCache& cache,
@@ -69,6 +74,10 @@ Variable Transformer::through_blocks(Tape& tape, Variable embedded, const Mode& 
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
     stream = block(tape, std::move(stream), layer, mode);
   }
+  return head(tape, std::move(stream), mode);
+}
+
+Variable Transformer::head(Tape& tape, ResidualStream stream, const Mode& mode) const {
   const Variable x =
       enter(tape, stream, norm("norm", kLastEps), 2 * config_.layers - 1, mode.state);
   return ops::linear(tape, x, parameters_.at("head.weight"), {}, mode.rows_alone, wide(dtype()));
@@ -91,7 +100,7 @@ Transformer::ResidualStream Transformer::block(Tape& tape, ResidualStream stream
   // Whoever asks for the next entry runs this block once more, and keeps nothing else of it.
   const auto again = tape.replay(2, [=, this, &tape](std::vector<Tensor>& outputs) {
     Tape forward = tape.forward_only();
-    Variable from = forward.variable(entry.tensor());
+    Variable from = forward.variable(entry.tensor_alone());
     Variable normed = ops::layer_norm(forward, from, entry_norm);
     const auto [residual, branch] =
         branches(forward, std::move(from), std::move(normed), layer, mode);

@@ -23,9 +23,9 @@ MemoryUse use_at(const std::vector<Lifetime>& lifetimes, int64_t event) {
   return use;
 }
 
-// The event with most bytes alive. Only births can reach a new maximum.
-int64_t fullest_event(const std::vector<Lifetime>& lifetimes) {
-  std::vector<std::pair<int64_t, int64_t>> changes;  // event, bytes
+// Events with the bytes that they add or take, in order.
+std::vector<std::pair<int64_t, int64_t>> changes_of(const std::vector<Lifetime>& lifetimes) {
+  std::vector<std::pair<int64_t, int64_t>> changes;
   for (const Lifetime& life : lifetimes) {
     changes.emplace_back(life.birth, static_cast<int64_t>(aligned(life.bytes)));
     if (life.death != std::numeric_limits<int64_t>::max()) {
@@ -33,8 +33,13 @@ int64_t fullest_event(const std::vector<Lifetime>& lifetimes) {
     }
   }
   std::sort(changes.begin(), changes.end());
+  return changes;
+}
+
+// The event with most bytes alive. Only births can reach a new maximum.
+int64_t fullest_event(const std::vector<Lifetime>& lifetimes) {
   int64_t alive = 0, most = 0, event = 0;
-  for (const auto& [when, bytes] : changes) {
+  for (const auto& [when, bytes] : changes_of(lifetimes)) {
     alive += bytes;
     if (alive > most) {
       most = alive;
@@ -45,6 +50,16 @@ int64_t fullest_event(const std::vector<Lifetime>& lifetimes) {
 }
 
 }  // namespace
+
+size_t most_alive(const std::vector<Lifetime>& lifetimes, int64_t begin) {
+  int64_t alive = 0, most = 0;
+  for (const auto& [when, bytes] : changes_of(lifetimes)) {
+    if (when >= begin) most = std::max(most, alive);  // what was alive at `begin`, too
+    alive += bytes;
+    if (when >= begin) most = std::max(most, alive);
+  }
+  return static_cast<size_t>(std::max(most, alive));
+}
 
 const char* name_of(MemoryTag tag) {
   switch (tag) {
@@ -151,6 +166,16 @@ Tensor Arena::allocate(const Shape& shape, DType dtype, MemoryTag tag) {
     state->plan.lifetimes[index].death = state->event++;
   });
   return {View(nullptr, dtype, shape), owner};
+}
+
+const std::vector<Lifetime>& Arena::lifetimes() const {
+  require(state_->recording, "Arena::lifetimes", "the arena does not record");
+  return state_->plan.lifetimes;
+}
+
+int64_t Arena::now() const {
+  require(state_->recording, "Arena::now", "the arena does not record");
+  return state_->event;
 }
 
 void Arena::rewind() {

@@ -33,21 +33,27 @@ struct Step {
   Tensor gradients;  // flat
 };
 
+void run(TinyModel& tiny, Queue queue, Arena& arena, const nn::KeptByBlock& kept) {
+  Tape tape(queue, arena, Tape::Mode::kRecord);
+  Variable logits = tiny.model->logits(tape, tiny.tokens, &tiny.state, kept);
+  const Tensor losses = ops::cross_entropy(tape, logits, tiny.tokens, 1, &tiny.state);
+  logits = {};
+  tape.backward();
+}
+
+MemoryPlan planned(TinyModel& tiny, const nn::KeptByBlock& kept) {
+  Arena recorder;
+  run(tiny, Queue::dry(), recorder, kept);
+  return recorder.plan();
+}
+
 // A step of a model that keeps this.
 Step step(DType dtype, int threads, const nn::KeptByBlock& kept) {
   TinyModel tiny(config(), 2, dtype, 77);
-  const auto run = [&](Queue& queue, Arena& arena) {
-    Tape tape(queue, arena, Tape::Mode::kRecord);
-    ops::cross_entropy(tape, tiny.model->logits(tape, tiny.tokens, &tiny.state, kept), tiny.tokens,
-                       1, &tiny.state);
-    tape.backward();
-  };
-  Queue dry = Queue::dry(), queue = Queue::cpu(threads);
-  Arena recorder;
-  run(dry, recorder);
-  const MemoryPlan plan = recorder.plan();
+  const MemoryPlan plan = planned(tiny, kept);
   Arena arena(plan);
-  run(queue, arena);
+  const Queue queue = Queue::cpu(threads);
+  run(tiny, queue, arena, kept);
   return {plan.total, plan.peak.total(), queue.to_host(tiny.parameters->gradients())};
 }
 
@@ -58,6 +64,20 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 
 nn::KeptByBlock in_every_block(BlockResults kept) {
   return nn::KeptByBlock(kLayers, kept);
+}
+
+// What each block keeps, at random, and always `sure`.
+nn::KeptByBlock any_kept(uint64_t& random, BlockResults sure) {
+  nn::KeptByBlock kept;
+  for (int64_t layer = 0; layer < kLayers; ++layer) {
+    BlockResults results = sure;
+    random = mix64(random);
+    for (int bit = 0; bit < nn::kBlockResults; ++bit) {
+      if (random >> bit & 1) results = results.with(BlockResult(bit));
+    }
+    kept.push_back(results);
+  }
+  return kept;
 }
 
 constexpr BlockResults kEntryAlone = BlockResults::none().with(BlockResult::kEntry);
@@ -76,17 +96,7 @@ TEST_CASE("Whatever is kept, the gradients are the same bits, with dropout and o
       choices.push_back(in_every_block(BlockResults::all().without(BlockResult(k))));
       choices.push_back(in_every_block(BlockResults::none().with(BlockResult(k))));
     }
-    for (int k = 0; k < 30; ++k) {
-      nn::KeptByBlock& kept = choices.emplace_back();
-      for (int64_t layer = 0; layer < kLayers; ++layer) {
-        BlockResults results = BlockResults::none();
-        random = mix64(random);
-        for (int bit = 0; bit < nn::kBlockResults; ++bit) {
-          if (random >> bit & 1) results = results.with(BlockResult(bit));
-        }
-        kept.push_back(results);
-      }
-    }
+    for (int k = 0; k < 12; ++k) choices.push_back(any_kept(random, BlockResults::none()));
     for (const nn::KeptByBlock& kept : choices) {
       std::string text;
       for (const BlockResults results : kept) text += nn::text_of(results) + "; ";
@@ -115,4 +125,29 @@ TEST_CASE("Each result that is not kept takes less memory: entries alone a part 
   nn::KeptByBlock segments = in_every_block(kEntryAlone);  // of two blocks
   segments[1] = segments[3] = BlockResults::none();
   CHECK(step(DType::kF32, 1, segments).peak < entries);
+}
+
+TEST_CASE("The costs of a chain say the peak of a step, whatever is kept") {
+  uint64_t random = 9;
+  for (const int64_t vocabulary : {11, 300}) {
+    nn::ModelConfig other = config();
+    other.vocabulary = vocabulary;
+    TinyModel tiny(other, 2, DType::kF32, 77);
+    const auto choice_of = [&](BlockResults kept) { return tiny.model->keep_choice(2, kept); };
+    for (int k = 0; k < 40; ++k) {
+      nn::KeptByBlock kept = any_kept(random, kEntryAlone);
+      for (size_t layer = 1; layer < kept.size(); ++layer) {
+        random = mix64(random);
+        if (random % 3 == 0) kept[layer] = BlockResults::none();
+      }
+      std::vector<std::vector<nn::KeepChoice>> blocks;
+      for (const BlockResults results : kept) blocks.push_back({choice_of(results)});
+      const nn::ChainCosts costs = tiny.model->chain_costs(2, blocks);
+      std::string text;
+      for (const BlockResults results : kept) text += nn::text_of(results) + "; ";
+      CAPTURE(text, vocabulary);
+      const nn::KeepPlan plan = nn::plan_of(costs, std::vector<size_t>(kept.size(), 0));
+      CHECK(plan.peak == planned(tiny, kept).peak.total());
+    }
+  }
 }

@@ -5,6 +5,7 @@
 // is gone.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -28,6 +29,9 @@ class Result {
 
   /// The tensor: as it is at hand, or made again.
   Tensor tensor() const;
+  /// The same, but of the results that its op makes again no other one is held for those who have
+  /// saved it: they are not asked for yet.
+  Tensor tensor_alone() const;
   /// Both tensors; results of one op are made again at once.
   static std::pair<Tensor, Tensor> tensors(const Result& first, const Result& second);
   /// What is saved of it, before or after, is not kept: the backward pass makes it again. Nothing
@@ -78,7 +82,9 @@ class Replay {
     std::weak_ptr<Saved::Holder> holder;
     bool dropped = false;
   };
-  std::vector<Tensor> make();
+  static constexpr size_t kAll = SIZE_MAX;
+  // Hands to those who have saved them all results that were absent, or only one.
+  std::vector<Tensor> make(size_t handed = kAll);
 
   Run run_;
   std::vector<Output> outputs_;

@@ -8,7 +8,7 @@
 
 #include "lacuna/kernels/step_state.h"
 #include "lacuna/nn/decode_cache.h"
-#include "lacuna/nn/kept.h"
+#include "lacuna/nn/keep_plan.h"
 #include "lacuna/nn/parameters.h"
 #include "lacuna/ops/ops.h"
 #include "lacuna/sparse/pattern.h"
@@ -63,6 +63,12 @@ class Transformer {
   Variable decode(Tape& tape, const View& tokens, const DecodeCache& cache,
                   const DecodeState* state) const;
 
+  /// What it takes to keep `kept` of a block in training on `batch` sequences at once, without the
+  /// seconds: found by a dry run of the block.
+  KeepChoice keep_choice(int64_t batch, BlockResults kept) const;
+  /// The costs of the whole model where each block has these choices.
+  ChainCosts chain_costs(int64_t batch, std::vector<std::vector<KeepChoice>> blocks) const;
+
   const ModelConfig& config() const { return config_; }
   /// The type of the activations.
   DType dtype() const { return parameters_.compute_dtype(); }
@@ -92,9 +98,13 @@ class Transformer {
   struct ResidualStream {
     Variable residual, branch;
   };
+  struct DryRun;
   ops::EmbeddingTables tables() const;
+  Mode training_mode(const StepState* state, const KeptByBlock& kept) const;
   // From the embedding to the logits.
   Variable through_blocks(Tape& tape, Variable embedded, const Mode& mode) const;
+  // From the last block to the logits.
+  Variable head(Tape& tape, ResidualStream stream, const Mode& mode) const;
   // One block: a function of the stream, the layer and the mode alone.
   ResidualStream block(Tape& tape, ResidualStream stream, int64_t layer, const Mode& mode) const;
   // The block without its first seam, from the residual stream and its norm.

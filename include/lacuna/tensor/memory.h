@@ -61,6 +61,9 @@ struct MemoryPlan {
 /// at the lowest offset that is free for its whole life. Pure.
 MemoryPlan pack(std::vector<Lifetime> lifetimes);
 
+/// Most bytes alive at any event from `begin` on.
+size_t most_alive(const std::vector<Lifetime>& lifetimes, int64_t begin);
+
 /// Hands out the tensors of one step. Not thread-safe. Tensors must not outlive their arena.
 class Arena {
  public:
@@ -83,6 +86,9 @@ class Arena {
   void rewind();
   /// Recording only: the plan of everything allocated so far.
   MemoryPlan plan() const;
+  /// Recording only: what has been allocated so far, and the next event.
+  const std::vector<Lifetime>& lifetimes() const;
+  int64_t now() const;
 
  private:
   struct State;
