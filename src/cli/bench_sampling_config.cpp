@@ -46,6 +46,7 @@ DecodeTimes time_steps(const Queue& queue, const nn::Transformer& model, int64_t
   const auto step = [&](int64_t position) { draw_token(program, position); };
   step(0);
   step(0);
+  program.clear_cache();  // positions are skipped
   return {
       .step_at = seconds_at(sampling_places(model.config().context), stretch, repeats, stop, step),
       .cache = program.memory()[MemoryTag::kCache]};

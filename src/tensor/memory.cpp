@@ -135,16 +135,18 @@ struct Arena::State {
   MemoryPlan plan;  // recording: only the lifetimes
   int64_t event = 0;
   size_t next = 0;
-  Tensor block;
+  std::shared_ptr<SharedBlock> block;
+  uint8_t* memory = nullptr;  // of the block
 };
 
 Arena::Arena() : state_(std::make_shared<State>()) {}
 
-Arena::Arena(const Queue& queue, const MemoryPlan& plan) : Arena() {
+Arena::Arena(std::shared_ptr<SharedBlock> block, const MemoryPlan& plan) : Arena() {
+  block->reserve(plan.total);
   state_->recording = false;
   state_->plan = plan;
-  state_->block = queue.zeros({static_cast<int64_t>(plan.total)}, DType::kU8);
-  queue.fill(state_->block, 0xFF);
+  state_->memory = block->data();
+  state_->block = std::move(block);
 }
 
 Arena::~Arena() = default;
@@ -156,7 +158,7 @@ Tensor Arena::allocate(const Shape& shape, DType dtype, MemoryTag tag) {
     require(index < state_->plan.lifetimes.size() && state_->plan.lifetimes[index].bytes == bytes &&
                 state_->plan.lifetimes[index].tag == tag,
             "Arena::allocate", "this step allocates otherwise than the one that was planned");
-    void* data = state_->block.view().data<uint8_t>() + state_->plan.offsets[index];
+    void* data = state_->memory + state_->plan.offsets[index];
     return {View(data, dtype, shape), nullptr};
   }
   state_->plan.lifetimes.push_back(

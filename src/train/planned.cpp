@@ -1,21 +1,26 @@
 #include "lacuna/train/planned.h"
 
+#include <utility>
+
 namespace lacuna::train {
 
-Planned::Planned(const Queue& queue, const Shape& tokens)
+Planned::Planned(const Queue& queue, const Shape& tokens, std::shared_ptr<SharedBlock> block)
     : queue_(queue),
       tokens_(Tensor::zeros(tokens, DType::kI32)),
-      device_tokens_(queue.on_gpu() ? queue.zeros(tokens, DType::kI32) : tokens_) {}
+      device_tokens_(queue.on_gpu() ? queue.zeros(tokens, DType::kI32) : tokens_),
+      block_(block ? std::move(block) : std::make_shared<SharedBlock>(queue)) {}
 
 void Planned::plan(const Launch& launch) {
   Queue dry = Queue::dry();
   Arena recorder;
   launch(dry, recorder);
   plan_ = recorder.plan();
+  block_->reserve(plan_.total);
 }
 
 void Planned::run(Repeated& recording, const Launch& launch) {
-  if (!arena_) arena_.emplace(queue_, plan_);
+  if (!arena_) arena_.emplace(block_, plan_);
+  work_ = block_->begin_work();
   if (queue_.on_gpu()) queue_.upload(device_tokens_, tokens_.view().raw());
   recording.run(queue_, [&] {
     arena_->rewind();
@@ -24,7 +29,9 @@ void Planned::run(Repeated& recording, const Launch& launch) {
 }
 
 const View& Planned::to_host(const Tensor& result, Tensor& held) {
-  held = queue_.on_gpu() ? queue_.to_host(result) : result;
+  require(is_last(), "Planned::to_host", "another program has run in the memory of this one");
+  if (!held.present()) held = Tensor::zeros(result.shape(), result.dtype());
+  queue_.read(result, held.view().raw());
   return held.view();
 }
 

@@ -1,19 +1,23 @@
 #include "lacuna/train/program.h"
 
+#include <utility>
+
 namespace lacuna::train {
 
-Program Program::evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch) {
-  return {queue, model, batch, Tape::Mode::kForward, 1, nullptr};
+Program Program::evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch,
+                            std::shared_ptr<SharedBlock> block) {
+  return {queue, model, batch, Tape::Mode::kForward, 1, nullptr, std::move(block)};
 }
 
 Program Program::training(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                          double gradient_scale, StepState* state) {
-  return {queue, model, batch, Tape::Mode::kRecord, gradient_scale, state};
+                          double gradient_scale, StepState* state,
+                          std::shared_ptr<SharedBlock> block) {
+  return {queue, model, batch, Tape::Mode::kRecord, gradient_scale, state, std::move(block)};
 }
 
 Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
-                 double gradient_scale, StepState* state)
-    : planned_(queue, {batch, model.config().context}),
+                 double gradient_scale, StepState* state, std::shared_ptr<SharedBlock> block)
+    : planned_(queue, {batch, model.config().context}, std::move(block)),
       mode_(mode),
       gradient_scale_(gradient_scale),
       state_(state) {

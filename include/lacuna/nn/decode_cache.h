@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lacuna/ops/decode.h"
+#include "lacuna/tensor/memory.h"
 
 namespace lacuna::nn {
 
@@ -12,17 +13,25 @@ class Transformer;
 
 class DecodeCache {
  public:
-  /// Takes memory of the queue's device, for `batch` sequences at once, in the type of the model's
-  /// activations. `model` must outlive the cache.
-  DecodeCache(const Queue& queue, const Transformer& model, int64_t batch);
+  /// For `batch` sequences at once, in the type of the model's activations. It has no memory yet.
+  /// `model` must outlive the cache.
+  DecodeCache(const Transformer& model, int64_t batch);
   // Its layers point into it.
   DecodeCache(const DecodeCache&) = delete;
   DecodeCache& operator=(const DecodeCache&) = delete;
+
+  /// Takes memory of the arena, to be called first in each of its runs. It holds on to it: so the
+  /// plan gives the memory to nothing else, and what one run stores is there for the next.
+  void place(Arena& arena);
+  /// Zeroes the memory.
+  void clear(const Queue& queue) const;
 
   const ops::LayerCache& layer(int64_t layer) const { return layers_[static_cast<size_t>(layer)]; }
   size_t bytes() const;
 
  private:
+  const Transformer& model_;
+  int64_t batch_;
   std::vector<HeadSlots> slots_;  // per entry of config.attention
   std::vector<Tensor> memory_;
   std::vector<ops::LayerCache> layers_;

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "lacuna/tensor/runtime.h"
+#include "lacuna/tensor/shared_block.h"
 
 namespace lacuna {
 
@@ -69,11 +69,11 @@ class Arena {
  public:
   /// Records: tensors have no memory, and nothing may be computed on them.
   Arena();
-  /// Replays `plan` in memory of the queue's device, filled with NaN so that a read before a write
-  /// shows.
-  Arena(const Queue& queue, const MemoryPlan& plan);
-  /// The same in host memory.
-  explicit Arena(const MemoryPlan& plan) : Arena(Queue::cpu(1), plan) {}
+  /// Replays `plan` from the start of the block, which it takes. Throws as SharedBlock does.
+  Arena(std::shared_ptr<SharedBlock> block, const MemoryPlan& plan);
+  /// The same in host memory of its own.
+  explicit Arena(const MemoryPlan& plan)
+      : Arena(std::make_shared<SharedBlock>(Queue::cpu(1)), plan) {}
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;

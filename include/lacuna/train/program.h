@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
 #include "lacuna/nn/transformer.h"
 #include "lacuna/train/planned.h"
@@ -10,12 +11,16 @@ namespace lacuna::train {
 
 class Program {
  public:
-  /// Runs forward only. The memory is planned here and taken with the first run().
-  static Program evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch);
+  /// Runs forward only. The memory is planned and reserved in `block` here, and the block is taken
+  /// with the first run(); without one the program makes its own. Programs that share a block
+  /// overwrite each other's results.
+  static Program evaluation(const Queue& queue, const nn::Transformer& model, int64_t batch,
+                            std::shared_ptr<SharedBlock> block = {});
   /// Runs forward and backward, accumulates the gradient of gradient_scale * loss_scale *
   /// sum(losses) and adds the losses to the state, which lies on the device and must outlive it.
   static Program training(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                          double gradient_scale, StepState* state);
+                          double gradient_scale, StepState* state,
+                          std::shared_ptr<SharedBlock> block = {});
 
   /// Host memory [B, T], to be filled before each run with tokens in [0, V).
   int32_t* tokens() { return planned_.tokens(); }
@@ -26,6 +31,7 @@ class Program {
   void run(const nn::Transformer& model);
 
   /// Returns the losses of the last run in nats, [B*T]; waits for it. Valid until the next call.
+  /// Throws Error(kInternal) when another program of the block has run since; so does logits().
   const double* losses();
   /// Returns the logits of the last run, [B, T, V] in f64 or f32 in host memory; waits for it.
   /// Valid until the next call. Only in evaluation.
@@ -33,12 +39,12 @@ class Program {
 
   /// What run() holds at its fullest, with the gaps that packing left as workspace.
   MemoryUse memory() const { return planned_.memory(); }
-  /// What the first run() allocates.
+  /// What it reserves in the block.
   size_t block_bytes() const { return planned_.block_bytes(); }
 
  private:
   Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
-          double gradient_scale, StepState* state);
+          double gradient_scale, StepState* state, std::shared_ptr<SharedBlock> block);
   void launch_model(Queue& queue, Arena& arena, const nn::Transformer& model);
 
   Planned planned_;
