@@ -244,7 +244,7 @@ class Run {
     progress_->begin(Chore::kSample);
     bool written = false;
     try {
-      write_sample(folder_, options_, trainer_, stop_,
+      write_sample(folder_, data_.medium(), trainer_, stop_,
                    [this](int64_t drawn, int64_t all) { progress_->counted(drawn, all); });
       written = !stop_();
     } catch (const DeviceError&) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "lacuna/train/decode_program.h"
 #include "lacuna/train/draw.h"
@@ -12,8 +13,10 @@ namespace {
 
 using Texts = std::vector<std::vector<int32_t>>;  // of one length, shorter than the context
 
+}  // namespace
+
 // Tells the logits of the symbol that comes next in each text.
-class Predictor {
+class Sampler::Predictor {
  public:
   virtual ~Predictor() = default;
   /// Returns false when it was stopped before the end.
@@ -21,12 +24,15 @@ class Predictor {
   virtual std::vector<double> logits(size_t text) const = 0;
   /// The next texts do not continue the last ones.
   virtual void restart() = 0;
+  virtual MemoryUse memory() const = 0;
+  virtual size_t block_bytes() const = 0;
 };
 
-class WholePasses final : public Predictor {
+class Sampler::WholePasses final : public Predictor {
  public:
-  WholePasses(const Queue& queue, const nn::Transformer& model, int64_t batch)
-      : model_(model), program_(Program::evaluation(queue, model, batch)) {}
+  WholePasses(const Queue& queue, const nn::Transformer& model, int64_t batch,
+              std::shared_ptr<SharedBlock> block)
+      : model_(model), program_(Program::evaluation(queue, model, batch, std::move(block))) {}
 
   bool read(const Texts& texts, const std::function<bool()>&) override {
     length_ = static_cast<int64_t>(texts[0].size());
@@ -43,6 +49,8 @@ class WholePasses final : public Predictor {
     return row_of(logits_, static_cast<int64_t>(text) * context() + length_);
   }
   void restart() override {}
+  MemoryUse memory() const override { return program_.memory(); }
+  size_t block_bytes() const override { return program_.block_bytes(); }
 
  private:
   int64_t context() const { return model_.config().context; }
@@ -54,10 +62,11 @@ class WholePasses final : public Predictor {
 };
 
 // Decodes the positions that the texts have gained since the last call.
-class CachedSteps final : public Predictor {
+class Sampler::CachedSteps final : public Predictor {
  public:
-  CachedSteps(const Queue& queue, const nn::Transformer& model, int64_t batch)
-      : program_(queue, model, batch) {}
+  CachedSteps(const Queue& queue, const nn::Transformer& model, int64_t batch,
+              std::shared_ptr<SharedBlock> block)
+      : program_(queue, model, batch, std::move(block)) {}
 
   bool read(const Texts& texts, const std::function<bool()>& stop) override {
     for (; next_ <= texts[0].size(); ++next_) {
@@ -74,6 +83,8 @@ class CachedSteps final : public Predictor {
     return row_of(logits_, static_cast<int64_t>(text));
   }
   void restart() override { next_ = 0; }
+  MemoryUse memory() const override { return program_.memory(); }
+  size_t block_bytes() const override { return program_.block_bytes(); }
 
  private:
   DecodeProgram program_;
@@ -81,36 +92,61 @@ class CachedSteps final : public Predictor {
   size_t next_ = 0;  // position
 };
 
+Sampler::Sampler(const Queue& queue, const nn::Transformer& model, const SampleConfig& config,
+                 std::shared_ptr<SharedBlock> block)
+    : config_(config), context_(static_cast<size_t>(model.config().context)) {
+  config_.batch = std::min(config.batch, config.count);
+  if (config.cached) {
+    predictor_ = std::make_unique<CachedSteps>(queue, model, config_.batch, std::move(block));
+  } else {
+    predictor_ = std::make_unique<WholePasses>(queue, model, config_.batch, std::move(block));
+  }
+}
+
+Sampler::~Sampler() = default;
+
+MemoryUse Sampler::memory() const {
+  return predictor_->memory();
+}
+
+size_t Sampler::block_bytes() const {
+  return predictor_->block_bytes();
+}
+
+void Sampler::draw(const std::vector<int32_t>& prompt, const SampleListener& listener) {
+  for (int64_t done = 0; done < config_.count; done += config_.batch) {
+    const int64_t count = std::min(config_.batch, config_.count - done);
+    if (!draw_together(prompt, config_.first + done, count, listener)) return;
+  }
+}
+
 // Draws samples first .. first + count - 1. Returns false when it was stopped.
-bool sample_together(Predictor& predictor, const std::vector<int32_t>& prompt,
-                     const SampleConfig& config, size_t context, int64_t first, int64_t count,
-                     const SampleListener& listener) {
-  const auto half = static_cast<int64_t>(context / 2);
-  const int64_t kept = half - half % config.alignment;
+bool Sampler::draw_together(const std::vector<int32_t>& prompt, int64_t first, int64_t count,
+                            const SampleListener& listener) {
+  const auto half = static_cast<int64_t>(context_ / 2);
+  const int64_t kept = half - half % config_.alignment;
   Texts texts(static_cast<size_t>(count), prompt);
-  predictor.restart();
-  for (int64_t n = 0; n < config.length; ++n) {
-    if (texts[0].size() >= context) {
+  predictor_->restart();
+  for (int64_t n = 0; n < config_.length; ++n) {
+    if (texts[0].size() >= context_) {
       for (auto& text : texts) {
         text.erase(text.begin(), text.end() - kept);
       }
-      predictor.restart();
+      predictor_->restart();
     }
-    if (listener.stop() || !predictor.read(texts, listener.stop)) return false;
+    if (listener.stop() || !predictor_->read(texts, listener.stop)) return false;
     for (size_t b = 0; b < texts.size(); ++b) {
       const int64_t sample = first + static_cast<int64_t>(b);
       const PhiloxKey key =
-          random_key(config.seed, RandomUse::kSample, static_cast<uint64_t>(sample));
+          random_key(config_.seed, RandomUse::kSample, static_cast<uint64_t>(sample));
       const PhiloxCounter words = random_words(key, static_cast<uint64_t>(n), 0, 0);
       texts[b].push_back(
-          draw(predictor.logits(b), config.rule, uniform_double(words[0], words[1])));
+          train::draw(predictor_->logits(b), config_.rule, uniform_double(words[0], words[1])));
       listener.symbol(sample, texts[b].back());
     }
   }
   return true;
 }
-
-}  // namespace
 
 int64_t default_length(const Medium& medium, int64_t context) {
   constexpr int64_t kTextLength = 256;
@@ -120,18 +156,7 @@ int64_t default_length(const Medium& medium, int64_t context) {
 
 void sample(const Queue& queue, const nn::Transformer& model, const std::vector<int32_t>& prompt,
             const SampleConfig& config, const SampleListener& listener) {
-  const int64_t batch = std::min(config.batch, config.count);
-  const auto context = static_cast<size_t>(model.config().context);
-  std::unique_ptr<Predictor> predictor;
-  if (config.cached) {
-    predictor = std::make_unique<CachedSteps>(queue, model, batch);
-  } else {
-    predictor = std::make_unique<WholePasses>(queue, model, batch);
-  }
-  for (int64_t done = 0; done < config.count; done += batch) {
-    const int64_t first = config.first + done, count = std::min(batch, config.count - done);
-    if (!sample_together(*predictor, prompt, config, context, first, count, listener)) return;
-  }
+  Sampler(queue, model, config).draw(prompt, listener);
 }
 
 }  // namespace lacuna::train

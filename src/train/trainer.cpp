@@ -56,9 +56,11 @@ Trainer::Trainer(const Options& options, const Dataset& data)
       state_(queue_.zeros({sizeof(StepState)}, DType::kU8)),
       progress_(queue_.shared({sizeof(StepProgress)}, DType::kU8)),
       squared_norm_(queue_.zeros({1}, DType::kF64)),
+      block_(std::make_shared<SharedBlock>(queue_)),
       training_(Program::training(queue_, model_, options.train.batch,
-                                  1 / static_cast<double>(step_size_.tokens), state_in(state_))),
-      evaluation_(Program::evaluation(queue_, model_, options.train.batch)) {
+                                  1 / static_cast<double>(step_size_.tokens), state_in(state_),
+                                  block_)),
+      evaluation_(Program::evaluation(queue_, model_, options.train.batch, block_)) {
   parameters_.initialise(parameter_specs(config_), static_cast<uint64_t>(options.train.seed));
   StepState start;
   if (model_.dtype() == DType::kF16) start.loss_scale = kFirstLossScale;
@@ -68,22 +70,27 @@ Trainer::Trainer(const Options& options, const Dataset& data)
     launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
     average_model_.emplace(config_, *averages_);
   }
+  if (parse_length(options.train.sample_every, step_size_, "train.sample_every") > 0) {
+    sampler_.emplace(queue_, averages_ ? *average_model_ : model_,
+                     sample_config(options_, data_.medium()), block_);
+  }
   check_memory();
 }
 
-// What is still to be allocated are the blocks of the two programs, which grow with the batch.
+// What is still to be allocated is the block, which grows with the batch.
 void Trainer::check_memory() const {
-  const size_t wanted = training_.block_bytes() + evaluation_.block_bytes();
+  const size_t wanted = block_->bytes();
   const size_t free = free_memory(queue_);
   if (wanted <= free) return;
   const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) *
                                          static_cast<double>(free) / static_cast<double>(wanted));
-  throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
-              str("a step needs ", human_bytes(wanted), " more than what is held already, ",
-                  human_bytes(free), " are free (", memory_text(memory()), ")"),
-              fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
-                             " and raise train.accumulation instead")
-                       : "Lower model.context or model.layers");
+  throw Error(
+      ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
+      str(largest_need().what, " needs ", human_bytes(wanted), " more than what is held already, ",
+          human_bytes(free), " are free (", memory_text(memory()), ")"),
+      fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
+                     " and raise train.accumulation instead")
+               : "Lower model.context or model.layers");
 }
 
 StepInputs Trainer::inputs_of(int64_t step) const {
@@ -215,6 +222,12 @@ void Trainer::start_from(const std::string& weights_file) {
   if (averages_) launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
 }
 
+Sampler& Trainer::sampler() {
+  require(sampler_.has_value(), "Trainer::sampler", "the run draws no samples");
+  model(has_average() ? Weights::kAverage : Weights::kRaw);
+  return *sampler_;
+}
+
 const nn::ParameterStore& Trainer::weights(Weights which) const {
   return which == Weights::kAverage ? *averages_ : parameters_;
 }
@@ -225,10 +238,23 @@ const nn::Transformer& Trainer::model(Weights which) {
   return *average_model_;
 }
 
+std::vector<Need> Trainer::needs() const {
+  std::vector<Need> needs{{"a step", training_.block_bytes(), training_.memory()},
+                          {"an evaluation", evaluation_.block_bytes(), evaluation_.memory()}};
+  if (sampler_) needs.push_back({"a sample", sampler_->block_bytes(), sampler_->memory()});
+  return needs;
+}
+
+Need Trainer::largest_need() const {
+  const std::vector<Need> all = needs();
+  return *std::max_element(all.begin(), all.end(),
+                           [](const Need& a, const Need& b) { return a.block < b.block; });
+}
+
 MemoryUse Trainer::memory() const {
-  MemoryUse use = training_.memory();
-  const MemoryUse evaluation = evaluation_.memory();
-  for (size_t tag = 0; tag < kMemoryTags; ++tag) use.bytes[tag] += evaluation.bytes[tag];
+  MemoryUse use = largest_need().memory;
+  use[MemoryTag::kInputs] = 0;  // every program has its own, outside the block
+  for (const Need& need : needs()) use[MemoryTag::kInputs] += need.memory[MemoryTag::kInputs];
   for (const nn::ParameterStore* store : {&parameters_, averages_ ? &*averages_ : nullptr}) {
     if (store != nullptr && store->rounded().present()) {
       use[MemoryTag::kRounded] += store->rounded().bytes();

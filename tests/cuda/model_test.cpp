@@ -223,6 +223,49 @@ TEST_CASE("A replayed step has the bits of a launched one, and every run the bit
   }
 }
 
+TEST_CASE("Evaluations and samples between steps share their memory, and change no bit",
+          "[model]") {
+  for (const char* launches : {"graph", "stream"}) {
+    train::Options options = small_options("gpu", "bf16");
+    options.train.launches = launches;
+    options.train.sample_length = 60;  // more than a context
+    train::Trainer plain(options, text());
+    options.train.sample_every = "1 steps";
+    train::Trainer mixed(options, text());
+    const auto never = [] { return false; };
+    const auto drawn = [&](const auto& draw) {
+      std::vector<int32_t> symbols;
+      draw(train::SampleListener{[&](int64_t, int32_t symbol) { symbols.push_back(symbol); },
+                                 never});
+      return symbols;
+    };
+    for (int i = 0; i < 5; ++i) {
+      CAPTURE(launches, i);
+      const train::StepResult a = plain.step(), b = mixed.step();
+      CHECK(a.bits == b.bits);
+      CHECK(a.gradient_norm == b.gradient_norm);
+      const nn::Transformer& average = mixed.model(train::Weights::kAverage);
+      train::Program own = train::Program::evaluation(mixed.queue(), average, 3);
+      const ValidationSet& set = text().valid().front();
+      const double nats =
+          train::evaluate(own, average, {.part = *set.part, .medium = text().medium()}, never).nats;
+      CHECK(mixed.evaluate(set, train::Weights::kAverage, 0, never).nats == nats);
+      const std::vector<int32_t> symbols =
+          drawn([&](const train::SampleListener& to) { mixed.sampler().draw({}, to); });
+      CHECK(symbols.size() == 60);
+      CHECK(symbols == drawn([&](const train::SampleListener& to) {
+              train::sample(mixed.queue(), average, {}, mixed.sampler().config(), to);
+            }));
+      CHECK(mixed.evaluate(set, train::Weights::kAverage, 0, never).nats == nats);
+    }
+    const auto values = [](const train::Trainer& trainer) {
+      return elements<float>(
+          trainer.queue().to_host(trainer.weights(train::Weights::kRaw).values()));
+    };
+    CHECK(same_bits(values(plain), values(mixed)));
+  }
+}
+
 TEST_CASE("A step that is not finite changes nothing but the loss scale", "[model]") {
   train::Trainer trainer(small_options("gpu", "f16"), text());
   trainer.step();

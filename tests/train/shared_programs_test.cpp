@@ -15,6 +15,7 @@
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/train/decode_program.h"
 #include "lacuna/train/program.h"
+#include "lacuna/train/sampler.h"
 
 using namespace lacuna;
 using namespace lacuna::train;
@@ -143,4 +144,30 @@ TEST_CASE("A cache that is cleared is zero at every position") {
   const std::vector<double> logits = elements<double>(first.decoding.logits());
   CHECK(same_bits(elements<double>(second.decoding.logits()), logits));
   CHECK(std::isfinite(std::accumulate(logits.begin(), logits.end(), 0.0)));
+}
+
+TEST_CASE("A sampler draws the same samples again, between other programs of its block") {
+  for (const bool cached : {true, false}) {
+    CAPTURE(cached);
+    const SampleConfig config{.length = 30, .count = 3, .batch = 2, .seed = 4, .cached = cached};
+    const Block block = std::make_shared<SharedBlock>(Queue::cpu(1));
+    Programs programs(block);
+    Sampler sampler(programs.queue, *programs.tiny.model, config, block);
+    const auto drawn = [&](const auto& draw) {
+      std::vector<int32_t> symbols;
+      draw(SampleListener{[&](int64_t, int32_t symbol) { symbols.push_back(symbol); },
+                          [] { return false; }});
+      return symbols;
+    };
+    const std::vector<int32_t> want = drawn([&](const SampleListener& listener) {
+      sample(programs.queue, *programs.tiny.model, {1, 2}, config, listener);
+    });
+    CHECK(want.size() == 90);
+    for (int round = 0; round < 3; ++round) {
+      CHECK(drawn([&](const SampleListener& listener) { sampler.draw({1, 2}, listener); }) == want);
+      programs.train();
+      programs.evaluate();
+    }
+    CHECK(block->bytes() >= sampler.block_bytes());
+  }
 }

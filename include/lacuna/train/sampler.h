@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "lacuna/data/medium.h"
 #include "lacuna/nn/transformer.h"
+#include "lacuna/tensor/shared_block.h"
 #include "lacuna/train/draw.h"
 
 namespace lacuna::train {
@@ -31,6 +33,36 @@ struct SampleListener {
   std::function<void(int64_t sample, int32_t symbol)> symbol;
   /// Sampling ends, after the symbol at hand, once this is true.
   std::function<bool()> stop;
+};
+
+/// Draws the same samples of a model as often as it is asked to, with memory that is planned once.
+class Sampler {
+ public:
+  /// Plans the memory of drawing them and reserves it in `block`, which is taken with the first
+  /// draw(); without one the sampler makes its own. `model` must outlive the sampler.
+  Sampler(const Queue& queue, const nn::Transformer& model, const SampleConfig& config,
+          std::shared_ptr<SharedBlock> block = {});
+  ~Sampler();
+
+  const SampleConfig& config() const { return config_; }
+  /// As sample() does. Another program of the block must not run meanwhile.
+  void draw(const std::vector<int32_t>& prompt, const SampleListener& listener);
+
+  /// What draw() holds at its fullest, with the gaps that packing left as workspace.
+  MemoryUse memory() const;
+  /// What it reserves in the block.
+  size_t block_bytes() const;
+
+ private:
+  class Predictor;
+  class WholePasses;
+  class CachedSteps;
+  bool draw_together(const std::vector<int32_t>& prompt, int64_t first, int64_t count,
+                     const SampleListener& listener);
+
+  SampleConfig config_;
+  size_t context_;
+  std::unique_ptr<Predictor> predictor_;
 };
 
 /// Draws the continuations first .. first + count - 1 of `prompt` (symbols in [0, V)). The symbols

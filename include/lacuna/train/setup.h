@@ -11,6 +11,7 @@
 #include "lacuna/optim/schedule.h"
 #include "lacuna/train/length.h"
 #include "lacuna/train/options.h"
+#include "lacuna/train/sampler.h"
 
 namespace lacuna::train {
 
@@ -61,6 +62,9 @@ SampleOrder sample_order(const Options& options, const Dataset& data);
 /// Tokens and samples of a step, windows of an epoch. Throws as sample_order does, and
 /// Error(kConfig) when the context does not fit the alignment of the data.
 StepSize step_size(const Options& options, const Dataset& data);
+/// The samples that a run draws on its way: one text or sound of train.sample_length symbols, or
+/// train.sample_count pictures. The options are resolved.
+SampleConfig sample_config(const Options& options, const Medium& medium);
 /// Lengths in steps. Throws Error(kConfig).
 optim::Schedule schedule(const Options& options, const StepSize& step);
 

@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/evaluator.h"
+#include "lacuna/train/sampler.h"
 #include "lacuna/train/setup.h"
 
 namespace lacuna::train {
@@ -25,10 +27,18 @@ struct StepResult {
 enum class Weights : uint8_t { kRaw, kAverage };
 const char* name_of(Weights weights);
 
+/// What a trainer needs for one of the things that it does, which never overlap.
+struct Need {
+  const char* what;  // "a step", "an evaluation", "a sample"
+  size_t block;      // bytes of the block that they share
+  MemoryUse memory;  // of these by tag, and its inputs, which lie outside
+};
+
 class Trainer {
  public:
-  /// Plans all memory, takes that of parameters and optimizer and draws the initial values. `data`
-  /// must outlive the trainer. Throws Error(kConfig) and Error(kData).
+  /// Plans all memory, takes that of parameters and optimizer and draws the initial values; what
+  /// the first step, evaluation or sample takes serves all of them. `data` must outlive the
+  /// trainer. Throws Error(kConfig) and Error(kData).
   Trainer(const Options& options, const Dataset& data);
 
   /// Consumes the next batch: begins its work, which a GPU goes on with while the host does other
@@ -58,6 +68,10 @@ class Trainer {
   Evaluation evaluate(const ValidationSet& set, Weights weights, int64_t limit,
                       const std::function<bool()>& stop, const Counted& counted = {});
 
+  /// Draws the samples of the run (sample_config()), from the averaged weights as they are now,
+  /// where there are some. Only where options.train.sample_every says that there are samples.
+  Sampler& sampler();
+
   /// Copies everything that the next steps depend on, but `data` and `config`. A snapshot that this
   /// trainer has filled before is filled again in place, which takes a fraction of the time: fresh
   /// memory costs more than the copy.
@@ -74,12 +88,15 @@ class Trainer {
   /// The same with the weights that are asked for, as they are now.
   const nn::Transformer& model(Weights which);
   const Queue& queue() const { return queue_; }
-  /// All tensors that training and evaluation will hold, by tag.
+  /// Of a step, an evaluation and, where the run draws samples, a sample.
+  std::vector<Need> needs() const;
+  /// All tensors that the trainer will hold, by tag: of what it needs in turns, the most.
   MemoryUse memory() const;
 
  private:
   void begin_update();
   void check_memory() const;
+  Need largest_need() const;
   StepInputs inputs_of(int64_t step) const;
 
   const Options options_;
@@ -97,8 +114,10 @@ class Trainer {
   Tensor state_;         // one StepState
   Tensor progress_;      // one StepProgress, in host memory
   Tensor squared_norm_;  // [1] f64
+  std::shared_ptr<SharedBlock> block_;
   Program training_;
   Program evaluation_;
+  std::optional<Sampler> sampler_;
   Repeated update_;
   int64_t steps_ = 0;                              // finished
   int64_t updates_ = 0;                            // of them not skipped
