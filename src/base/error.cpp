@@ -1,6 +1,7 @@
 #include "lacuna/base/error.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lacuna {
 
@@ -15,6 +16,12 @@ Error::Error(ErrorKind kind, const std::string& place, const std::string& messag
   }
   // One paragraph, whatever was quoted in it.
   std::replace(paragraph_.begin(), paragraph_.end(), '\n', ' ');
+}
+
+Error Error::with_fact(std::string fact) const {
+  Error error = *this;
+  error.fact_ = std::move(fact);
+  return error;
 }
 
 int Error::exit_code() const {

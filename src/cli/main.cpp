@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "lacuna: cannot write to the standard output.\n");
     return 1;
   } catch (const lacuna::Error& error) {
+    if (!error.fact().empty()) std::fprintf(stderr, "%s\n", error.fact().c_str());
     std::fprintf(stderr, "lacuna: %s\n",
                  lacuna::printable(error.what()).c_str());  // it may name any file
     return error.exit_code();

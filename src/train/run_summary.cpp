@@ -24,6 +24,10 @@ std::vector<std::string> run_summary(const Dataset& data, Trainer& trainer,
                     grouped(trainer.step_size().tokens), " tokens on ",
                     device_text(trainer.queue()), " in ", name_of(trainer.model().dtype())),
                 "memory  " + memory_text(trainer.memory())});
+  const StepPlan& plan = trainer.plan();
+  if (!plan.kept.empty()) {
+    lines.push_back(str("kept    of blocks ", nn::text_of(plan.kept, model.layers)));
+  }
   return lines;
 }
 

@@ -9,6 +9,7 @@
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/tensor/gpus.h"
+#include "lacuna/train/memory_budget.h"
 #include "lacuna/train/weights.h"
 
 namespace lacuna::train {
@@ -57,9 +58,6 @@ Trainer::Trainer(const Options& options, const Dataset& data)
       progress_(queue_.shared({sizeof(StepProgress)}, DType::kU8)),
       squared_norm_(queue_.zeros({1}, DType::kF64)),
       block_(std::make_shared<SharedBlock>(queue_)),
-      training_(Program::training(queue_, model_, options.train.batch,
-                                  1 / static_cast<double>(step_size_.tokens), state_in(state_),
-                                  block_)),
       evaluation_(Program::evaluation(queue_, model_, options.train.batch, block_)) {
   parameters_.initialise(parameter_specs(config_), static_cast<uint64_t>(options.train.seed));
   StepState start;
@@ -74,23 +72,76 @@ Trainer::Trainer(const Options& options, const Dataset& data)
     sampler_.emplace(queue_, averages_ ? *average_model_ : model_,
                      sample_config(options_, data_.medium()), block_);
   }
+  plan_ = choose_plan();
+  training_.reset(new Program(Program::training(queue_, model_, options.train.batch,
+                                                1 / static_cast<double>(step_size_.tokens),
+                                                state_in(state_), plan_.kept, block_)));
   check_memory();
+}
+
+// Weights, evaluation and samples are there already; what is left of the budget is for a step.
+StepPlan Trainer::choose_plan() const {
+  const std::optional<size_t> budget = budget_of(options_.memory.budget, queue_);
+  const size_t tokens = evaluation_.memory()[MemoryTag::kInputs];  // those of a step, too
+  const size_t held_bytes = beside_tensors(queue_) + held().total() + tokens;
+  size_t room = free_memory(queue_);
+  if (budget) room = *budget > held_bytes ? *budget - held_bytes : 0;
+  const size_t everything = arena_bytes(model_, options_.train.batch, {});
+  if (everything <= room) return {{}, everything, 0};
+  const KeepSearch search(model_, options_.train.batch,
+                          measure_step(queue_, model_, options_.train.batch));
+  if (const std::optional<StepPlan> plan = search.fastest(room)) return *plan;
+  const std::string hint = what_to_lower(search, room);
+  check_budget(budget, held_bytes + search.smallest().arena, hint);
+  throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
+              str("a step needs ", human_bytes(search.smallest().arena),
+                  " more than what is held already, although it keeps least; ", human_bytes(room),
+                  " are free"),
+              hint);
+}
+
+std::string Trainer::what_to_lower(const KeepSearch& search, size_t room) const {
+  const double share = static_cast<double>(room) / static_cast<double>(search.smallest().arena);
+  const auto batch = static_cast<int64_t>(share * static_cast<double>(options_.train.batch));
+  if (batch > 0) {
+    return str("Lower train.batch from ", options_.train.batch, " to ", batch,
+               " and raise train.accumulation instead");
+  }
+  const auto context = static_cast<int64_t>(share * static_cast<double>(config_.context) *
+                                            static_cast<double>(options_.train.batch));
+  if (context > 0) {
+    return str("Lower model.context from ", config_.context, " to at most ", context,
+               queue_.on_gpu() && model_.dtype() == DType::kF32
+                   ? ", or use --train.precision bf16, which takes half"
+                   : "");
+  }
+  return "Lower model.width or model.layers: there is no room beside the weights";
 }
 
 // What is still to be allocated is the block, which grows with the batch.
 void Trainer::check_memory() const {
-  const size_t wanted = block_->bytes();
-  const size_t free = free_memory(queue_);
+  const size_t wanted = block_->bytes(), free = free_memory(queue_);
+  const auto less = [&](double room) {
+    const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) * room /
+                                           static_cast<double>(wanted));
+    return fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
+                          " and raise train.accumulation instead")
+                    : "Lower model.context or model.layers";
+  };
+  const std::optional<size_t> budget = budget_of(options_.memory.budget, queue_);
+  const size_t needed = beside_tensors(queue_) + memory().total();
+  if (budget && needed > *budget) {
+    const size_t around = needed - wanted;
+    check_budget(budget, needed,
+                 str(largest_need().what, " needs most. ",
+                     less(static_cast<double>(*budget > around ? *budget - around : 0))));
+  }
   if (wanted <= free) return;
-  const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) *
-                                         static_cast<double>(free) / static_cast<double>(wanted));
   throw Error(
       ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
       str(largest_need().what, " needs ", human_bytes(wanted), " more than what is held already, ",
           human_bytes(free), " are free (", memory_text(memory()), ")"),
-      fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
-                     " and raise train.accumulation instead")
-               : "Lower model.context or model.layers");
+      less(static_cast<double>(free)));
 }
 
 StepInputs Trainer::inputs_of(int64_t step) const {
@@ -117,8 +168,8 @@ void Trainer::begin_step() {
     inputs.first_sample =
         static_cast<uint64_t>(step * step_size_.samples + micro_batch * options_.train.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
-    read_samples(data_, order_, inputs.first_sample, options_.train.batch, training_.tokens());
-    training_.run(model_);
+    read_samples(data_, order_, inputs.first_sample, options_.train.batch, training_->tokens());
+    training_->run(model_);
   }
   update_.run(queue_, [&] { begin_update(); });
   reports_.push_back(queue_.download(state_));
@@ -239,8 +290,9 @@ const nn::Transformer& Trainer::model(Weights which) {
 }
 
 std::vector<Need> Trainer::needs() const {
-  std::vector<Need> needs{{"a step", training_.block_bytes(), training_.memory()},
-                          {"an evaluation", evaluation_.block_bytes(), evaluation_.memory()}};
+  std::vector<Need> needs{{"an evaluation", evaluation_.block_bytes(), evaluation_.memory()}};
+  if (training_)
+    needs.insert(needs.begin(), {"a step", training_->block_bytes(), training_->memory()});
   if (sampler_) needs.push_back({"a sample", sampler_->block_bytes(), sampler_->memory()});
   return needs;
 }
@@ -252,8 +304,16 @@ Need Trainer::largest_need() const {
 }
 
 MemoryUse Trainer::memory() const {
-  MemoryUse use = largest_need().memory;
-  use[MemoryTag::kInputs] = 0;  // every program has its own, outside the block
+  MemoryUse use = held();
+  const MemoryUse most = largest_need().memory;
+  for (size_t tag = 0; tag < kMemoryTags; ++tag) {
+    if (static_cast<MemoryTag>(tag) != MemoryTag::kInputs) use.bytes[tag] += most.bytes[tag];
+  }
+  return use;
+}
+
+MemoryUse Trainer::held() const {
+  MemoryUse use;  // every program has inputs of its own, outside the block
   for (const Need& need : needs()) use[MemoryTag::kInputs] += need.memory[MemoryTag::kInputs];
   for (const nn::ParameterStore* store : {&parameters_, averages_ ? &*averages_ : nullptr}) {
     if (store != nullptr && store->rounded().present()) {

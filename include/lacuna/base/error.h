@@ -28,6 +28,9 @@ class Error : public std::exception {
   /// What is wrong and where, without the hint and the full stop.
   std::string_view fault() const { return std::string_view(paragraph_).substr(0, fault_size_); }
   ErrorKind kind() const { return kind_; }
+  /// A line of its own for programs to read, such as "minimum: 1024 bytes"; usually empty.
+  const std::string& fact() const { return fact_; }
+  Error with_fact(std::string fact) const;
 
   /// 2 for usage, config and data (the user can fix it), 1 for everything else.
   int exit_code() const;
@@ -36,6 +39,7 @@ class Error : public std::exception {
   ErrorKind kind_;
   std::string paragraph_;
   size_t fault_size_;
+  std::string fact_;
 };
 
 /// Throws an internal Error naming `place` unless `condition` holds.

@@ -48,5 +48,7 @@ using KeptByBlock = std::vector<BlockResults>;
 
 /// "everything", "nothing", or what is kept by name.
 std::string text_of(BlockResults kept);
+/// The same of `blocks` blocks, counted from 1: "1-12 everything; 13 entry, attention".
+std::string text_of(const KeptByBlock& kept, int64_t blocks);
 
 }  // namespace lacuna::nn

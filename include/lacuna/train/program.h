@@ -18,8 +18,9 @@ class Program {
                             std::shared_ptr<SharedBlock> block = {});
   /// Runs forward and backward, accumulates the gradient of gradient_scale * loss_scale *
   /// sum(losses) and adds the losses to the state, which lies on the device and must outlive it.
+  /// `kept` says what the blocks keep for the backward pass.
   static Program training(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                          double gradient_scale, StepState* state,
+                          double gradient_scale, StepState* state, const nn::KeptByBlock& kept = {},
                           std::shared_ptr<SharedBlock> block = {});
 
   /// Host memory [B, T], to be filled before each run with tokens in [0, V).
@@ -44,13 +45,15 @@ class Program {
 
  private:
   Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
-          double gradient_scale, StepState* state, std::shared_ptr<SharedBlock> block);
+          double gradient_scale, StepState* state, const nn::KeptByBlock& kept,
+          std::shared_ptr<SharedBlock> block);
   void launch_model(Queue& queue, Arena& arena, const nn::Transformer& model);
 
   Planned planned_;
   Tape::Mode mode_;
   double gradient_scale_;
   StepState* state_;
+  nn::KeptByBlock kept_;
   std::map<const nn::Transformer*, Repeated> recordings_;
   Tensor losses_, host_losses_;
   Variable logits_;

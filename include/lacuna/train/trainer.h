@@ -10,6 +10,7 @@
 
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/evaluator.h"
+#include "lacuna/train/keep_search.h"
 #include "lacuna/train/sampler.h"
 #include "lacuna/train/setup.h"
 
@@ -92,10 +93,15 @@ class Trainer {
   std::vector<Need> needs() const;
   /// All tensors that the trainer will hold, by tag: of what it needs in turns, the most.
   MemoryUse memory() const;
+  /// What the blocks keep in a step, so that the memory is within memory.budget.
+  const StepPlan& plan() const { return plan_; }
 
  private:
   void begin_update();
+  StepPlan choose_plan() const;
+  std::string what_to_lower(const KeepSearch& search, size_t room) const;
   void check_memory() const;
+  MemoryUse held() const;  // without the block
   Need largest_need() const;
   StepInputs inputs_of(int64_t step) const;
 
@@ -115,9 +121,10 @@ class Trainer {
   Tensor progress_;      // one StepProgress, in host memory
   Tensor squared_norm_;  // [1] f64
   std::shared_ptr<SharedBlock> block_;
-  Program training_;
   Program evaluation_;
   std::optional<Sampler> sampler_;
+  StepPlan plan_;
+  std::unique_ptr<Program> training_;
   Repeated update_;
   int64_t steps_ = 0;                              // finished
   int64_t updates_ = 0;                            // of them not skipped
