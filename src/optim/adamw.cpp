@@ -1,51 +1,28 @@
-// AdamW over the flat buffers in one launch.
+// AdamW, one launch a range.
 #include "lacuna/kernels/adamw.h"
 
-#include <cmath>
-
+#include "decay_marks.h"
 #include "lacuna/optim/optimizer.h"
 
 namespace lacuna::optim {
 namespace {
 
-static_assert(nn::kAlignElements == kDecayGroup, "slices begin where a group begins");
-
-// [n / 16] u8 on the device of the weights: whether the groups decay.
-Tensor decays_of(const Queue& queue, const nn::ParameterStore& parameters) {
-  std::vector<uint8_t> decays(static_cast<size_t>(parameters.flat_count() / kDecayGroup), 0);
-  for (const nn::ParameterSlice& slice : parameters.slices()) {
-    if (!slice.decays()) continue;
-    const int64_t groups = (slice.count + kDecayGroup - 1) / kDecayGroup;
-    std::fill_n(decays.begin() + slice.offset / kDecayGroup, groups, uint8_t{1});
-  }
-  const Tensor made = queue.zeros({static_cast<int64_t>(decays.size())}, DType::kU8);
-  queue.upload(made, decays.data());
-  return made;
-}
-
 class AdamWOptimizer : public Optimizer {
  public:
   AdamWOptimizer(Queue& queue, const OptimizerConfig& config, const nn::ParameterStore& parameters)
       : config_(config),
-        decays_(decays_of(queue, parameters)),
+        decays_(decay_marks(queue, parameters)),
+        rate_(queue.zeros({1}, DType::kF64)),
         mean_(queue.zeros({parameters.flat_count()}, parameters.dtype())),
         variance_(queue.zeros({parameters.flat_count()}, parameters.dtype())) {}
 
-  double effective_rate(double learning_rate, int64_t update) const override {
-    const auto t = static_cast<double>(update);
-    return learning_rate * std::sqrt(1 - std::pow(config_.beta2, t)) /
-           (1 - std::pow(config_.beta1, t));
-  }
-
-  void update(Queue& queue, const nn::ParameterStore& parameters, const View& averages,
-              const StepState* state) override {
-    launch(queue, AdamW{.weight = parameters.values(),
-                        .gradient = parameters.gradients(),
-                        .mean = mean_,
-                        .variance = variance_,
-                        .average = averages,
-                        .rounded = parameters.rounded(),
-                        .decays = decays_,
+  void update(Queue& queue, const FlatRange& range, const StepState* state) override {
+    const int64_t begin = range.begin, count = range.weight.count();
+    launch(queue, AdamW{.range = range,
+                        .mean = mean_.view().slice(0, begin, count),
+                        .variance = variance_.view().slice(0, begin, count),
+                        .decays = marks_of(decays_, begin, count),
+                        .rate = rate_,
                         .beta1 = config_.beta1,
                         .beta2 = config_.beta2,
                         .eps = config_.eps,
@@ -58,12 +35,13 @@ class AdamWOptimizer : public Optimizer {
   }
 
   size_t bytes() const override {
-    return decays_.view().bytes() + mean_.view().bytes() + variance_.view().bytes();
+    return decays_.view().bytes() + rate_.view().bytes() + mean_.view().bytes() +
+           variance_.view().bytes();
   }
 
  private:
   OptimizerConfig config_;
-  Tensor decays_;
+  Tensor decays_, rate_;
   Tensor mean_, variance_;
 };
 

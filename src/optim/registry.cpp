@@ -24,6 +24,19 @@ OptimizerEntry find_optimizer(const std::string& name) {
   throw unknown_name(ErrorKind::kConfig, "optim.name", "optimizer", name, names);
 }
 
+FlatRange range_of(const nn::ParameterStore& parameters, const View& averages, int64_t begin,
+                   int64_t count) {
+  require(begin % kDecayGroup == 0, "range_of", "a range begins within a group of weight decay");
+  const auto part = [&](const View& flat) {
+    return flat.present() ? flat.slice(0, begin, count) : View();
+  };
+  return {.weight = part(parameters.values()),
+          .gradient = part(parameters.gradients()),
+          .average = part(averages),
+          .rounded = part(parameters.rounded()),
+          .begin = begin};
+}
+
 std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
                                           const nn::ParameterStore& parameters) {
   return find_optimizer(config.name).make(queue, config, parameters);

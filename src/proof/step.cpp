@@ -42,18 +42,22 @@ Entry adamw(const UpdateSize& size) {
       return o.updated(name, shape, kStatistics, Holds::kWide, range);
     };
     const auto state =
-        std::make_shared<OnDevice<StepState>>(o.put(StepState{.skipped = size.skipped,
+        std::make_shared<OnDevice<StepState>>(o.put(StepState{.updates = 3,
+                                                              .skipped = size.skipped,
                                                               .learning_rate = 0.01,
                                                               .gradient_scale = 0.25,
                                                               .average_decay = 0.9}));
-    const AdamW op{.weight = updated("weight", values),
-                   .gradient = o.wide_input("gradient", shape, values),
+    const FlatRange range{
+        .weight = updated("weight", values),
+        .gradient = o.wide_input("gradient", shape, values),
+        .average = size.bare ? View() : updated("average", values),
+        // Bits of the weight, which may round to either side of the reference's.
+        .rounded = size.bare ? View() : o.space("rounded", shape, Holds::kRounded)};
+    const AdamW op{.range = range,
                    .mean = updated("mean", size.count == 1 ? values : size.mean),
                    .variance = updated("variance", size.variance),
-                   .average = size.bare ? View() : updated("average", values),
-                   // Bits of the weight, which may round to either side of the reference's.
-                   .rounded = size.bare ? View() : o.space("rounded", shape, Holds::kRounded),
                    .decays = size.bare ? View() : o.input("decays", groups, {}, Holds::kMarks),
+                   .rate = o.output("rate", {1}, kSums64, Holds::kF64),
                    .beta1 = 0.9,
                    .beta2 = size.beta2,
                    .eps = size.eps,

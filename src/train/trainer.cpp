@@ -153,7 +153,7 @@ StepInputs Trainer::inputs_of(int64_t step) const {
   inputs.first_update = updates_ + 1;
   for (int64_t entry = 0; entry < 2; ++entry) {
     const int64_t update = inputs.first_update + entry;
-    inputs.learning_rate[entry] = optimizer_->effective_rate(schedule_.rate(update), update);
+    inputs.learning_rate[entry] = schedule_.rate(update);
     inputs.average_decay[entry] = schedule_.decay(update);
   }
   return inputs;
@@ -183,7 +183,7 @@ void Trainer::begin_update() {
                      .state = state_in(state_),
                      .clip = options_.optim.clip,
                      .scaling = model_.dtype() == DType::kF16 ? kDynamicScaling : LossScaling{}});
-  optimizer_->update(queue_, parameters_, averages_ ? averages_->values() : View(),
+  optimizer_->update(queue_, optim::range_of(parameters_, averages_ ? averages_->values() : View()),
                      state_in(state_));
   launch(queue_, Zero{.y = parameters_.gradients()});
   launch(queue_, NoteProgress{.part = StepPart::kDone, .state = state_in(state_)});

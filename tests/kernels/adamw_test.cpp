@@ -50,15 +50,17 @@ struct Problem {
   /// Update number t of a run; a clip factor that differs from step to step.
   void step(int t, const Tensor& gradient, double decay, bool averages, int threads) {
     StepState state;
-    state.learning_rate = kRate * std::sqrt(1 - std::pow(kBeta2, t)) / (1 - std::pow(kBeta1, t));
+    state.learning_rate = kRate;
+    state.updates = t;
     state.gradient_scale = scale(t);
     state.average_decay = keep(t);
     Queue queue = Queue::cpu(threads);
-    launch(queue, AdamW{.weight = weight,
-                        .gradient = gradient,
+    launch(queue, AdamW{.range = {.weight = weight,
+                                  .gradient = gradient,
+                                  .average = averages ? average.view() : View()},
                         .mean = mean,
                         .variance = variance,
-                        .average = averages ? average.view() : View(),
+                        .rate = rate,
                         .beta1 = kBeta1,
                         .beta2 = kBeta2,
                         .eps = kEps,
@@ -69,7 +71,7 @@ struct Problem {
   static double keep(int t) { return (1.0 + t) / (10.0 + t); }
 
   Random random;
-  Tensor start, zero;
+  Tensor start, zero, rate = Tensor::zeros({1}, DType::kF64);
   Guarded<T> weight, mean, variance, average;
 };
 

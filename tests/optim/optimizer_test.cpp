@@ -59,10 +59,11 @@ TEST_CASE("AdamW follows its formula, decays matrices alone and averages after t
       }
     }
     StepState state;
-    state.learning_rate = optimizer->effective_rate(rate, update);
+    state.learning_rate = rate;
+    state.updates = update;
     state.gradient_scale = clip;
     state.average_decay = keep;
-    optimizer->update(queue, store, averages.values(), &state);
+    optimizer->update(queue, range_of(store, averages.values()), &state);
     for (size_t k = 0; k < kSpecs.size(); ++k) {
       const double* values = store.at(kSpecs[k].name).value.data<double>();
       const double* means = averages.at(kSpecs[k].name).value.data<double>();
@@ -81,11 +82,12 @@ TEST_CASE("an update without averages is the same update") {
   Queue queue = Queue::cpu(1);
   StepState state;
   state.learning_rate = 0.01;
+  state.updates = 1;
   for (nn::ParameterStore* store : {&with, &without}) {
     store->initialise(kSpecs, 3);
     std::fill_n(store->gradients().data<float>(), store->flat_count(), 0.5f);
     const auto optimizer = make_optimizer(queue, {}, *store);
-    optimizer->update(queue, *store, store == &with ? averages.values() : View(), &state);
+    optimizer->update(queue, range_of(*store, store == &with ? averages.values() : View()), &state);
   }
   const float *a = with.values().data<float>(), *b = without.values().data<float>();
   CHECK(std::equal(a, a + with.flat_count(), b));

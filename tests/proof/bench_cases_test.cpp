@@ -12,8 +12,8 @@ TEST_CASE("What is read or written counts once, what is updated twice", "[bench]
   CHECK(bytes(layernorm_forward({30, 20})) == 2 * 2 * kRows * kWidth + 4 * 2 * (kWidth + kRows));
   CHECK(bytes(column_sums(30, 20)) == 2 * kRows * kWidth + 2 * 4 * kWidth);
   CHECK(bytes(accumulate(30)) == 3 * 4 * kRows);
-  // Four updated and one read in f32, the rounded weight, a mark for each 16.
-  CHECK(bytes(adamw({32})) == 9 * 4 * 32 + 2 * 32 + 2);
+  // Four updated and one read in f32, the rounded weight, a mark for each 16, the rate.
+  CHECK(bytes(adamw({32})) == 9 * 4 * 32 + 2 * 32 + 2 + 8);
   CHECK(bytes(cross_entropy({30, 20})) == (4 + 2) * kRows * kWidth + (4 + 8) * kRows);
 }
 

@@ -30,7 +30,7 @@ struct StepInputs {
   PhiloxKey dropout_key{};           // of (seed, step)
   uint64_t first_sample = 0;         // global index of the first sample of this batch
   int64_t first_update = 1;          // the number (from 1) that entry 0 is for
-  double learning_rate[2] = {};      // bias correction folded in
+  double learning_rate[2] = {};      // as scheduled
   double average_decay[2] = {};      // of the weight average
   int64_t step = 0;                  // from 1
   int32_t micro_batch = 0;           // from 1
@@ -43,7 +43,7 @@ struct StepState {
   double running_nats = 0;  // summed over the micro-batches of the step so far
   double loss_scale = 1;    // every gradient is this much too large
   int64_t good_steps = 0;   // in a row, since loss_scale changed
-  int64_t updates = 0;      // steps that were not skipped
+  int64_t updates = 0;      // steps that were not skipped, so the number of the last update
   // Of the last finished step:
   double nats = 0;           // summed over its tokens
   double gradient_norm = 0;  // before clipping

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "lacuna/kernels/step_state.h"
+#include "lacuna/kernels/flat_range.h"
 #include "lacuna/nn/parameters.h"
 
 namespace lacuna::optim {
@@ -17,17 +17,24 @@ struct OptimizerConfig {
   double weight_decay = 0.01;  // of matrices and embeddings, not of biases and gains
 };
 
+/// Elements [begin, begin + count) of the parameters; `begin` is a multiple of kDecayGroup.
+/// `averages` is shaped like values(), or absent.
+FlatRange range_of(const nn::ParameterStore& parameters, const View& averages, int64_t begin,
+                   int64_t count);
+/// All of them.
+inline FlatRange range_of(const nn::ParameterStore& parameters, const View& averages) {
+  return range_of(parameters, averages, 0, parameters.flat_count());
+}
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// What StepInputs::learning_rate must be for the `update`-th update (from 1) at a scheduled
-  /// rate.
-  virtual double effective_rate(double learning_rate, int64_t update) const = 0;
-  /// Updates all values of `parameters` from their gradients, and `averages` (shaped like values(),
-  /// or absent) after them. Reads the step's numbers from `state`.
-  virtual void update(Queue& queue, const nn::ParameterStore& parameters, const View& averages,
-                      const StepState* state) = 0;
+  /// Updates one range of the parameters that it was made for from its gradients; ranges may come
+  /// in any order. Reads the step's numbers from `state`: the scheduled rate, which update it is,
+  /// the scale of the gradients. May be recorded, so it must not allocate: memory that it works in
+  /// it takes when it is made.
+  virtual void update(Queue& queue, const FlatRange& range, const StepState* state) = 0;
   /// The flat buffers that a continued run needs, by name.
   virtual std::vector<std::pair<std::string, View>> buffers() const = 0;
   /// Counts all memory that it holds on the device.
