@@ -3,13 +3,23 @@
 
 namespace lacuna::optim {
 
-#define LACUNA_OPTIMIZER(id, moments, description) OptimizerMaker make_##id;
+#define LACUNA_OPTIMIZER(id, moments, usual, description) OptimizerMaker make_##id;
 #include "optimizers.def"
 #undef LACUNA_OPTIMIZER
 
+namespace {
+
+constexpr UsualValues usual_values(double learning_rate, double beta1, double beta2,
+                                   double weight_decay) {
+  return {learning_rate, beta1, beta2, weight_decay};
+}
+
+}  // namespace
+
 std::vector<OptimizerEntry> known_optimizers() {
   return {
-#define LACUNA_OPTIMIZER(id, moments, description) {#id, moments, description, make_##id},
+#define LACUNA_OPTIMIZER(id, moments, usual, description) \
+  {#id, moments, usual_values usual, description, make_##id},
 #include "optimizers.def"
 #undef LACUNA_OPTIMIZER
   };

@@ -51,6 +51,7 @@ void add_ends(std::vector<CheckCase>& cases) {
   for (const int64_t count : {100'003, 16}) {
     cases.push_back({str("norm, clipping, adamw [", count, "]"),
                      {squared_norm(count), finish_gradients(), adamw({count})}});
+    cases.push_back({str("lion [", count, "]"), {lion({count})}});
   }
   for (const int64_t count : {100'003, 16}) {
     cases.push_back({str("copies, sums [", count, "]"),

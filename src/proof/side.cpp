@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/resources.h"
@@ -55,7 +56,8 @@ Tensor drawn(const Shape& shape, Holds holds, Range values, uint64_t seed, uint6
     return filled(DType::kU8, [](uint32_t word, uint32_t) { return uint8_t(word % 2); });
   }
   return filled(DType::kF64, [=](uint32_t high, uint32_t low) {
-    return values.low + (values.high - values.low) * uniform_double(high, low);
+    const double value = values.low + (values.high - values.low) * uniform_double(high, low);
+    return values.step > 0 ? std::round(value / values.step) * values.step : value;
   });
 }
 

@@ -3,6 +3,7 @@
 #include "entry.h"
 #include "lacuna/kernels/adamw.h"
 #include "lacuna/kernels/elementwise.h"
+#include "lacuna/kernels/lion.h"
 
 namespace lacuna::proof {
 
@@ -33,30 +34,57 @@ Entry squared_norm(int64_t count) {
   });
 }
 
+namespace {
+
+using SharedState = std::shared_ptr<OnDevice<StepState>>;
+
+SharedState state_of_update(const Operands& o, const UpdateSize& size) {
+  return std::make_shared<OnDevice<StepState>>(o.put(StepState{.updates = 3,
+                                                               .skipped = size.skipped,
+                                                               .learning_rate = 0.01,
+                                                               .gradient_scale = 0.25,
+                                                               .average_decay = 0.9}));
+}
+
+FlatRange range_of_update(Operands& o, const UpdateSize& size, Range weights, Range gradients) {
+  const Shape shape{size.count};
+  const auto updated = [&](const std::string& name) {
+    return o.updated(name, shape, kStatistics, Holds::kWide, weights);
+  };
+  return {.weight = updated("weight"),
+          .gradient = o.wide_input("gradient", shape, gradients),
+          .average = size.bare ? View() : updated("average"),
+          // Bits of the weight, which may round to either side of the reference's.
+          .rounded = size.bare ? View() : o.space("rounded", shape, Holds::kRounded)};
+}
+
+View marks_of_update(Operands& o, const UpdateSize& size) {
+  const Shape groups{(size.count + kDecayGroup - 1) / kDecayGroup};
+  return size.bare ? View() : o.input("decays", groups, {}, Holds::kMarks);
+}
+
+// A single number is positive, because sums that cancel need neighbours to be measured by.
+Range numbers_of(const UpdateSize& size) {
+  return {size.count == 1 ? 0.5 : -1, 1};
+}
+
+std::string name_of_update(const char* contract, const UpdateSize& size) {
+  return str(contract, " [", size.count, "]", size.bare ? ", bare" : "");
+}
+
+}  // namespace
+
 Entry adamw(const UpdateSize& size) {
   const auto make = [size](Operands& o) {
-    const Shape shape{size.count}, groups{(size.count + kDecayGroup - 1) / kDecayGroup};
-    // A single number is positive, because sums that cancel need neighbours to be measured by.
-    const Range values{size.count == 1 ? 0.5 : -1, 1};
-    const auto updated = [&](const std::string& name, Range range) {
-      return o.updated(name, shape, kStatistics, Holds::kWide, range);
+    const Range values = numbers_of(size);
+    const auto moment = [&](const std::string& name, Range range) {
+      return o.updated(name, {size.count}, kStatistics, Holds::kWide, range);
     };
-    const auto state =
-        std::make_shared<OnDevice<StepState>>(o.put(StepState{.updates = 3,
-                                                              .skipped = size.skipped,
-                                                              .learning_rate = 0.01,
-                                                              .gradient_scale = 0.25,
-                                                              .average_decay = 0.9}));
-    const FlatRange range{
-        .weight = updated("weight", values),
-        .gradient = o.wide_input("gradient", shape, values),
-        .average = size.bare ? View() : updated("average", values),
-        // Bits of the weight, which may round to either side of the reference's.
-        .rounded = size.bare ? View() : o.space("rounded", shape, Holds::kRounded)};
-    const AdamW op{.range = range,
-                   .mean = updated("mean", size.count == 1 ? values : size.mean),
-                   .variance = updated("variance", size.variance),
-                   .decays = size.bare ? View() : o.input("decays", groups, {}, Holds::kMarks),
+    const SharedState state = state_of_update(o, size);
+    const AdamW op{.range = range_of_update(o, size, values, values),
+                   .mean = moment("mean", size.count == 1 ? values : size.mean),
+                   .variance = moment("variance", size.variance),
+                   .decays = marks_of_update(o, size),
                    .rate = o.output("rate", {1}, kSums64, Holds::kF64),
                    .beta1 = 0.9,
                    .beta2 = size.beta2,
@@ -65,7 +93,25 @@ Entry adamw(const UpdateSize& size) {
                    .state = state->get()};
     return launching(o, op, state);
   };
-  return {.name = str("AdamW [", size.count, "]", size.bare ? ", bare" : ""), .make = make};
+  return {.name = name_of_update("AdamW", size), .make = make};
+}
+
+// The momentum and the number whose sign is taken are exact: one that f32 and f64 put on different
+// sides of 0 would move its weight the other way.
+Entry lion(const UpdateSize& size) {
+  const auto make = [size](Operands& o) {
+    const Range exact{-1, 1, 0x1p-6};
+    const SharedState state = state_of_update(o, size);
+    const Lion op{.range = range_of_update(o, size, numbers_of(size), exact),
+                  .momentum = o.updated("momentum", {size.count}, kExact, Holds::kWide, exact),
+                  .decays = marks_of_update(o, size),
+                  .beta1 = 0.75,
+                  .beta2 = 0.5,
+                  .decay = 0.1,
+                  .state = state->get()};
+    return launching(o, op, state);
+  };
+  return {.name = name_of_update("Lion", size), .make = make};
 }
 
 Entry finish_gradients() {

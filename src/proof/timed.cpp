@@ -13,7 +13,7 @@ constexpr int64_t kNumbers = int64_t{1} << 22;
 }  // namespace
 
 View Noise::of(Range values) {
-  Tensor& numbers = numbers_[{values.low, values.high}];
+  Tensor& numbers = numbers_[{values.low, values.high, values.step}];
   if (!numbers.present()) {
     const Tensor host = converted(drawn({kNumbers}, Holds::kWide, values, 1, 0), DType::kF32);
     numbers = queue_.zeros({kNumbers}, DType::kF32);

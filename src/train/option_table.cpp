@@ -6,6 +6,7 @@
 
 #include "lacuna/base/text.h"
 #include "lacuna/data/format.h"
+#include "lacuna/optim/optimizer.h"
 #include "lacuna/train/options.h"
 
 namespace lacuna::train {
@@ -41,6 +42,19 @@ std::vector<OptionEntry> entries_of(const DatasetFormat& format, const std::stri
 constexpr const char* kTableHead =
     "| option | default | allowed | on resume | meaning |\n|---|---|---|---|---|\n";
 
+// "`0.001`; lion: `0.0001`".
+std::string default_text(const OptionEntry& entry, const Options& defaults) {
+  const std::string usual = option_text(entry, defaults);
+  std::string text = '`' + usual + '`';
+  for (const optim::OptimizerEntry& optimizer : optim::known_optimizers()) {
+    Options with = defaults;
+    set_optimizer_defaults(with, optimizer.name);
+    const std::string other = option_text(entry, with);
+    if (other != usual) text += str("; ", optimizer.name, ": `", other, '`');
+  }
+  return text;
+}
+
 std::string markdown_row(const OptionEntry& entry, Options defaults) {
   const OptionPointer value = entry.at(defaults);
   std::string allowed = type_text(value);
@@ -48,7 +62,7 @@ std::string markdown_row(const OptionEntry& entry, Options defaults) {
     allowed += str(", ", bound_text(entry.check.low), " to ", bound_text(entry.check.high));
   }
   if (entry.check.words[0] != '\0') allowed = join(split(entry.check.words, '|'), " or ");
-  return "| `" + entry.name + "` | `" + option_text(entry, defaults) + "` | " + allowed + " | " +
+  return "| `" + entry.name + "` | " + default_text(entry, defaults) + " | " + allowed + " | " +
          (entry.on_resume == OnResume::kFree ? "may change" : "kept") + " | " + entry.help + " |\n";
 }
 
@@ -73,6 +87,16 @@ const char* type_text(const OptionPointer& value) {
 std::string bound_text(double bound) {
   const bool whole = std::abs(bound) < 1e18 && bound == std::floor(bound);
   return whole ? std::to_string(static_cast<int64_t>(bound)) : exact(bound);
+}
+
+void set_optimizer_defaults(Options& options, const std::string& optimizer) {
+  for (const optim::OptimizerEntry& entry : optim::known_optimizers()) {
+    if (optimizer != entry.name) continue;
+    options.optim.learning_rate = entry.usual.learning_rate;
+    options.optim.beta1 = entry.usual.beta1;
+    options.optim.beta2 = entry.usual.beta2;
+    options.optim.weight_decay = entry.usual.weight_decay;
+  }
 }
 
 std::vector<OptionEntry> option_table(const std::string& format) {

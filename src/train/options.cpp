@@ -281,6 +281,17 @@ void read_overrides(const std::vector<Override>& overrides, const std::vector<Op
   }
 }
 
+// A string that decides what other options there are, or their defaults, so that it is looked for
+// first: of a flag, else of the file, else `usual`.
+std::string told(const std::string& section, const std::string& key, std::string usual,
+                 const toml::table& file, const std::vector<Override>& overrides) {
+  std::string value = file[section][key].value_or(usual);
+  for (const auto& [name, text] : overrides) {
+    if (name == section + '.' + key) value = word_for(&usual, text)["value"].value_or(text);
+  }
+  return value;
+}
+
 }  // namespace
 
 Options read_options(const std::string& path, const std::vector<Override>& overrides) {
@@ -291,11 +302,8 @@ Options parse_options(const std::string& toml, const std::string& path,
                       const std::vector<Override>& overrides) {
   Options options;
   const toml::table file = parse(toml, path);
-  options.data.format = file["data"]["format"].value_or(options.data.format);
-  for (const auto& [name, text] : overrides) {
-    if (name != "data.format") continue;
-    options.data.format = word_for(&options.data.format, text)["value"].value_or(text);
-  }
+  options.data.format = told("data", "format", options.data.format, file, overrides);
+  set_optimizer_defaults(options, told("optim", "name", options.optim.name, file, overrides));
   const std::vector<OptionEntry> table = option_table(options);
   for (const OptionEntry& entry : table) (void)entry.at(options);  // the format's defaults
   read_file(file, path, table, options);

@@ -25,6 +25,8 @@ struct Tolerances {
   double embedding_sums;
   // Eight operations per element and step, over 6 steps.
   double adamw;
+  // Six of them.
+  double lion;
 };
 
 template <class T>
@@ -36,4 +38,5 @@ constexpr Tolerances kTolerances{
     .embedding = 4 * kUnit<T>,
     .embedding_sums = 30 * kUnit<T>,
     .adamw = 60 * kUnit<T>,
+    .lion = 50 * kUnit<T>,
 };

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from small_run import ECHO, SmallRun
 
 class Resume(SmallRun):
     def test_ten_steps_and_resume_equal_twenty_for_every_data_set(self):
-        for options in ([], ECHO):
+        for options in ([], ECHO, ["--optim.name=lion"]):
             with self.subTest(options=options):
                 self.train("--overwrite", *options)
                 shutil.rmtree(self.path / "again", ignore_errors=True)
@@ -155,6 +156,22 @@ class Resume(SmallRun):
         with (self.path / "text").open("a") as text:
             text.write("!")
         self.refused("other data", "train", "c.toml", "--resume=auto")
+
+    def test_the_optimizer_of_a_run_and_its_own_defaults_stay(self):
+        self.train("--optim.name=lion")
+        recorded = tomllib.loads((self.path / "run/config.toml").read_text())["optim"]
+        self.assertEqual([recorded[key] for key in ("name", "learning_rate", "beta2", "weight_decay")],
+                         ["lion", 0.0001, 0.99, 0.1])
+        self.refused("optim.name", "train", "c.toml", "--resume=auto")
+        self.refused("optim.learning_rate", "train", "c.toml", "--resume=auto", "--optim.name=lion",
+                     "--optim.learning_rate=0.001")
+        self.assertIn("  optim.name = 'lion'\n", self.inspected("run/checkpoints/step-20"))
+        self.assertNotIn("optim.beta2", self.inspected("run/checkpoints/step-20"))
+
+    def inspected(self, folder):
+        run = self.lacuna("inspect", "checkpoint", folder)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout
 
     def test_resume_contradicts_overwrite_and_needs_a_checkpoint(self):
         self.train()

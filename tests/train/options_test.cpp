@@ -105,6 +105,29 @@ TEST_CASE("an empty file gives the defaults, and they survive being written and 
   CHECK(defaults.optim.eps == 1e-8);
 }
 
+TEST_CASE("the optimizer decides the defaults of its options, by file and by flag") {
+  const TempFolder folder;
+  const auto shown = [](const Options& o) {
+    return std::vector{o.optim.learning_rate, o.optim.beta1, o.optim.beta2, o.optim.weight_decay};
+  };
+  const std::vector<double> adamw{0.001, 0.9, 0.999, 0.01}, lion{0.0001, 0.9, 0.99, 0.1};
+  CHECK(shown(Options()) == adamw);
+  const std::string empty = folder.put("empty.toml", "");
+  CHECK(shown(read_options(empty, {{"optim.name", "adamw"}})) == adamw);
+  CHECK(shown(read_options(empty, {{"optim.name", "lion"}})) == lion);
+  const std::string file =
+      folder.put("lion.toml", "[optim]\nlearning_rate = 0.003\nname = 'lion'\n");
+  const Options from_file = read_options(file, {{"optim.beta1", "0.95"}});
+  CHECK(shown(from_file) == std::vector<double>{0.003, 0.95, 0.99, 0.1});
+  CHECK(shown(read_options(file, {{"optim.name", "adamw"}})) ==
+        std::vector<double>{0.003, 0.9, 0.999, 0.01});
+  check_same(read_options(folder.put("again.toml", to_toml(from_file)), {}), from_file);
+  for (const optim::OptimizerEntry& entry : optim::known_optimizers()) {
+    CHECK_NOTHROW(read_options(
+        folder.put("all.toml", to_toml(read_options(empty, {{"optim.name", entry.name}}))), {}));
+  }
+}
+
 TEST_CASE("every default lies within the option's own bounds") {
   const TempFolder folder;
   CHECK_NOTHROW(read_options(folder.put("all.toml", to_toml({})), {}));

@@ -44,9 +44,15 @@ class Optimizer {
 using OptimizerMaker = std::unique_ptr<Optimizer>(Queue& queue, const OptimizerConfig& config,
                                                   const nn::ParameterStore& parameters);
 
+/// What options are where a configuration does not give them.
+struct UsualValues {
+  double learning_rate, beta1, beta2, weight_decay;
+};
+
 struct OptimizerEntry {
   const char* name;
   int moments;  // numbers kept for each weight
+  UsualValues usual;
   const char* description;
   OptimizerMaker* make;
 };

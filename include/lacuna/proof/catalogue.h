@@ -109,6 +109,8 @@ struct UpdateSize {
   double beta2 = 0.5, eps = 1e-3;
 };
 Entry adamw(const UpdateSize& size);
+/// Of an UpdateSize it reads the count, `bare` and `skipped`.
+Entry lion(const UpdateSize& size);
 Entry finish_gradients();
 Entry note_progress(StepPart part, int32_t layer);
 

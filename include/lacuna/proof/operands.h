@@ -23,9 +23,10 @@ enum class Holds : uint8_t {
   kMarks,    // u8, 0 or 1
 };
 
-/// Numbers are drawn uniform in [low, high).
+/// Numbers are drawn uniform in [low, high), and with a step as multiples of it: sums and products
+/// of few of them are then exact in f32 as in f64.
 struct Range {
-  double low = -1, high = 1;
+  double low = -1, high = 1, step = 0;
 };
 
 struct Operand {

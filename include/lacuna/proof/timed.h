@@ -1,6 +1,7 @@
 // Operands to be timed with: random, and made fast however large they are.
 #pragma once
 
+#include <array>
 #include <map>
 #include <vector>
 
@@ -19,7 +20,7 @@ class Noise {
 
  private:
   Queue queue_;
-  std::map<std::pair<double, double>, Tensor> numbers_;
+  std::map<std::array<double, 3>, Tensor> numbers_;
 };
 
 /// Numbers repeat after 4M elements; what is only written begins as zero, marks are set.

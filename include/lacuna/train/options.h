@@ -29,6 +29,10 @@ struct Options {
   FormatValues format;  // of the options that data.format alone has; they stand under [data]
 };
 
+/// Sets the options whose default depends on the optimizer to what it is with this one; leaves them
+/// as they are for one that is not known.
+void set_optimizer_defaults(Options& options, const std::string& optimizer);
+
 struct OptionEntry {
   std::string name;  // "model.layers"
   std::string section_help;

@@ -118,6 +118,7 @@ void print_config(const std::string& folder) {
   train::Options options = train::read_options(train::RunFolder(folder).config(), {});
   train::Options defaults;
   defaults.data.format = options.data.format;
+  set_optimizer_defaults(defaults, options.optim.name);
   for (const train::OptionEntry& entry : train::option_table(options)) {
     const std::string value = option_text(entry, options);
     if (value != option_text(entry, defaults)) {

@@ -290,8 +290,9 @@ std::string results_table(const std::vector<RunRecord>& runs) {
 }
 
 std::string options_tables(const std::vector<RunRecord>& runs) {
-  const train::Options defaults;
   const bool several = runs.size() > 1;
+  train::Options defaults;  // only of one run
+  if (!several) set_optimizer_defaults(defaults, runs.front().options.optim.name);
   HtmlTable first(head_of(runs, "option"), true), all(head_of(runs, "option"), true);
   bool any = false;
   std::vector<std::vector<train::OptionEntry>> tables;  // of the runs
