@@ -1,14 +1,18 @@
 // One Lion update of a flat range of n weights (formula: kernels/lion.h). Reads weight, gradient,
 // momentum, average and 1/16 byte of `decays`, writes all but the gradient and the rounded copy: 16
-// + 12 + 2 bytes a weight with average and copy. Bound by memory: a thread updates four neighbours.
+// + 12 + 2 bytes a weight with average and copy, 4 less with a momentum in bf16. Bound by memory: a
+// thread updates four neighbours.
 #include "device/flat_range.cuh"
+#include "device/moments.cuh"
 #include "lacuna/kernels/lion.h"
 
 namespace lacuna::cuda {
 namespace {
 
+template <class Moment>
 struct LionUpdate {
-  float* momentum;
+  Moment* momentum;
+  int64_t begin;                              // of the range in the flat buffers
   float beta1, beta2, fresh1, fresh2, decay;  // fresh: 1 - beta, subtracted in f64
 
   template <int kCount>
@@ -16,7 +20,8 @@ struct LionUpdate {
                          bool decays, const StepState& state, int64_t at) const {
     const auto rate = static_cast<float>(state.learning_rate);
     const auto scale = static_cast<float>(state.gradient_scale);
-    Pack<float, kCount> m = load<kCount>(momentum + at);
+    Pack<float, kCount> m = load_moments<kCount>(momentum + at);
+    const MomentStore<Moment, kCount> moments(state, begin + at);
     const float shrink = decays ? decay : 0;
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
@@ -26,7 +31,7 @@ struct LionUpdate {
       m.at[i] = beta2 * m.at[i] + fresh2 * g;
       weight.at[i] -= rate * (direction + shrink * weight.at[i]);
     }
-    store<kCount>(momentum + at, m);
+    moments.template store<0>(momentum + at, m);
   }
 };
 
@@ -35,11 +40,16 @@ struct LionUpdate {
 void run(Backend, Queue& queue, const Lion& op) {
   if (op.range.weight.count() == 0) return;
   constexpr const char* kOp = "Lion";
-  const LionUpdate update{pointer<float>(op.momentum, kOp), static_cast<float>(op.beta1),
-                          static_cast<float>(op.beta2),     static_cast<float>(1 - op.beta1),
-                          static_cast<float>(1 - op.beta2), static_cast<float>(op.decay)};
-  update_range(gpu(queue), kOp, "lion_kernel", op.range, op.decays, update, {&op.momentum},
-               op.state);
+  with_moment_type(op.momentum.dtype(), kOp, [&](auto moment) {
+    using Moment = decltype(moment);
+    const LionUpdate<Moment> update{
+        pointer<Moment>(op.momentum, kOp), op.range.begin,
+        static_cast<float>(op.beta1),      static_cast<float>(op.beta2),
+        static_cast<float>(1 - op.beta1),  static_cast<float>(1 - op.beta2),
+        static_cast<float>(op.decay)};
+    update_range(gpu(queue), kOp, "lion_kernel", op.range, op.decays, update, {&op.momentum},
+                 op.state);
+  });
 }
 
 }  // namespace lacuna::cuda

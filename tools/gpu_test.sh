@@ -117,7 +117,7 @@ expect "a model that does not fit" says 2 'parameters.*Lower model.layers from 2
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do
     for tests in '[small]' '[layernorm]' '[residual_norm]' '[embedding]' '[cross_entropy]' '[activation]' \
-      '[step]' '[adamw]' '[decode]' '[elementwise]' '[linear]'; do
+      '[step]' '[adamw]' '[lion]' '[decode]' '[elementwise]' '[linear]'; do
       expect "$tool $tests" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bundle/lacuna_cuda_tests" "$tests"
     done
   done

@@ -13,8 +13,8 @@ class AdamWOptimizer : public Optimizer {
       : config_(config),
         decays_(decay_marks(queue, parameters)),
         rate_(queue.zeros({1}, DType::kF64)),
-        mean_(queue.zeros({parameters.flat_count()}, parameters.dtype())),
-        variance_(queue.zeros({parameters.flat_count()}, parameters.dtype())) {}
+        mean_(queue.zeros({parameters.flat_count()}, moment_type(config, parameters.dtype()))),
+        variance_(queue.zeros({parameters.flat_count()}, mean_.dtype())) {}
 
   void update(Queue& queue, const FlatRange& range, const StepState* state) override {
     const int64_t begin = range.begin, count = range.weight.count();

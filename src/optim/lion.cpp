@@ -12,7 +12,8 @@ class LionOptimizer : public Optimizer {
   LionOptimizer(Queue& queue, const OptimizerConfig& config, const nn::ParameterStore& parameters)
       : config_(config),
         decays_(decay_marks(queue, parameters)),
-        momentum_(queue.zeros({parameters.flat_count()}, parameters.dtype())) {}
+        momentum_(queue.zeros({parameters.flat_count()}, moment_type(config, parameters.dtype()))) {
+  }
 
   void update(Queue& queue, const FlatRange& range, const StepState* state) override {
     const int64_t begin = range.begin, count = range.weight.count();

@@ -51,6 +51,7 @@ std::vector<BenchCase> bench_cases(DType activations) {
   };
   const char* rounded = activations == DType::kF16 ? "f16" : "bf16";
   add("adamw", adamw({kWeights}));
+  add("adamw, moments in bf16", adamw({.count = kWeights, .bf16_moments = true}));
   add("lion", lion({kWeights}));
   add("squared norm", squared_norm(kWeights));
   add(str("convert f32 to ", rounded), convert(kWeights, Holds::kWide, Holds::kRounded));

@@ -31,6 +31,8 @@ DType Operands::type_of(Holds holds) const {
       return wide(activations_);
     case Holds::kRounded:
       return activations_ == DType::kF16 ? DType::kF16 : DType::kBF16;
+    case Holds::kBF16:
+      return DType::kBF16;
     case Holds::kF64:
       return DType::kF64;
     case Holds::kIndices:

@@ -39,11 +39,13 @@ namespace {
 using SharedState = std::shared_ptr<OnDevice<StepState>>;
 
 SharedState state_of_update(const Operands& o, const UpdateSize& size) {
-  return std::make_shared<OnDevice<StepState>>(o.put(StepState{.updates = 3,
-                                                               .skipped = size.skipped,
-                                                               .learning_rate = 0.01,
-                                                               .gradient_scale = 0.25,
-                                                               .average_decay = 0.9}));
+  StepState start{.updates = 3,
+                  .skipped = size.skipped,
+                  .learning_rate = 0.01,
+                  .gradient_scale = 0.25,
+                  .average_decay = 0.9};
+  start.inputs.rounding_key = random_key(1, RandomUse::kRounding, 3);
+  return std::make_shared<OnDevice<StepState>>(o.put(start));
 }
 
 FlatRange range_of_update(Operands& o, const UpdateSize& size, Range weights, Range gradients) {
@@ -69,7 +71,8 @@ Range numbers_of(const UpdateSize& size) {
 }
 
 std::string name_of_update(const char* contract, const UpdateSize& size) {
-  return str(contract, " [", size.count, "]", size.bare ? ", bare" : "");
+  return str(contract, " [", size.count, "]", size.bare ? ", bare" : "",
+             size.bf16_moments ? ", moments in bf16" : "");
 }
 
 }  // namespace
@@ -78,7 +81,10 @@ Entry adamw(const UpdateSize& size) {
   const auto make = [size](Operands& o) {
     const Range values = numbers_of(size);
     const auto moment = [&](const std::string& name, Range range) {
-      return o.updated(name, {size.count}, kStatistics, Holds::kWide, range);
+      if (!size.bf16_moments) {
+        return o.updated(name, {size.count}, kStatistics, Holds::kWide, range);
+      }
+      return o.updated(name, {size.count}, kRoundedAtRandom, Holds::kBF16, range);
     };
     const SharedState state = state_of_update(o, size);
     const AdamW op{.range = range_of_update(o, size, values, values),
@@ -103,7 +109,8 @@ Entry lion(const UpdateSize& size) {
     const Range exact{-1, 1, 0x1p-6};
     const SharedState state = state_of_update(o, size);
     const Lion op{.range = range_of_update(o, size, numbers_of(size), exact),
-                  .momentum = o.updated("momentum", {size.count}, kExact, Holds::kWide, exact),
+                  .momentum = o.updated("momentum", {size.count}, kExact,
+                                        size.bf16_moments ? Holds::kBF16 : Holds::kWide, exact),
                   .decays = marks_of_update(o, size),
                   .beta1 = 0.75,
                   .beta2 = 0.5,

@@ -95,7 +95,8 @@ nn::ModelConfig model_config(const Options& options, const Medium& medium) {
 
 optim::OptimizerConfig optimizer_config(const Options& options) {
   const auto& optim = options.optim;
-  return {optim.name, optim.beta1, optim.beta2, optim.eps, optim.weight_decay};
+  return {optim.name, optim.beta1,        optim.beta2,
+          optim.eps,  optim.weight_decay, optim.moments == "bf16"};
 }
 
 bool on_gpu(const Options& options) {
@@ -193,12 +194,14 @@ MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, c
   const auto weights = static_cast<size_t>(nn::parameter_count(nn::parameter_specs(model)));
   const DType stored = storage_type(options, queue);
   const bool rounded = stored == DType::kBF16 || stored == DType::kF16;
-  const size_t bytes = weights * (rounded ? size_of(DType::kF32) : size_of(stored));
+  const DType kept = wide(stored);
+  const size_t bytes = weights * size_of(kept);
   const size_t copies = options.optim.average > 0 ? 2 : 1;
   MemoryUse use;
   use[MemoryTag::kParameters] = use[MemoryTag::kGradients] = bytes;
+  const auto moments = static_cast<size_t>(optim::find_optimizer(options.optim.name).moments);
   use[MemoryTag::kOptimizer] =
-      bytes * static_cast<size_t>(optim::find_optimizer(options.optim.name).moments);
+      weights * moments * size_of(moment_type(optimizer_config(options), kept));
   use[MemoryTag::kAverages] = bytes * (copies - 1);
   if (rounded) use[MemoryTag::kRounded] = weights * size_of(stored) * copies;
   return use;

@@ -148,6 +148,7 @@ StepInputs Trainer::inputs_of(int64_t step) const {
   const auto seed = static_cast<uint64_t>(options_.train.seed);
   StepInputs inputs;
   inputs.dropout_key = random_key(seed, RandomUse::kDropout, static_cast<uint64_t>(step));
+  inputs.rounding_key = random_key(seed, RandomUse::kRounding, static_cast<uint64_t>(step));
   inputs.step = step + 1;
   inputs.progress = static_cast<StepProgress*>(progress_.view().raw());
   inputs.first_update = updates_ + 1;

@@ -16,6 +16,16 @@ TEST_CASE("Lion on the GPU agrees with the specification", "[lion]") {
   }
 }
 
+// Before they are rounded, both sides have the same numbers, so the random bits must be the same.
+TEST_CASE("Lion on the GPU rounds its momentum to bf16 by the random bits of the CPU", "[lion]") {
+  for (const int64_t n : {1, 31, 33, 257, 4096, 100003}) {
+    for (const char* shifted : {"", "*"}) {
+      prove(proof::lion({.count = n, .bf16_moments = true}), DType::kBF16,
+            {.shifted = shifted, .launches = 4});
+    }
+  }
+}
+
 TEST_CASE("Lion on the GPU does without average, rounded copy and decay marks", "[lion]") {
   prove(proof::lion({.count = 1000, .bare = true}), DType::kBF16, {.launches = 3});
 }

@@ -266,6 +266,23 @@ TEST_CASE("Evaluations and samples between steps share their memory, and change 
   }
 }
 
+TEST_CASE("A replayed step has the bits of a launched one with other optimizers and moments, too",
+          "[model]") {
+  for (const char* optimizer : {"adamw", "lion"}) {
+    for (const char* moments : {"f32", "bf16"}) {
+      CAPTURE(optimizer, moments);
+      train::Options options = small_options("gpu", "bf16");
+      options.optim.name = optimizer;
+      options.optim.moments = moments;
+      const Trained replayed = trained(options, 20);
+      options.train.launches = "stream";
+      const Trained launched = trained(options, 20);
+      CHECK(same_bits(replayed.weights, launched.weights));
+      CHECK(same_bits(replayed.averages, launched.averages));
+    }
+  }
+}
+
 TEST_CASE("A step that is not finite changes nothing but the loss scale", "[model]") {
   train::Trainer trainer(small_options("gpu", "f16"), text());
   trainer.step();

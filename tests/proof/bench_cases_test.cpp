@@ -14,6 +14,7 @@ TEST_CASE("What is read or written counts once, what is updated twice", "[bench]
   CHECK(bytes(accumulate(30)) == 3 * 4 * kRows);
   // Four updated and one read in f32, the rounded weight, a mark for each 16, the rate.
   CHECK(bytes(adamw({32})) == 9 * 4 * 32 + 2 * 32 + 2 + 8);
+  CHECK(bytes(adamw({.count = 32, .bf16_moments = true})) == 5 * 4 * 32 + 4 * 2 * 32 + 2 * 32 + 10);
   // Three updated and one read in f32, the rounded weight, a mark for each 16.
   CHECK(bytes(lion({32})) == 7 * 4 * 32 + 2 * 32 + 2);
   CHECK(bytes(cross_entropy({30, 20})) == (4 + 2) * kRows * kWidth + (4 + 8) * kRows);
@@ -30,7 +31,7 @@ TEST_CASE("Every kernel of bench layers has a name of its own at each size, and 
       seen.push_back(name);
       CHECK(bytes_of(of.entry, dtype) > 1e6);
     }
-    CHECK(seen.size() == 3 * 13 + 6);
+    CHECK(seen.size() == 3 * 13 + 7);
   }
 }
 

@@ -104,6 +104,7 @@ class Options(TrainedRun):
                 ("model.context", "4003", "training data", "4,003", "4,002"),
                 ("optim.name", "adamww", "optim.name", "Did you mean 'adamw'?"),
                 ("optim.name", "zzzzzzzzzzzz", "optim.name", "Known: ", "adamw"),
+                ("optim.moments", "f16", "optim.moments", "f32, bf16"),
                 ("optim.warmup", "5", "optim.warmup: '5'", "300 steps"),
                 ("train.seed", "-1", "between 0 and 9007199254740992", "-1"),
                 ("train.seed", "99999999999999999999", "between 0 and 9007199254740992"),

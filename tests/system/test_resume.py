@@ -18,7 +18,8 @@ from small_run import ECHO, SmallRun
 
 class Resume(SmallRun):
     def test_ten_steps_and_resume_equal_twenty_for_every_data_set(self):
-        for options in ([], ECHO, ["--optim.name=lion"]):
+        for options in ([], ECHO, ["--optim.moments=bf16"],
+                        ["--optim.name=lion", "--optim.moments=bf16"]):
             with self.subTest(options=options):
                 self.train("--overwrite", *options)
                 shutil.rmtree(self.path / "again", ignore_errors=True)
@@ -167,6 +168,25 @@ class Resume(SmallRun):
                      "--optim.learning_rate=0.001")
         self.assertIn("  optim.name = 'lion'\n", self.inspected("run/checkpoints/step-20"))
         self.assertNotIn("optim.beta2", self.inspected("run/checkpoints/step-20"))
+
+    def test_moments_in_bf16_are_stored_so_and_stay_so(self):
+        sizes = {}
+        for moments in ("f32", "bf16"):
+            self.train(f"--train.run={moments}", f"--optim.moments={moments}")
+            raw = (self.path / moments / "checkpoints/step-20/optimizer.safetensors").read_bytes()
+            header = int.from_bytes(raw[:8], "little")
+            tensors = json.loads(raw[8:8 + header])
+            del tensors["__metadata__"]
+            self.assertEqual({tensor["dtype"] for tensor in tensors.values()}, {moments.upper()})
+            sizes[moments] = len(raw) - 8 - header
+        self.assertEqual(sizes["f32"], 2 * sizes["bf16"])
+        self.refused("optim.moments", "train", "c.toml", "--train.run=bf16", "--resume=auto")
+        # What the moments are changes how a run goes on, but not much.
+        bits = [[line["bits"] for line in small_run.metrics(self.path / run) if line["kind"] == "train"]
+                for run in sizes]
+        self.assertEqual(bits[0][:2], bits[1][:2])
+        self.assertNotEqual(bits[0], bits[1])
+        self.assertLess(abs(bits[0][-1] - bits[1][-1]), 0.02)
 
     def inspected(self, folder):
         run = self.lacuna("inspect", "checkpoint", folder)

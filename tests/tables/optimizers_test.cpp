@@ -1,6 +1,7 @@
 // What every optimizer of src/optim/optimizers.def must satisfy.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <set>
 
 #include "../catch.h"
@@ -56,7 +57,21 @@ struct Quadratic {
   }
 };
 
-/// Weights with an optimizer and an average, all in one type.
+/// An optimizer with moments of one type.
+struct Case {
+  OptimizerEntry entry;
+  bool bf16_moments;
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const OptimizerEntry& entry : known_optimizers()) {
+    for (const bool bf16_moments : {false, true}) cases.push_back({entry, bf16_moments});
+  }
+  return cases;
+}
+
+/// Weights with an optimizer and an average, all in one type but perhaps the moments.
 template <class T>
 struct Training {
   Queue queue = Queue::cpu(2);
@@ -66,9 +81,11 @@ struct Training {
   StepState state;
   bool in_ranges = false;  // three, the last one first
 
-  Training(const OptimizerEntry& entry, double weight_decay, uint64_t seed)
-      : optimizer(
-            make_optimizer(queue, {.name = entry.name, .weight_decay = weight_decay}, store)) {
+  Training(const Case& of, double weight_decay, uint64_t seed)
+      : optimizer(make_optimizer(
+            queue,
+            {.name = of.entry.name, .weight_decay = weight_decay, .bf16_moments = of.bf16_moments},
+            store)) {
     store.initialise(kSpecs, seed);
     averages.initialise(kSpecs, seed);
   }
@@ -77,6 +94,7 @@ struct Training {
   void update(int64_t number, double rate = 0.01) {
     state.learning_rate = rate;
     state.updates = number;
+    state.inputs.rounding_key = random_key(1, RandomUse::kRounding, static_cast<uint64_t>(number));
     state.average_decay = 0.5;
     for (const auto& [begin, end] : ranges()) {
       optimizer->update(queue, range_of(store, averages.values(), begin, end - begin), &state);
@@ -107,15 +125,18 @@ struct Training {
 };
 
 template <class T>
-std::vector<std::vector<T>> contents(const Training<T>& training) {
-  std::vector<std::vector<T>> all;
-  for (const View& view : training.saved()) all.push_back(elements<T>(view));
+std::vector<std::vector<uint8_t>> contents(const Training<T>& training) {
+  std::vector<std::vector<uint8_t>> all;
+  for (const View& view : training.saved()) {
+    const auto* bytes = static_cast<const uint8_t*>(view.raw());
+    all.emplace_back(bytes, bytes + view.bytes());
+  }
   return all;
 }
 
 template <class T>
-void continue_half_way(const OptimizerEntry& entry) {
-  Training<T> whole(entry, 0.1, 1), first(entry, 0.1, 1), second(entry, 0.1, 2);
+void continue_half_way(const Case& of) {
+  Training<T> whole(of, 0.1, 1), first(of, 0.1, 1), second(of, 0.1, 2);
   const Quadratic quadratic(whole.store, 3);
   whole.descend(quadratic, 1, 12);
   first.descend(quadratic, 1, 6);
@@ -123,7 +144,7 @@ void continue_half_way(const OptimizerEntry& entry) {
   REQUIRE(from.size() == to.size());
   for (size_t i = 0; i < from.size(); ++i) {
     REQUIRE(from[i].count() == to[i].count());
-    std::copy_n(from[i].data<T>(), from[i].count(), to[i].data<T>());
+    std::memcpy(to[i].raw(), from[i].raw(), from[i].bytes());
   }
   second.descend(quadratic, 7, 12);
   const auto wanted = contents(whole), got = contents(second);
@@ -136,10 +157,10 @@ void continue_half_way(const OptimizerEntry& entry) {
 }  // namespace
 
 TEST_CASE("Every optimizer lowers a quadratic from wherever it starts", "[tables]") {
-  for (const OptimizerEntry& entry : known_optimizers()) {
+  for (const Case& of : all_cases()) {
     for (uint64_t seed = 1; seed <= 5; ++seed) {
-      CAPTURE(entry.name, seed);
-      Training<double> training(entry, 0, seed);
+      CAPTURE(of.entry.name, of.bf16_moments, seed);
+      Training<double> training(of, 0, seed);
       const Quadratic quadratic(training.store, seed + 100);
       const double start = quadratic.value<double>(training.store);
       training.descend(quadratic, 1, 300);
@@ -150,9 +171,9 @@ TEST_CASE("Every optimizer lowers a quadratic from wherever it starts", "[tables
 
 TEST_CASE("Weight decay of every optimizer shrinks each weight of matrices and no other",
           "[tables]") {
-  for (const OptimizerEntry& entry : known_optimizers()) {
-    CAPTURE(entry.name);
-    Training<double> decayed(entry, 0.1, 4), kept(entry, 0, 4);
+  for (const Case& of : all_cases()) {
+    CAPTURE(of.entry.name, of.bf16_moments);
+    Training<double> decayed(of, 0.1, 4), kept(of, 0, 4);
     const auto start = elements<double>(kept.store.values());
     for (int64_t number = 1; number <= 10; ++number) {  // of a gradient of zero
       decayed.update(number);
@@ -177,17 +198,17 @@ TEST_CASE("Weight decay of every optimizer shrinks each weight of matrices and n
 
 TEST_CASE("Every optimizer goes on from its buffers with the bits of an undisturbed one",
           "[tables]") {
-  for (const OptimizerEntry& entry : known_optimizers()) {
-    CAPTURE(entry.name);
-    continue_half_way<double>(entry);
-    continue_half_way<float>(entry);
+  for (const Case& of : all_cases()) {
+    CAPTURE(of.entry.name, of.bf16_moments);
+    continue_half_way<double>(of);
+    continue_half_way<float>(of);
   }
 }
 
 TEST_CASE("Every optimizer gives the same bits range by range, in any order", "[tables]") {
-  for (const OptimizerEntry& entry : known_optimizers()) {
-    CAPTURE(entry.name);
-    Training<float> whole(entry, 0.1, 1), parts(entry, 0.1, 1);
+  for (const Case& of : all_cases()) {
+    CAPTURE(of.entry.name, of.bf16_moments);
+    Training<float> whole(of, 0.1, 1), parts(of, 0.1, 1);
     parts.in_ranges = true;
     const Quadratic quadratic(whole.store, 3);
     whole.descend(quadratic, 1, 5);
@@ -198,9 +219,9 @@ TEST_CASE("Every optimizer gives the same bits range by range, in any order", "[
 
 TEST_CASE("Every optimizer averages the updated weights, and undoes the scale of gradients",
           "[tables]") {
-  for (const OptimizerEntry& entry : known_optimizers()) {
-    CAPTURE(entry.name);
-    Training<double> plain(entry, 0.1, 5), scaled(entry, 0.1, 5);
+  for (const Case& of : all_cases()) {
+    CAPTURE(of.entry.name, of.bf16_moments);
+    Training<double> plain(of, 0.1, 5), scaled(of, 0.1, 5);
     const Quadratic quadratic(plain.store, 6);
     plain.descend(quadratic, 1, 3);
     scaled.descend(quadratic, 1, 3, 1024);
@@ -216,9 +237,9 @@ TEST_CASE("Every optimizer averages the updated weights, and undoes the scale of
 }
 
 TEST_CASE("Every optimizer leaves everything as it is at a step that is skipped", "[tables]") {
-  for (const OptimizerEntry& entry : known_optimizers()) {
-    CAPTURE(entry.name);
-    Training<double> training(entry, 0.1, 7);
+  for (const Case& of : all_cases()) {
+    CAPTURE(of.entry.name, of.bf16_moments);
+    Training<double> training(of, 0.1, 7);
     const Quadratic quadratic(training.store, 8);
     training.descend(quadratic, 1, 3);
     const auto before = contents(training);
@@ -232,19 +253,22 @@ TEST_CASE("Every optimizer leaves everything as it is at a step that is skipped"
 }
 
 TEST_CASE("Every optimizer keeps as much as its table says, under names that differ", "[tables]") {
-  for (const OptimizerEntry& entry : known_optimizers()) {
-    CAPTURE(entry.name);
-    CHECK(std::string(entry.description).size() > 10);
-    const Training<double> training(entry, 0, 9);
+  for (const Case& of : all_cases()) {
+    CAPTURE(of.entry.name, of.bf16_moments);
+    CHECK(std::string(of.entry.description).size() > 10);
+    const Training<double> training(of, 0, 9);
     std::set<std::string> names;
     int64_t numbers = 0;
     for (const auto& [name, buffer] : training.optimizer->buffers()) {
       CHECK(!name.empty());
       CHECK(names.insert(name).second);
       numbers += buffer.count();
+      CHECK(buffer.dtype() == (of.bf16_moments ? DType::kBF16 : DType::kF64));
     }
-    CHECK(numbers == entry.moments * training.store.flat_count());
-    CHECK(training.optimizer->bytes() >= static_cast<size_t>(numbers) * sizeof(double));
-    expect_error(ErrorKind::kConfig, entry.name, [] { find_optimizer("zzzzzzzzzzzzzzzzzzzz"); });
+    CHECK(numbers == of.entry.moments * training.store.flat_count());
+    const auto least = static_cast<size_t>(numbers) * (of.bf16_moments ? 2 : sizeof(double));
+    CHECK(training.optimizer->bytes() >= least);
+    CHECK(training.optimizer->bytes() < least + least / 10 + 16);
+    expect_error(ErrorKind::kConfig, of.entry.name, [] { find_optimizer("zzzzzzzzzzzzzzzzzzzz"); });
   }
 }

@@ -103,9 +103,11 @@ TEST_CASE("a finished step has noted that it is done") {
 }
 
 TEST_CASE("what the weights will need is known before they have memory") {
-  for (const double average : {0.0, 0.9}) {
+  for (const auto& [average, moments] :
+       {std::pair{0.0, "f32"}, std::pair{0.9, "f32"}, std::pair{0.9, "bf16"}}) {
     Options options = tiny_options();
     options.optim.average = average;
+    options.optim.moments = moments;
     const Trainer trainer(options, text());
     const MemoryUse use = weights_memory(options, trainer.model().config(), trainer.queue());
     for (const MemoryTag tag : {MemoryTag::kParameters, MemoryTag::kGradients,

@@ -41,7 +41,8 @@ enum class RandomUse : uint32_t {
   kSample = 4,
   kData = 5,
   kEvaluation = 6,
-  kAugmentation = 7
+  kAugmentation = 7,
+  kRounding = 8
 };
 
 /// The key of all draws for one purpose at one step of a run.

@@ -15,8 +15,9 @@
 
 namespace lacuna {
 
-/// weight, average, mean and variance (all of one type) updated in place; range.rounded and rate,
-/// [1] f64, overwritten.
+/// weight, average, mean and variance updated in place, the last two of the type of the weights or
+/// bf16, rounded as kernels/moments.h says once they have been used; range.rounded and rate, [1]
+/// f64, overwritten.
 struct AdamW {
   FlatRange range;
   View mean, variance, decays, rate;

@@ -14,7 +14,8 @@
 
 namespace lacuna {
 
-/// weight, average and momentum (all of one type) updated in place; range.rounded overwritten.
+/// weight, average and momentum updated in place, the momentum of the type of the weights or bf16,
+/// rounded as kernels/moments.h says; range.rounded overwritten.
 struct Lion {
   FlatRange range;
   View momentum, decays;

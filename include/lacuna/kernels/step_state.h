@@ -28,6 +28,7 @@ struct StepProgress {
 /// the one that would then be the next.
 struct StepInputs {
   PhiloxKey dropout_key{};           // of (seed, step)
+  PhiloxKey rounding_key{};          // of (seed, step), for moments in bf16
   uint64_t first_sample = 0;         // global index of the first sample of this batch
   int64_t first_update = 1;          // the number (from 1) that entry 0 is for
   double learning_rate[2] = {};      // as scheduled

@@ -15,7 +15,13 @@ struct OptimizerConfig {
   std::string name = "adamw";
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double weight_decay = 0.01;  // of matrices and embeddings, not of biases and gains
+  bool bf16_moments = false;   // else moments are of the type of the weights
 };
+
+/// What moments of weights of type `weights` are stored in.
+constexpr DType moment_type(const OptimizerConfig& config, DType weights) {
+  return config.bf16_moments ? DType::kBF16 : weights;
+}
 
 /// Elements [begin, begin + count) of the parameters; `begin` is a multiple of kDecayGroup.
 /// `averages` is shaped like values(), or absent.

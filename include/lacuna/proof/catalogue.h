@@ -105,11 +105,12 @@ struct UpdateSize {
   int64_t count;
   bool bare = false;     // without average, rounded weights and marks of decay
   bool skipped = false;  // the step is not finite
+  bool bf16_moments = false;
   Range mean{-1, 1}, variance{0.1, 1};
   double beta2 = 0.5, eps = 1e-3;
 };
 Entry adamw(const UpdateSize& size);
-/// Of an UpdateSize it reads the count, `bare` and `skipped`.
+/// Does without the ranges of moments, beta2 and eps.
 Entry lion(const UpdateSize& size);
 Entry finish_gradients();
 Entry note_progress(StepPart part, int32_t layer);

@@ -18,6 +18,7 @@ enum class Holds : uint8_t {
   kWide,     // what stays f32 beside 16 bits: statistics, logits, gradients of weights; else the
              // type of activations
   kRounded,  // f16 beside f16, else bf16
+  kBF16,
   kF64,
   kIndices,  // i32 in [0, values.high)
   kMarks,    // u8, 0 or 1

@@ -62,6 +62,9 @@ inline constexpr Tolerance kAdded{.more = 2 * kUnit32};
 inline constexpr Tolerance kStatistics{.more = 60 * kUnit32};
 /// What is computed like that and rounded once.
 inline constexpr Tolerance kStored{.roundings = 1, .more = 60 * kUnit32};
+/// What is rounded to bf16 at random. Where the sides differ in the last digits before that, they
+/// may go to neighbours.
+inline constexpr Tolerance kRoundedAtRandom{.more = 2 * unit(DType::kBF16)};
 /// Sums in f32 over thousands of rows of either sign, whose result is not much larger than its
 /// terms.
 inline constexpr Tolerance kSums{.more = 200 * kUnit32};
