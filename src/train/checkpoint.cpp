@@ -45,7 +45,13 @@ void write_files(const std::string& folder, const Snapshot& snapshot,
     files.emplace_back("average.safetensors");
   }
   write_atomic(folder + "/state.json", state_text(snapshot.state));
-  write_manifest(folder, files, between_pieces);
+  // Everything is needed to go on, and the optimizer's state is whole, in one file.
+  write_manifest(folder, files,
+                 {.required = files,
+                  .moments = snapshot.optimizer.front().second.dtype(),
+                  .ranges = {{"optimizer.safetensors", 0, snapshot.weights.shape().count()}},
+                  .place = snapshot.place},
+                 between_pieces);
 }
 
 void make_folder(const std::string& path) {

@@ -1,5 +1,7 @@
 #include "manifest.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -14,10 +16,12 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kManifestVersion = 2, kStateVersion = 1;
 constexpr int kDeepest = 8;
 constexpr const char* kInEveryCheckpoint[] = {"config.toml", "weights.safetensors",
                                               "optimizer.safetensors", "state.json"};
+constexpr const char* kAverageName = "average.safetensors";
+constexpr DType kMomentTypes[] = {DType::kF64, DType::kF32, DType::kBF16};
 constexpr const char* kHint = "Resume from another checkpoint";
 
 std::string checksum_of(const void* bytes, size_t size, const BetweenPieces& between_pieces = {}) {
@@ -36,8 +40,14 @@ std::string checksum_of(const OrderedJson& json) {
   throw Error(ErrorKind::kData, file, message, kHint);
 }
 
+// No damage: --resume auto must not pass over it and discard what another lacuna has written.
+[[noreturn]] void of_another_lacuna(const std::string& file, const std::string& message) {
+  throw Error(ErrorKind::kConfig, file, message,
+              "Use the lacuna that wrote it, or resume from another checkpoint by name");
+}
+
 // The text must be exactly what we would write: then no byte of it can be another.
-OrderedJson parse_exact(const std::string& text, const std::string& path) {
+OrderedJson parse_exact(const std::string& text, const std::string& path, int newest) {
   // Nothing of ours is nested deeper; without a bound a hostile file could exhaust the stack.
   const auto shallow = [](int depth, OrderedJson::parse_event_t, OrderedJson&) {
     return depth <= kDeepest;
@@ -49,12 +59,9 @@ OrderedJson parse_exact(const std::string& text, const std::string& path) {
   if (!json.contains("version") || !json["version"].is_number_integer()) {
     damaged(path, "is damaged: it has no version");
   }
-  if (json["version"] != kVersion) {
-    // No damage: --resume auto must not pass over it and discard what another lacuna has written.
-    throw Error(
-        ErrorKind::kConfig, path,
-        str("is of version ", json["version"].dump(), ", this lacuna reads version ", kVersion),
-        "Use the lacuna that wrote it, or resume from another checkpoint by name");
+  if (json["version"] < 1 || json["version"] > newest) {
+    of_another_lacuna(path, str("is of version ", json["version"].dump(), ", this lacuna reads ",
+                                newest == 1 ? "version " : "versions up to ", newest));
   }
   return json;
 }
@@ -89,6 +96,74 @@ void check_names(const std::vector<ManifestEntry>& entries) {
   }
 }
 
+bool is_one_of(const std::string& name, const std::vector<std::string>& names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// All that this lacuna needs must be required, and all that is required must be known.
+void check_required(const Manifest& manifest, const std::string& path) {
+  std::vector<std::string> listed,
+      known(std::begin(kInEveryCheckpoint), std::end(kInEveryCheckpoint));
+  for (const ManifestEntry& entry : manifest.files) listed.push_back(entry.name);
+  for (const std::string& name : known) {
+    if (is_one_of(name, manifest.facts->required)) continue;
+    throw std::invalid_argument(str("it does not require ", name));
+  }
+  known.emplace_back(kAverageName);
+  for (const std::string& name : manifest.facts->required) {
+    if (!is_one_of(name, listed)) {
+      throw std::invalid_argument("it requires a file that it does not list");
+    }
+    if (!is_one_of(name, known)) {
+      of_another_lacuna(path,
+                        str("requires the file '", name, "', which this lacuna does not know"));
+    }
+  }
+}
+
+DType moment_type_called(const std::string& name) {
+  for (const DType type : kMomentTypes) {
+    if (name == name_of(type)) return type;
+  }
+  throw std::invalid_argument("moments are of no known type");
+}
+
+std::vector<StateRange> parse_ranges(const OrderedJson& json,
+                                     const std::vector<std::string>& required) {
+  std::vector<StateRange> ranges;
+  int64_t end = 0;
+  for (const OrderedJson& range : json) {
+    ranges.push_back({.file = range.at("file").get<std::string>(),
+                      .begin = count_at(range, "begin"),
+                      .end = count_at(range, "end")});
+    if (ranges.back().begin != end || ranges.back().end <= end) {
+      throw std::invalid_argument("the ranges of the optimizer's state leave gaps or overlap");
+    }
+    end = ranges.back().end;
+    if (!is_one_of(ranges.back().file, required)) {
+      throw std::invalid_argument("a range is in a file that is not required");
+    }
+  }
+  if (ranges.empty()) throw std::invalid_argument("the optimizer's state has no range");
+  return ranges;
+}
+
+CheckpointFacts parse_facts(const OrderedJson& json) {
+  CheckpointFacts facts{.required = json.at("required").get<std::vector<std::string>>(),
+                        .moments = moment_type_called(json.at("moments").get<std::string>())};
+  facts.ranges = parse_ranges(json.at("ranges"), facts.required);
+  const OrderedJson& place = json.at("place");
+  facts.place = {count_at(place, "stage"), count_at(place, "index"), count_at(place, "tokens")};
+  return facts;
+}
+
+// What the checksum of a manifest is of: of version 1 the list alone, else all but itself.
+OrderedJson summed(OrderedJson manifest) {
+  if (manifest.at("version") == 1) return manifest.at("files");
+  manifest.erase("xxh3");
+  return manifest;
+}
+
 void verify_file(const std::string& folder, const ManifestEntry& entry,
                  const BetweenPieces& between_pieces) {
   const std::string path = folder + "/" + entry.name;
@@ -103,8 +178,8 @@ void verify_file(const std::string& folder, const ManifestEntry& entry,
 
 // What `parse` makes of the JSON in a text; anything it does not understand is damage.
 template <class Parse>
-auto understood(const std::string& text, const std::string& path, const Parse& parse) {
-  const OrderedJson json = parse_exact(text, path);
+auto understood(const std::string& text, const std::string& path, int newest, const Parse& parse) {
+  const OrderedJson json = parse_exact(text, path, newest);
   try {
     return parse(json);
   } catch (const OrderedJson::exception& failure) {
@@ -117,39 +192,55 @@ auto understood(const std::string& text, const std::string& path, const Parse& p
 }  // namespace
 
 void write_manifest(const std::string& folder, const std::vector<std::string>& files,
-                    const BetweenPieces& between_pieces) {
-  OrderedJson list = OrderedJson::array();
+                    const CheckpointFacts& facts, const BetweenPieces& between_pieces) {
+  OrderedJson list = OrderedJson::array(), ranges = OrderedJson::array();
   for (const std::string& name : files) {
     const MappedFile file(folder + "/" + name);
     list.push_back({{"name", name},
                     {"bytes", file.size()},
                     {"xxh3", checksum_of(file.data(), file.size(), between_pieces)}});
   }
-  const OrderedJson manifest{{"version", kVersion}, {"files", list}, {"xxh3", checksum_of(list)}};
+  for (const StateRange& range : facts.ranges) {
+    ranges.push_back({{"file", range.file}, {"begin", range.begin}, {"end", range.end}});
+  }
+  const OrderedJson place{
+      {"stage", facts.place.stage}, {"index", facts.place.index}, {"tokens", facts.place.tokens}};
+  OrderedJson manifest{
+      {"version", kManifestVersion},       {"files", list},    {"required", facts.required},
+      {"moments", name_of(facts.moments)}, {"ranges", ranges}, {"place", place}};
+  manifest["xxh3"] = checksum_of(manifest);
   write_atomic(folder + "/" + kManifestName, manifest.dump(1) + "\n");
 }
 
-std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::string& path) {
-  return understood(text, path, [](const OrderedJson& json) {
-    if (checksum_of(json.at("files")) != json.at("xxh3").get<std::string>()) {
+Manifest parse_manifest(const std::string& text, const std::string& path) {
+  return understood(text, path, kManifestVersion, [&path](const OrderedJson& json) {
+    if (checksum_of(summed(json)) != json.at("xxh3").get<std::string>()) {
       throw std::invalid_argument("its own checksum is wrong");
     }
-    std::vector<ManifestEntry> entries;
-    for (const OrderedJson& entry : json.at("files")) entries.push_back(parse_entry(entry));
-    check_names(entries);
-    return entries;
+    Manifest manifest;
+    for (const OrderedJson& entry : json.at("files")) manifest.files.push_back(parse_entry(entry));
+    check_names(manifest.files);
+    if (json.at("version") == 1) return manifest;
+    manifest.facts = parse_facts(json);
+    check_required(manifest, path);
+    return manifest;
   });
 }
 
 void verify_checkpoint(const std::string& folder, const BetweenPieces& between_pieces) {
   const std::string path = folder + "/" + kManifestName;
-  for (const ManifestEntry& entry : parse_manifest(read_text(path), path)) {
+  for (const ManifestEntry& entry : parse_manifest(read_text(path), path).files) {
     verify_file(folder, entry, between_pieces);
   }
 }
 
+std::optional<CheckpointFacts> read_facts(const std::string& folder) {
+  const std::string path = folder + "/" + kManifestName;
+  return parse_manifest(read_text(path), path).facts;
+}
+
 std::string state_text(const TrainingState& state) {
-  OrderedJson json{{"version", kVersion},
+  OrderedJson json{{"version", kStateVersion},
                    {"step", state.step},
                    {"updates", state.updates},
                    {"loss_scale", state.loss_scale},
@@ -163,7 +254,7 @@ std::string state_text(const TrainingState& state) {
 }
 
 TrainingState parse_state(const std::string& text, const std::string& path) {
-  return understood(text, path, [](const OrderedJson& json) {
+  return understood(text, path, kStateVersion, [](const OrderedJson& json) {
     TrainingState state{.step = count_at(json, "step"), .updates = count_at(json, "updates")};
     if (!json.at("best_bits").is_null()) state.best_bits = json.at("best_bits").get<double>();
     // The first checkpoints of version 0.1.0 lack these three.

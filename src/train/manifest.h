@@ -16,15 +16,21 @@ struct ManifestEntry {
   std::string xxh3;  // 16 hex digits
 };
 
-/// The list in the text of a manifest.json, called `path` in messages. Throws Error(kData) unless
-/// it is whole and names all files that every checkpoint has, Error(kConfig) for another version.
-std::vector<ManifestEntry> parse_manifest(const std::string& text, const std::string& path);
+struct Manifest {
+  std::vector<ManifestEntry> files;
+  std::optional<CheckpointFacts> facts;  // not in version 1
+};
+
+/// The text of a manifest.json, called `path` in messages. Throws Error(kData) unless it is whole
+/// and names all files that every checkpoint has, Error(kConfig) where it is of a newer version or
+/// requires a file that only a newer lacuna knows.
+Manifest parse_manifest(const std::string& text, const std::string& path);
 /// The text of a state.json; throws like parse_manifest().
 TrainingState parse_state(const std::string& text, const std::string& path);
 
 /// Writes manifest.json for the named files of a folder; throws Error(kIo).
 void write_manifest(const std::string& folder, const std::vector<std::string>& files,
-                    const BetweenPieces& between_pieces);
+                    const CheckpointFacts& facts, const BetweenPieces& between_pieces);
 
 std::string state_text(const TrainingState& state);
 

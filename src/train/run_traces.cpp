@@ -45,7 +45,7 @@ bool has_manifest(const RunFolder& folder) {
     const std::string path = checkpoints.at(step) + "/" + kManifestName;
     const std::optional<std::string> text = text_of(path);
     try {
-      if (text && !parse_manifest(*text, path).empty()) return true;
+      if (text && !parse_manifest(*text, path).files.empty()) return true;
     } catch (const Error& failure) {
       if (failure.kind() == ErrorKind::kConfig) return true;  // of another version of lacuna
     }

@@ -242,6 +242,7 @@ void Trainer::copy_to(Snapshot& snapshot) {
   snapshot.state.good_steps = state.good_steps;
   snapshot.state.step = steps_;
   snapshot.state.updates = updates_;
+  snapshot.place = place();
   snapshot.slices = parameters_.slices();
   copy(parameters_.values(), snapshot.weights);
   if (averages_) copy(averages_->values(), snapshot.average);
@@ -253,6 +254,28 @@ void Trainer::copy_to(Snapshot& snapshot) {
   }
 }
 
+DataPlace Trainer::place() const {
+  return {.index = steps_ * step_size_.samples, .tokens = steps_ * step_size_.tokens};
+}
+
+// Files and options fit already; here the manifest itself must tell the same.
+void Trainer::check_facts(const std::string& checkpoint) const {
+  const std::optional<CheckpointFacts> facts = read_facts(checkpoint);
+  if (!facts) return;
+  const auto refuse = [&](const std::string& message) {
+    throw Error(ErrorKind::kData, checkpoint + "/manifest.json", message,
+                "Resume from another checkpoint");
+  };
+  const DType moments = optimizer_->buffers().front().second.dtype();
+  if (facts->moments != moments) {
+    refuse(str("its moments are ", name_of(facts->moments), ", this run's are ", name_of(moments)));
+  }
+  if (facts->ranges.back().end != parameters_.flat_count()) {
+    refuse("its optimizer's state is of another number of weights");
+  }
+  if (facts->place != place()) refuse("its place in the data is not that of its step");
+}
+
 void Trainer::restore(const std::string& checkpoint) {
   load_weights(checkpoint + "/weights.safetensors", parameters_);
   if (averages_) load_weights(checkpoint + "/average.safetensors", *averages_);
@@ -262,6 +285,7 @@ void Trainer::restore(const std::string& checkpoint) {
   const TrainingState saved = read_state(checkpoint);
   steps_ = saved.step;
   updates_ = saved.updates;
+  check_facts(checkpoint);
   StepState state;
   state.updates = saved.updates;
   state.loss_scale = saved.loss_scale;

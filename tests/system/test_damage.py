@@ -7,6 +7,7 @@ import shutil
 import struct
 import time
 import unittest
+from pathlib import Path
 
 from small_run import SmallRun
 
@@ -94,11 +95,49 @@ class Checkpoint(SmallRun):
 
     def test_a_checkpoint_of_a_newer_version_is_refused_and_stays(self):
         file = self.checkpoint / "manifest.json"
-        file.write_text(file.read_text().replace('"version": 1', '"version": 2'))
-        self.refused("is of version 2", *RESUME)
-        self.refused("is of version 2", "eval", str(self.checkpoint))
+        file.write_text(file.read_text().replace('"version": 2', '"version": 3'))
+        self.refused("is of version 3", *RESUME)
+        self.refused("is of version 3", "eval", str(self.checkpoint))
         # Going on from an older one would discard it.
-        self.refused("is of version 2", "train", "c.toml", "--resume=auto")
+        self.refused("is of version 3", "train", "c.toml", "--resume=auto")
+
+    def test_a_checkpoint_of_version_1_is_read_and_goes_on(self):
+        shutil.copytree(Path(__file__).parent / "checkpoint_v1", self.path / "old")
+        text = self.train_of("old/config.toml", "--resume=old", "--train.run=new")
+        self.assertIn("resumed from old", text)
+        self.assertIn("done after 4 steps", text)
+        self.assertEqual(json.loads((self.path / "old/manifest.json").read_text())["version"], 1)
+        manifest = json.loads((self.path / "new/checkpoints/step-4/manifest.json").read_text())
+        self.assertEqual(manifest["version"], 2)
+        self.assertNotIn("moments ", self.inspected("old"))
+        weights = self.path / "old/optimizer.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+        self.refused("optimizer.safetensors", "train", "old/config.toml", "--resume=old",
+                     "--train.run=other")
+
+    def test_the_manifest_says_what_is_there_and_where_the_run_is(self):
+        manifest = json.loads((self.checkpoint / "manifest.json").read_text())
+        files = sorted(file.name for file in self.checkpoint.iterdir() if file.name != "manifest.json")
+        self.assertEqual(sorted(entry["name"] for entry in manifest["files"]), files)
+        self.assertEqual(sorted(manifest["required"]), files)
+        self.assertEqual(manifest["moments"], "f32")
+        self.assertEqual(manifest["place"], {"stage": 0, "index": 20 * 4, "tokens": 20 * 4 * 40})
+        (whole,) = manifest["ranges"]
+        self.assertEqual((whole["file"], whole["begin"]), ("optimizer.safetensors", 0))
+        tensors = (self.checkpoint / "weights.safetensors").stat().st_size // 4
+        self.assertAlmostEqual(whole["end"], tensors, delta=tensors / 10)  # with padding, no header
+        text = self.inspected("run/checkpoints/step-20")
+        self.assertIn("place       stage 0, sample 80, after 3,200 tokens\nmoments     f32\n", text)
+
+    def inspected(self, folder):
+        run = self.lacuna("inspect", "checkpoint", folder)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout
+
+    def train_of(self, config, *arguments):
+        run = self.lacuna("train", config, *arguments)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stderr
 
     def test_files_of_another_model_are_refused(self):
         self.train("--train.run=wide", "--model.width=48")

@@ -2,8 +2,12 @@
 // fit.
 #include "../../src/train/manifest.h"
 
+#include <nlohmann/json.hpp>
+
 #include "../catch.h"
 #include "../expect_error.h"
+#include "../temp_folder.h"
+#include "lacuna/data/checksum.h"
 
 using namespace lacuna;
 using namespace lacuna::train;
@@ -24,7 +28,96 @@ void expect_damaged(const std::string& text, const std::string& fragment) {
   expect_error(ErrorKind::kData, fragment, [&] { parse_state(text, "state.json"); });
 }
 
+using Json = nlohmann::ordered_json;
+
+const std::vector<std::string> kFiles{"config.toml", "weights.safetensors", "optimizer.safetensors",
+                                      "state.json"};
+
+CheckpointFacts sample_facts() {
+  return {.required = kFiles,
+          .moments = DType::kBF16,
+          .ranges = {{"optimizer.safetensors", 0, 96}, {"optimizer.safetensors", 96, 4096}},
+          .place = {.stage = 2, .index = 120, .tokens = 4800}};
+}
+
+/// A manifest as it is written, of files with nothing in them.
+Json written_manifest(const CheckpointFacts& facts) {
+  const TempFolder folder;
+  for (const std::string& file : kFiles) folder.put(file, file);
+  write_manifest(folder.path(), kFiles, facts, {});
+  return Json::parse(read_text(folder.path() + "/manifest.json"));
+}
+
+/// With the checksum that it needs to be looked at.
+Manifest parse_sealed(Json manifest) {
+  manifest.erase("xxh3");
+  const std::string text = manifest.dump();
+  Checksum checksum;
+  checksum.add(text.data(), text.size());
+  manifest["xxh3"] = checksum.text();
+  return parse_manifest(manifest.dump(1) + "\n", "manifest.json");
+}
+
 }  // namespace
+
+TEST_CASE("a manifest comes back from its text") {
+  const Manifest manifest = parse_sealed(written_manifest(sample_facts()));
+  REQUIRE(manifest.files.size() == 4);
+  CHECK(manifest.files[1].name == "weights.safetensors");
+  CHECK(manifest.files[1].bytes == 19);
+  REQUIRE(manifest.facts.has_value());
+  CHECK(manifest.facts->required == kFiles);
+  CHECK(manifest.facts->moments == DType::kBF16);
+  REQUIRE(manifest.facts->ranges.size() == 2);
+  CHECK(manifest.facts->ranges[1].file == "optimizer.safetensors");
+  CHECK(manifest.facts->ranges[1].begin == 96);
+  CHECK(manifest.facts->ranges[1].end == 4096);
+  CHECK(manifest.facts->place == sample_facts().place);
+}
+
+TEST_CASE("a manifest of version 1 is read, and says nothing but its files") {
+  const std::string path = LACUNA_SOURCE_DIR "/tests/system/checkpoint_v1/manifest.json";
+  const Manifest manifest = parse_manifest(read_text(path), path);
+  CHECK(manifest.files.size() == 5);
+  CHECK_FALSE(manifest.facts.has_value());
+}
+
+TEST_CASE("a manifest whose facts cannot be is refused") {
+  const Json good = written_manifest(sample_facts());
+  const auto refused = [&](ErrorKind kind, const std::string& fragment, const auto& change) {
+    Json changed = good;
+    change(changed);
+    expect_error(kind, fragment, [&] { parse_sealed(changed); });
+  };
+  const auto damaged = [&](const std::string& fragment, const auto& change) {
+    refused(ErrorKind::kData, fragment, change);
+  };
+  CHECK_NOTHROW(parse_sealed(good));
+  damaged("'required' not found", [](Json& m) { m.erase("required"); });
+  damaged("does not require state.json", [](Json& m) { m["required"].erase(3); });
+  damaged("that it does not list", [](Json& m) { m["required"].push_back("average.safetensors"); });
+  damaged("is damaged", [](Json& m) { m["required"] = 3; });
+  damaged("no known type", [](Json& m) { m["moments"] = "f16"; });
+  damaged("gaps or overlap", [](Json& m) { m["ranges"][1]["begin"] = 112; });
+  damaged("gaps or overlap", [](Json& m) { m["ranges"][1]["begin"] = 80; });
+  damaged("gaps or overlap", [](Json& m) { m["ranges"][1]["end"] = 96; });
+  damaged("'end' is no count", [](Json& m) { m["ranges"][1]["end"] = -4096; });
+  damaged("has no range", [](Json& m) { m["ranges"] = Json::array(); });
+  damaged("not required", [](Json& m) { m["ranges"][0]["file"] = "elsewhere"; });
+  damaged("'index' is no count", [](Json& m) { m["place"]["index"] = 1.5; });
+  damaged("'tokens' not found", [](Json& m) { m["place"].erase("tokens"); });
+  // What a newer lacuna cannot do without is no damage.
+  refused(ErrorKind::kConfig, "'loader.json', which this lacuna does not know", [](Json& m) {
+    m["files"].push_back({{"name", "loader.json"}, {"bytes", 1}, {"xxh3", "0"}});
+    m["required"].push_back("loader.json");
+  });
+  Json more = good;
+  more["files"].push_back({{"name", "notes.txt"}, {"bytes", 1}, {"xxh3", "0"}});
+  CHECK(parse_sealed(more).files.size() == 5);
+  refused(ErrorKind::kConfig, "is of version 3, this lacuna reads versions up to 2",
+          [](Json& m) { m["version"] = 3; });
+  refused(ErrorKind::kConfig, "is of version 0", [](Json& m) { m["version"] = 0; });
+}
 
 TEST_CASE("a state comes back from its text") {
   const TrainingState state = parse_state(state_text(sample_state()), "state.json");

@@ -5,8 +5,10 @@
 #include <cstring>
 #include <limits>
 
+#include "../../src/train/manifest.h"
 #include "../catch.h"
 #include "../expect_error.h"
+#include "../temp_folder.h"
 #include "memory_data.h"
 
 using namespace lacuna;
@@ -248,6 +250,39 @@ TEST_CASE("a step begun before the host hears that the last one was skipped is t
   waiting.step();
   ahead.step();
   CHECK(same_bits(waiting.weights(Weights::kRaw).values(), ahead.weights(Weights::kRaw).values()));
+}
+
+TEST_CASE("a checkpoint whose manifest tells another state than its files is refused") {
+  const TempFolder folder;
+  Trainer first(tiny_options(), text());
+  first.step();
+  first.step();
+  Snapshot snapshot;
+  first.copy_to(snapshot);
+  snapshot.config = to_toml(tiny_options());
+  const CheckpointFolder checkpoints(folder / "checkpoints");
+  checkpoints.write(snapshot, {});
+  const std::string place = checkpoints.at(2);
+  const CheckpointFacts good = *read_facts(place);
+  CHECK(good.place.index == 2 * first.step_size().samples);
+  CHECK(good.place.tokens == 2 * first.step_size().tokens);
+  Trainer second(tiny_options(), text());
+  const auto rewritten = [&](const auto& change) {
+    CheckpointFacts facts = good;
+    change(facts);
+    write_manifest(place, facts.required, facts, {});
+    verify_checkpoint(place);
+    second.restore(place);
+  };
+  CHECK_NOTHROW(rewritten([](CheckpointFacts&) {}));
+  expect_error(ErrorKind::kData, "its moments are bf16, this run's are f64",
+               [&] { rewritten([](CheckpointFacts& f) { f.moments = DType::kBF16; }); });
+  expect_error(ErrorKind::kData, "another number of weights",
+               [&] { rewritten([](CheckpointFacts& f) { f.ranges.back().end += 16; }); });
+  for (int64_t DataPlace::*number : {&DataPlace::stage, &DataPlace::index, &DataPlace::tokens}) {
+    expect_error(ErrorKind::kData, "its place in the data",
+                 [&] { rewritten([=](CheckpointFacts& f) { f.place.*number += 1; }); });
+  }
 }
 
 TEST_CASE("the average starts at the initial weights and forgets them quickly at first") {

@@ -2,8 +2,8 @@
 //
 // A checkpoint is a folder checkpoints/step-N of the run: config.toml, weights.safetensors,
 // optimizer.safetensors, average.safetensors (with weight averaging), state.json, and manifest.json
-// with the size and XXH3 checksum of every file and of itself. It is written under another name,
-// flushed to the disk and renamed, so step-N is complete or does not exist.
+// with the size and XXH3 checksum of every file and of itself, and the facts below. It is written
+// under another name, flushed to the disk and renamed, so step-N is complete or does not exist.
 #pragma once
 
 #include <future>
@@ -29,9 +29,33 @@ struct TrainingState {
   std::string data;                 // Dataset::identity()
 };
 
+/// Where a run is in its data.
+struct DataPlace {
+  int64_t stage = 0;   // of the training, from 0; there is one
+  int64_t index = 0;   // samples of that stage that have been consumed
+  int64_t tokens = 0;  // consumed by the whole run
+
+  bool operator==(const DataPlace&) const = default;
+};
+
+/// Elements [begin, end) of the flat buffers, whose moments are in `file`.
+struct StateRange {
+  std::string file;
+  int64_t begin = 0, end = 0;
+};
+
+/// What a manifest says besides the list of files.
+struct CheckpointFacts {
+  std::vector<std::string> required;  // the files without which no run can go on
+  DType moments = DType::kF32;        // what they are stored in
+  std::vector<StateRange> ranges;     // from 0 on, each where the last one ended
+  DataPlace place;
+};
+
 /// Copies of a run's buffers at one step.
 struct Snapshot {
   TrainingState state;
+  DataPlace place;
   std::string config;  // TOML
   std::vector<nn::ParameterSlice> slices;
   Tensor weights;
@@ -83,6 +107,9 @@ class CheckpointFolder {
 void verify_checkpoint(const std::string& path, const BetweenPieces& between_pieces = {});
 /// The state of a checkpoint that has been verified. Throws like verify_checkpoint().
 TrainingState read_state(const std::string& path);
+/// What the manifest of such a checkpoint says; nothing for one of version 1, which says nothing.
+/// Throws like verify_checkpoint().
+std::optional<CheckpointFacts> read_facts(const std::string& path);
 
 /// Writes checkpoints in the background, one at a time, at the pace of a Pacer; quickly once it is
 /// waited for. Where no thread can be made, in the foreground.

@@ -103,6 +103,8 @@ class Trainer {
   void check_memory() const;
   MemoryUse held() const;  // without the block
   Need largest_need() const;
+  void check_facts(const std::string& checkpoint) const;
+  DataPlace place() const;
   StepInputs inputs_of(int64_t step) const;
 
   const Options options_;

@@ -141,6 +141,11 @@ void print_checkpoint(const std::string& folder, const Stop& stop) {
                 .c_str()
           : "no evaluation so far",
       printable(state.data).c_str());
+  if (const auto facts = train::read_facts(folder)) {
+    std::printf("place       stage %s, sample %s, after %s tokens\nmoments     %s\n",
+                grouped(facts->place.stage).c_str(), grouped(facts->place.index).c_str(),
+                grouped(facts->place.tokens).c_str(), name_of(facts->moments));
+  }
   if (state.evaluation_due) std::printf("due         the evaluation at this step was stopped\n");
   print_files(folder);
   print_config(folder);
