@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void parse_manifest(const std::string& text) {
+void parse_shards_manifest(const std::string& text) {
   const lacuna::shards::Manifest manifest = lacuna::shards::parse_manifest(text, "fuzzed");
   promise(manifest.records > 0 && manifest.symbols >= manifest.records);
   promise(std::accumulate(manifest.shards.begin(), manifest.shards.end(), int64_t{0}) ==
@@ -22,7 +22,7 @@ void parse_manifest(const std::string& text) {
           manifest);
 }
 
-std::string sealed(Json json) {
+std::string sealed_shards(Json json) {
   const auto dumped = [&](int indent) {
     return json.dump(indent, ' ', false, Json::error_handler_t::replace);
   };
@@ -38,11 +38,11 @@ std::string sealed(Json json) {
 
 void shards(std::string_view bytes) {
   const std::string text(bytes);
-  answer([&] { parse_manifest(text); });
+  answer([&] { parse_shards_manifest(text); });
   const bool shallow = bytes.size() < 1000;  // this function's own recursion is not what is tested
   const Json json = shallow ? Json::parse(text, nullptr, false) : Json();
   if (json.is_object()) {
-    answer([&] { parse_manifest(sealed(json)); });
+    answer([&] { parse_shards_manifest(sealed_shards(json)); });
   }
   answer([&] {
     const lacuna::shards::SourceTable table = lacuna::shards::parse_sources(bytes, "fuzzed");

@@ -22,10 +22,10 @@ using namespace lacuna::train;
 
 namespace {
 
-constexpr int64_t kBatch = 2, kContext = 13;
+constexpr int64_t kSequences = 2, kPositions = 13;
 
 nn::ModelConfig small() {
-  nn::ModelConfig config{.layers = 3, .heads = 2, .width = 12, .context = kContext};
+  nn::ModelConfig config{.layers = 3, .heads = 2, .width = 12, .context = kPositions};
   config.vocabulary = 11;
   config.attention = {"strided(4)", "fixed(4, 2)"};
   return config;
@@ -35,25 +35,25 @@ using Block = std::shared_ptr<SharedBlock>;
 
 // Everything that a run does with one model, in a block each or in one.
 struct Programs {
-  TinyModel tiny{small(), kBatch, DType::kF64, 5};
+  TinyModel tiny{small(), kSequences, DType::kF64, 5};
   Queue queue = Queue::cpu(1);
   Program training, evaluation;
   DecodeProgram decoding;
 
   explicit Programs(const Block& block = {})
-      : training(Program::training(queue, *tiny.model, kBatch, 0.01, &tiny.state, block)),
-        evaluation(Program::evaluation(queue, *tiny.model, kBatch, block)),
-        decoding(queue, *tiny.model, kBatch, block) {}
+      : training(Program::training(queue, *tiny.model, kSequences, 0.01, &tiny.state, {}, block)),
+        evaluation(Program::evaluation(queue, *tiny.model, kSequences, block)),
+        decoding(queue, *tiny.model, kSequences, block) {}
 
   void fill(int32_t* tokens) const {
-    std::copy_n(tiny.tokens.view().data<int32_t>(), kBatch * kContext, tokens);
+    std::copy_n(tiny.tokens.view().data<int32_t>(), kSequences * kPositions, tokens);
   }
   std::vector<double> train() {
     launch(queue, Zero{.y = tiny.parameters->gradients()});
     fill(training.tokens());
     training.run(*tiny.model);
     const double* losses = training.losses();
-    std::vector<double> results(losses, losses + kBatch * kContext);
+    std::vector<double> results(losses, losses + kSequences * kPositions);
     const std::vector<double> gradients = elements<double>(tiny.parameters->gradients());
     results.insert(results.end(), gradients.begin(), gradients.end());
     return results;
@@ -65,9 +65,9 @@ struct Programs {
   }
   std::vector<double> decode() {
     std::vector<double> results;
-    for (int64_t t = 0; t < kContext; ++t) {
-      for (int64_t b = 0; b < kBatch; ++b) {
-        decoding.tokens()[b] = t == 0 ? 0 : tiny.token(b * kContext + t - 1);
+    for (int64_t t = 0; t < kPositions; ++t) {
+      for (int64_t b = 0; b < kSequences; ++b) {
+        decoding.tokens()[b] = t == 0 ? 0 : tiny.token(b * kPositions + t - 1);
       }
       decoding.run(t);
       const std::vector<double> row = elements<double>(decoding.logits());
@@ -124,11 +124,11 @@ TEST_CASE("What has been read stays, whatever runs next") {
   programs.evaluate();
   const double* losses = programs.evaluation.losses();
   const View logits = programs.evaluation.logits();
-  const std::vector<double> before(losses, losses + kBatch * kContext);
+  const std::vector<double> before(losses, losses + kSequences * kPositions);
   const std::vector<double> logits_before = elements<double>(logits);
   programs.train();
   programs.decode();
-  CHECK(same_bits(std::vector<double>(losses, losses + kBatch * kContext), before));
+  CHECK(same_bits(std::vector<double>(losses, losses + kSequences * kPositions), before));
   CHECK(same_bits(elements<double>(logits), logits_before));
 }
 
@@ -138,8 +138,8 @@ TEST_CASE("A cache that is cleared is zero at every position") {
   second.decoding.run(0);
   for (Programs* programs : {&first, &second}) {
     programs->decoding.clear_cache();
-    for (int64_t b = 0; b < kBatch; ++b) programs->decoding.tokens()[b] = 3;
-    programs->decoding.run(kContext - 1);
+    for (int64_t b = 0; b < kSequences; ++b) programs->decoding.tokens()[b] = 3;
+    programs->decoding.run(kPositions - 1);
   }
   const std::vector<double> logits = elements<double>(first.decoding.logits());
   CHECK(same_bits(elements<double>(second.decoding.logits()), logits));

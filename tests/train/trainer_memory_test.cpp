@@ -1,44 +1,11 @@
 // What a trainer holds, and that what it does in one block of memory does not disturb itself.
-#include <cstring>
-
 #include "../catch.h"
 #include "../expect_error.h"
 #include "lacuna/train/decode_program.h"
-#include "lacuna/train/trainer.h"
-#include "memory_data.h"
+#include "tiny_trainer.h"
 
 using namespace lacuna;
 using namespace lacuna::train;
-
-namespace {
-
-const MemoryData& text() {
-  static const MemoryData data(256, counting_text(1500, 0), counting_text(77, 900));
-  return data;
-}
-
-Options tiny_options() {
-  Options options;
-  options.model.layers = 2;
-  options.model.heads = 2;
-  options.model.width = 16;
-  options.model.context = 16;
-  options.model.attention = {"fixed(4, 1)", "local(4) | column(4)"};
-  options.model.dropout = 0.2;
-  options.train.length = "20 steps";
-  options.train.device = "cpu";
-  options.train.precision = "f64";
-  options.train.threads = 1;
-  return options;
-}
-
-bool same_bits(const View& a, const View& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
-
-const auto never = [] { return false; };
-
-}  // namespace
 
 TEST_CASE("a trainer holds what the largest of its programs needs, not all of them together") {
   Options options = tiny_options();

@@ -9,34 +9,12 @@
 #include "../catch.h"
 #include "../expect_error.h"
 #include "../temp_folder.h"
-#include "memory_data.h"
+#include "tiny_trainer.h"
 
 using namespace lacuna;
 using namespace lacuna::train;
 
 namespace {
-
-const MemoryData& text() {
-  static const MemoryData data(256, counting_text(1500, 0), counting_text(77, 900));
-  return data;
-}
-
-Options tiny_options() {
-  Options options;
-  options.model.layers = 2;
-  options.model.heads = 2;
-  options.model.width = 16;
-  options.model.context = 16;
-  options.model.attention = {"fixed(4, 1)", "local(4) | column(4)"};
-  options.model.dropout = 0.2;
-  options.optim.learning_rate = 0.01;
-  options.optim.warmup = "5 steps";
-  options.train.length = "20 steps";
-  options.train.device = "cpu";
-  options.train.precision = "f64";
-  options.train.threads = 1;
-  return options;
-}
 
 std::vector<double> values_of(const Trainer& trainer, Weights which) {
   const View& values = trainer.weights(which).values();
@@ -52,10 +30,6 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
     if (!(difference <= largest)) largest = difference;  // also a NaN
   }
   return largest;
-}
-
-bool same_bits(const View& a, const View& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
 }
 
 double* head_of(const Trainer& trainer) {
