@@ -58,6 +58,40 @@ Manifest parse_sealed(Json manifest) {
   return parse_manifest(manifest.dump(1) + "\n", "manifest.json");
 }
 
+// As lacuna wrote it before there was version 2.
+const std::string kOfVersion1 = R"({
+ "version": 1,
+ "files": [
+  {
+   "name": "config.toml",
+   "bytes": 889,
+   "xxh3": "f4ff1e91d6e940ca"
+  },
+  {
+   "name": "weights.safetensors",
+   "bytes": 2880,
+   "xxh3": "8bb4ce43722480a6"
+  },
+  {
+   "name": "optimizer.safetensors",
+   "bytes": 6008,
+   "xxh3": "37f0d7c3d2ec0649"
+  },
+  {
+   "name": "state.json",
+   "bytes": 179,
+   "xxh3": "751514b8d33beaf2"
+  },
+  {
+   "name": "average.safetensors",
+   "bytes": 2880,
+   "xxh3": "c6ab01d145d0710f"
+  }
+ ],
+ "xxh3": "e1a2ddad76d78ad2"
+}
+)";
+
 }  // namespace
 
 TEST_CASE("a manifest comes back from its text") {
@@ -76,10 +110,13 @@ TEST_CASE("a manifest comes back from its text") {
 }
 
 TEST_CASE("a manifest of version 1 is read, and says nothing but its files") {
-  const std::string path = LACUNA_SOURCE_DIR "/tests/system/checkpoint_v1/manifest.json";
-  const Manifest manifest = parse_manifest(read_text(path), path);
-  CHECK(manifest.files.size() == 5);
+  const Manifest manifest = parse_manifest(kOfVersion1, "manifest.json");
+  REQUIRE(manifest.files.size() == 5);
+  CHECK(manifest.files[2].name == "optimizer.safetensors");
+  CHECK(manifest.files[2].bytes == 6008);
   CHECK_FALSE(manifest.facts.has_value());
+  expect_error(ErrorKind::kData, "its own checksum is wrong",
+               [&] { parse_manifest(with(kOfVersion1, "6008", "6009"), "manifest.json"); });
 }
 
 TEST_CASE("a manifest whose facts cannot be is refused") {
