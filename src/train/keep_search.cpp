@@ -33,9 +33,11 @@ nn::ChainCosts costs_of(const nn::Transformer& model, int64_t batch, const StepS
   const std::vector<nn::KeepChoice> choices = all_choices(model, batch);
   std::vector<std::vector<nn::KeepChoice>> blocks;
   for (int64_t block = 0; block < model.config().layers; ++block) {
-    std::vector<nn::KeepChoice> timed = choices;
-    for (nn::KeepChoice& choice : timed) {
-      choice.seconds = seconds_again(seconds, block, choice.kept);
+    std::vector<nn::KeepChoice> timed;
+    for (const nn::KeepChoice& choice : choices) {
+      if (block == 0 && !choice.kept.has(BlockResult::kEntry)) continue;
+      timed.push_back(choice);
+      timed.back().seconds = seconds_again(seconds, block, choice.kept);
     }
     blocks.push_back(nn::without_dominated(timed));
   }

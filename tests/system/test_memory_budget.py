@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""A run within memory.budget: the same bits in less memory, and budgets that cannot be kept are refused with
+what would do. Needs LACUNA_BINARY."""
+import re
+import unittest
+
+from small_run import SmallRun, differences
+
+DEEP = ["--model.layers=6", "--train.batch=8", "--train.length=10 steps"]
+MINIMUM = re.compile(r"^minimum: (\d+) bytes \([\d.]+ GiB\)$", re.MULTILINE)
+
+
+def planned(said):
+    """MiB of the line that says what a run holds."""
+    return float(re.search(r"memory  ([\d.]+) MiB: ", said).group(1))
+
+
+class MemoryBudget(SmallRun):
+    def run_with(self, run, budget, *options):
+        return self.lacuna("train", "c.toml", f"--train.run={run}", f"--memory.budget={budget}", *DEEP, *options)
+
+    def least(self, *options):
+        refused = self.run_with("refused", "1kB", *options)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        return int(MINIMUM.search(refused.stderr).group(1))
+
+    def test_any_budget_gives_the_same_bits_in_the_memory_that_it_grants(self):
+        whole = self.run_with("whole", "auto")
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+        self.assertNotIn("kept    ", whole.stderr + whole.stdout)
+        everything, least = planned(whole.stderr + whole.stdout), self.least() / 2**20
+        self.assertLess(least, 0.6 * everything)
+        before = 0
+        for share in (0, 0.2, 0.5, 0.8):
+            budget = least + share * (everything - least) + 0.001
+            run = self.run_with(f"run-{share}", f"{budget}MiB")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            said = run.stderr + run.stdout
+            self.assertRegex(said, r"kept    of blocks 1.* entry")
+            self.assertLessEqual(planned(said), round(budget, 1) + 0.05)
+            self.assertGreaterEqual(planned(said), before)
+            before = planned(said)
+            self.assertEqual(differences(self.path / "whole", self.path / f"run-{share}"), [])
+
+    def test_the_minimum_that_is_named_is_enough_and_one_byte_less_is_not(self):
+        least = self.least()
+        enough = self.run_with("enough", f"{least}B")
+        self.assertEqual(enough.returncode, 0, enough.stderr)
+        less = self.run_with("less", f"{least - 1}B")
+        self.assertEqual(less.returncode, 2)
+        self.assertEqual(int(MINIMUM.search(less.stderr).group(1)), least)
+        self.assertFalse((self.path / "less").exists())
+
+    def test_what_to_lower_is_enough(self):
+        least = self.least()
+        refused = self.run_with("refused", f"{int(0.7 * least)}B")
+        batch = re.search(r"Lower train.batch from 8 to (\d)", refused.stderr)
+        self.assertIsNotNone(batch, refused.stderr)
+        smaller = self.run_with("smaller", f"{int(0.7 * least)}B", f"--train.batch={batch.group(1)}")
+        self.assertEqual(smaller.returncode, 0, smaller.stderr)
+
+    def test_a_budget_can_change_when_a_run_goes_on(self):
+        self.run_with("whole", "auto")
+        least = self.least()
+        self.run_with("changed", "auto", "--train.length=5 steps", "--optim.warmup=5 steps")
+        for budget in (f"{least}B",):
+            run = self.lacuna("train", "changed/config.toml", "--resume=auto", f"--memory.budget={budget}",
+                              "--train.length=10 steps")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertIn("kept    of blocks", run.stderr + run.stdout)
+
+    def test_nonsense_is_refused(self):
+        for budget in ("many", "16 furlongs", "-1GiB", "0", "16", "0%", "101%", "nan GiB", "1e400GiB", "", "GiB"):
+            run = self.run_with("none", budget)
+            self.assertEqual(run.returncode, 2, budget)
+            self.assertIn("memory.budget", run.stderr)
+            self.assertNotIn("minimum", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
