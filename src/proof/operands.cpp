@@ -14,7 +14,7 @@ class Shapes : public Operands {
   View place(const Operand& operand) override {
     const DType dtype = type_of(operand.holds);
     if (operand.holds != Holds::kIndices) return {nullptr, dtype, operand.shape};
-    return kept_.emplace_back(queue().zeros(operand.shape, dtype));
+    return kept_.emplace_back(memory().zeros(operand.shape, dtype));
   }
 
  private:

@@ -76,16 +76,16 @@ View Side::place(const Operand& operand) {
   const auto size = static_cast<int64_t>(size_of(dtype));
   const bool shifts = shifted_ == "*" || shifted_ == operand.name;
   const int64_t before = kMargin + (shifts ? size : 0);
-  const Tensor memory =
-      queue().zeros({before + operand.shape.count() * size + kMargin}, DType::kU8);
-  queue().fill(memory, kMarginByte);
-  const View view(memory.view().data<uint8_t>() + before, dtype, operand.shape);
+  const Tensor bytes =
+      memory().zeros({before + operand.shape.count() * size + kMargin}, DType::kU8);
+  memory().fill(bytes, kMarginByte);
+  const View view(bytes.view().data<uint8_t>() + before, dtype, operand.shape);
   if (operand.use == Operand::Use::kWritten) {
-    queue().fill(view, 0xFF);  // NaN
+    memory().fill(view, 0xFF);  // NaN
   } else {
-    queue().upload(view, drawn(operand, dtype).view().raw());
+    memory().upload(view, drawn(operand, dtype).view().raw());
   }
-  placed_.push_back({operand, memory, view});
+  placed_.push_back({operand, bytes, view});
   return view;
 }
 
@@ -107,7 +107,7 @@ void Side::compare(const std::string& name, const Tolerance& tolerance, const Vi
   });
   require(found != placed_.end(), "Side", "what is compared is no part of an operand");
   const View whole = found->view;
-  const auto read = [queue = queue(), part, whole, offset = offset_in(whole)] {
+  const auto read = [queue = memory(), part, whole, offset = offset_in(whole)] {
     const Tensor host = converted(queue.to_host(whole), DType::kF64);
     std::vector<double> values;
     append(part, 0, host.view().data<double>() + offset, values);
@@ -124,7 +124,7 @@ void Side::compare_number(const std::string& name, const Tolerance& tolerance,
 
 Tensor Side::as_tested(const std::string& output) const {
   if (reference_of_ == nullptr) return {};
-  return converted(reference_of_->queue().to_host(reference_of_->operand(output)), DType::kF64);
+  return converted(reference_of_->memory().to_host(reference_of_->operand(output)), DType::kF64);
 }
 
 std::vector<double> Side::values(const std::string& result) const {
@@ -136,7 +136,7 @@ std::vector<double> Side::values(const std::string& result) const {
 
 std::vector<uint8_t> Side::bytes_at(const View& view) const {
   std::vector<uint8_t> bytes(view.bytes());
-  queue().read(view, bytes.data());
+  memory().read(view, bytes.data());
   return bytes;
 }
 

@@ -64,6 +64,7 @@ Queue Queue::dry() {
 }
 
 Tensor Queue::zeros(const Shape& shape, DType dtype) const {
+  if (is_dry()) return {View(nullptr, dtype, shape), nullptr};
   return on_gpu() ? stream_->allocate(shape, dtype) : Tensor::zeros(shape, dtype);
 }
 
@@ -73,12 +74,14 @@ Tensor Queue::shared(const Shape& shape, DType dtype) const {
 
 void Queue::fill(const View& to, int byte) const {
   require(to.contiguous(), "Queue::fill", "the view is not contiguous");
+  if (is_dry()) return;
   if (on_gpu()) return stream_->fill(to.raw(), byte, to.bytes());
   std::memset(to.raw(), byte, to.bytes());
 }
 
 void Queue::upload(const View& to, const void* from) const {
   require(to.contiguous(), "Queue::upload", "the view is not contiguous");
+  if (is_dry()) return;
   if (on_gpu()) return stream_->upload(to.raw(), from, to.bytes());
   std::memcpy(to.raw(), from, to.bytes());
 }

@@ -43,12 +43,17 @@ struct Operand {
 /// Owns the memory of the operands that it gives.
 class Operands {
  public:
-  Operands(Queue queue, DType activations) : queue_(std::move(queue)), activations_(activations) {}
+  Operands(Queue queue, DType activations)
+      : queue_(std::move(queue)),
+        memory_(queue_.is_dry() ? Queue::cpu(1) : queue_),
+        activations_(activations) {}
   virtual ~Operands() = default;
   Operands(const Operands&) = delete;
   Operands& operator=(const Operands&) = delete;
 
   const Queue& queue() const { return queue_; }
+  /// Where the operands lie: on the queue's device; in host memory when it is dry.
+  const Queue& memory() const { return memory_; }
   DType type_of(Holds holds) const;
 
   /// Read, and drawn at random.
@@ -71,7 +76,7 @@ class Operands {
   /// A struct that contracts point to.
   template <class T>
   OnDevice<T> put(const T& start) const {
-    return OnDevice<T>(queue_, start);
+    return OnDevice<T>(memory_, start);
   }
 
   /// The bytes that must be moved at least: what is read or written once, what is updated twice.
@@ -93,7 +98,7 @@ class Operands {
  private:
   View counted(const Operand& operand);
 
-  Queue queue_;
+  Queue queue_, memory_;
   DType activations_;
   double bytes_ = 0;
 };

@@ -70,7 +70,7 @@ class Queue {
   bool on_gpu() const { return stream_ != nullptr; }
   DeviceStream& stream() const { return *stream_; }  // only on_gpu()
 
-  /// Own memory of the queue's device, zeroed; host memory when dry.
+  /// Own memory of the queue's device, zeroed; none when dry, where the rest does nothing, too.
   Tensor zeros(const Shape& shape, DType dtype) const;
   /// Zeroed host memory that the device can write, too. What it wrote before a fault stays.
   Tensor shared(const Shape& shape, DType dtype) const;
