@@ -1,6 +1,7 @@
 #include "lacuna/nn/keep_plan.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "lacuna/base/error.h"
 
@@ -9,11 +10,11 @@ namespace {
 
 // What matters of the choices made for the blocks so far to those that are yet to be made.
 struct State {
-  size_t bytes;    // kept
-  size_t remade;   // entries of the last segment that are made again
-  double seconds;  // to make again
-  size_t before;   // the state of the block before, by its place in its list
-  size_t choice;
+  size_t bytes = 0;    // kept
+  size_t remade = 0;   // entries of the last segment that are made again
+  double seconds = 0;  // to make again
+  size_t before = 0;   // the state of the block before, by its place in its list
+  size_t choice = 0;
 };
 
 bool keeps_entry(const KeepChoice& choice) {
@@ -50,6 +51,29 @@ std::vector<State> frontier(std::vector<State> states) {
     kept.push_back(state);
   }
   return kept;
+}
+
+// Whether any plan has a peak of at most `bytes`. Seconds do not matter: of the ways to come to a
+// block with so many entries made again, the one that keeps least is enough.
+bool any_fits(const ChainCosts& costs, size_t bytes) {
+  constexpr size_t kNone = SIZE_MAX;
+  std::vector<size_t> least = {0};  // bytes kept, by entries made again
+  for (size_t block = 0; block < costs.blocks.size(); ++block) {
+    std::vector<size_t> next(least.size() + 1, kNone);
+    for (size_t remade = 0; remade < least.size(); ++remade) {
+      if (least[remade] == kNone) continue;
+      const State state{.bytes = least[remade], .remade = remade};
+      for (const KeepChoice& choice : costs.blocks[block]) {
+        if (block == 0 && !keeps_entry(choice)) continue;
+        if (peak_after(state, choice, costs) > bytes) continue;
+        const State after = followed_by(state, choice, 0, 0);
+        next[after.remade] = std::min(next[after.remade], after.bytes);
+      }
+    }
+    least = std::move(next);
+  }
+  const size_t fewest = *std::min_element(least.begin(), least.end());
+  return fewest != kNone && fewest + costs.head <= bytes;
 }
 
 }  // namespace
@@ -108,25 +132,19 @@ std::optional<KeepPlan> fastest_plan(const ChainCosts& costs, size_t bytes) {
 }
 
 KeepPlan smallest_plan(const ChainCosts& costs) {
-  size_t enough = costs.head + costs.losses;
+  size_t enough = costs.head + costs.losses, too_small = 0;
   for (const auto& choices : costs.blocks) {
     for (const KeepChoice& choice : choices) {
       enough += choice.bytes + choice.forward + choice.backward + costs.entry;
     }
   }
-  std::optional<KeepPlan> smallest = fastest_plan(costs, enough);
-  require(smallest.has_value(), "smallest_plan", "a block has no choice");
-  // The peaks of ever smaller plans lead down; halving the way to 0 finds where they end.
-  size_t too_small = 0;
-  while (smallest->peak - too_small > 1) {
-    const size_t middle = too_small + (smallest->peak - too_small) / 2;
-    if (std::optional<KeepPlan> plan = fastest_plan(costs, middle)) {
-      smallest = std::move(plan);
-    } else {
-      too_small = middle;
-    }
+  require(any_fits(costs, enough), "smallest_plan", "a block has no choice");
+  if (any_fits(costs, 0)) return *fastest_plan(costs, 0);
+  while (enough - too_small > 1) {
+    const size_t middle = too_small + (enough - too_small) / 2;
+    (any_fits(costs, middle) ? enough : too_small) = middle;
   }
-  return *smallest;
+  return *fastest_plan(costs, enough);
 }
 
 std::vector<KeepChoice> without_dominated(const std::vector<KeepChoice>& choices) {

@@ -23,7 +23,7 @@ constexpr const char* kOption = "memory.budget";
 // Bytes of one of this unit; 0: there is no such unit.
 double unit_bytes(std::string_view unit) {
   const std::pair<const char*, double> units[] = {
-      {"B", 1},     {"kB", 1e3},     {"KB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
+      {"", 1},      {"B", 1},        {"kB", 1e3},     {"KB", 1e3},     {"MB", 1e6},    {"GB", 1e9},
       {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
   for (const auto& [name, bytes] : units) {
     if (unit == name) return bytes;

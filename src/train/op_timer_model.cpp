@@ -127,13 +127,15 @@ double OpTimer::adamw(int64_t count, bool average) {
   return of(str("adamw ", count, average ? " with average" : ""), [=, this](Operands& o) {
     const bool rounds = dtype_ != wide(dtype_);
     const int64_t groups = (count + kDecayGroup - 1) / kDecayGroup;
-    return o.launching(AdamW{.weight = o.wide_random({count}),
-                             .gradient = o.wide_random({count}),
+    const FlatRange range{.weight = o.wide_random({count}),
+                          .gradient = o.wide_random({count}),
+                          .average = average ? o.wide_random({count}) : View(),
+                          .rounded = rounds ? o.zeros({count}) : View()};
+    return o.launching(AdamW{.range = range,
                              .mean = o.wide_zeros({count}),
                              .variance = o.wide_zeros({count}),
-                             .average = average ? o.wide_random({count}) : View(),
-                             .rounded = rounds ? o.zeros({count}) : View(),
                              .decays = o.zeros({groups}, DType::kU8),
+                             .rate = o.zeros({1}, DType::kF64),
                              .state = o.state()});
   });
 }

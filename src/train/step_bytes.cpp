@@ -38,12 +38,14 @@ MemoryPlan plan_step(const nn::Transformer& model, int64_t batch, const nn::Kept
   return plan_pass(model, batch, Tape::Mode::kRecord, kept);
 }
 
+MemoryPlan plan_evaluation(const nn::Transformer& model, int64_t batch) {
+  return plan_pass(model, batch, Tape::Mode::kForward, {});
+}
+
 MemoryUse held_in_training(const DryModel& dry, int64_t batch,
                            const optim::OptimizerConfig& optimizer, bool average) {
   const nn::ParameterStore& store = dry.parameters();
-  const MemoryPlan evaluation = plan_pass(dry.model(), batch, Tape::Mode::kForward, {});
-  MemoryUse use = evaluation.peak;
-  use[MemoryTag::kWorkspace] += evaluation.total - evaluation.peak.total();
+  MemoryUse use;
   const View tokens(nullptr, DType::kI32, {batch, dry.model().config().context});
   use[MemoryTag::kInputs] += 2 * tokens.bytes();  // of training and of evaluation
   use[MemoryTag::kParameters] += store.values().bytes();

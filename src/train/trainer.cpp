@@ -88,8 +88,9 @@ StepPlan Trainer::choose_plan() const {
   if (budget) room = *budget > held_bytes ? *budget - held_bytes : 0;
   const size_t everything = arena_bytes(model_, options_.train.batch, {});
   if (everything <= room) return {{}, everything, 0};
-  const KeepSearch search(model_, options_.train.batch,
-                          measure_step(queue_, model_, options_.train.batch));
+  const KeepSearch search(
+      model_, options_.train.batch,
+      measure_step(queue_, model_, options_.train.batch, options_.optim.average > 0));
   if (const std::optional<StepPlan> plan = search.fastest(room)) return *plan;
   const std::string hint = what_to_lower(search, room);
   check_budget(budget, held_bytes + search.smallest().arena, hint);

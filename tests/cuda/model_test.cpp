@@ -232,7 +232,6 @@ TEST_CASE("Evaluations and samples between steps share their memory, and change 
     train::Trainer plain(options, text());
     options.train.sample_every = "1 steps";
     train::Trainer mixed(options, text());
-    const auto never = [] { return false; };
     const auto drawn = [&](const auto& draw) {
       std::vector<int32_t> symbols;
       draw(train::SampleListener{[&](int64_t, int32_t symbol) { symbols.push_back(symbol); },

@@ -73,7 +73,7 @@ class MemoryBudget(SmallRun):
         self.same_weights("whole", "changed")
 
     def test_nonsense_is_refused(self):
-        for budget in ("many", "16 furlongs", "-1GiB", "0", "16", "0%", "101%", "nan GiB", "1e400GiB", "", "GiB"):
+        for budget in ("many", "16 furlongs", "-1GiB", "0", "0%", "101%", "nan GiB", "1e400GiB", "", "GiB"):
             run = self.run_with("none", budget)
             self.assertEqual(run.returncode, 2, budget)
             self.assertIn("memory.budget", run.stderr)

@@ -13,10 +13,11 @@ TEST_CASE("Budgets are read in bytes and as shares, and everything else is refus
   CHECK(parse_budget("6.5GB", 0) == 6'500'000'000);
   CHECK(parse_budget("900kB", 0) == 900'000);
   CHECK(parse_budget("123B", 0) == 123);
+  CHECK(parse_budget("16", 0) == 16);
   CHECK(parse_budget("80%", 1000) == 800);
   CHECK(parse_budget("100 %", 1000) == 1000);
-  for (const char* text : {"", "16", "GiB", "0GiB", "-1GiB", "1furlong", "0%", "101%", "nanGiB",
-                           "infGiB", "1e400GiB", "1 GiB more", "0.1B"}) {
+  for (const char* text : {"", "GiB", "0GiB", "-1GiB", "1furlong", "0%", "101%", "nanGiB", "infGiB",
+                           "1e400GiB", "1 GiB more", "0.1B"}) {
     CAPTURE(text);
     expect_error(ErrorKind::kConfig, "memory.budget", [&] { parse_budget(text, 1000); });
   }

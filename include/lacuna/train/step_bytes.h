@@ -25,8 +25,11 @@ class DryModel {
 /// The memory of a training step on `batch` sequences whose blocks keep this, packed.
 MemoryPlan plan_step(const nn::Transformer& model, int64_t batch, const nn::KeptByBlock& kept);
 
-/// What training holds besides the packed memory of its steps: weights, gradients, moments,
-/// averages, and what evaluations take.
+/// That of an evaluation of as many.
+MemoryPlan plan_evaluation(const nn::Transformer& model, int64_t batch);
+
+/// What training holds besides the memory that steps, evaluations and samples have in turns:
+/// weights, gradients, moments, averages, and the tokens of steps and evaluations.
 MemoryUse held_in_training(const DryModel& dry, int64_t batch,
                            const optim::OptimizerConfig& optimizer, bool average);
 
