@@ -88,21 +88,26 @@ StepPlan Trainer::choose_plan() const {
   if (budget) room = *budget > held_bytes ? *budget - held_bytes : 0;
   const size_t everything = arena_bytes(model_, options_.train.batch, {});
   if (everything <= room) return {{}, everything, 0};
-  const KeepSearch search(
-      model_, options_.train.batch,
-      measure_step(queue_, model_, options_.train.batch, options_.optim.average > 0));
-  if (const std::optional<StepPlan> plan = search.fastest(room)) return *plan;
-  const std::string hint = what_to_lower(search, room);
-  check_budget(budget, held_bytes + search.smallest().arena, hint);
-  throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
-              str("a step needs ", human_bytes(search.smallest().arena),
-                  " more than what is held already, although it keeps least; ", human_bytes(room),
-                  " are free"),
-              hint);
+  // Whether any plan fits does not depend on seconds, and to measure them takes memory, too.
+  const StepSeconds untimed{std::vector<BlockSeconds>(static_cast<size_t>(config_.layers))};
+  const KeepSearch any(model_, options_.train.batch, untimed);
+  const StepPlan& smallest = any.smallest();
+  if (smallest.arena > room) {
+    const std::string hint = what_to_lower(smallest.arena, room);
+    check_budget(budget, held_bytes + smallest.arena, hint);
+    throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
+                str("a step needs ", human_bytes(smallest.arena),
+                    " more than what is held already, although it keeps least; ", human_bytes(room),
+                    " are free"),
+                hint);
+  }
+  const StepSeconds seconds =
+      measure_step(queue_, model_, options_.train.batch, options_.optim.average > 0);
+  return KeepSearch(model_, options_.train.batch, seconds).fastest(room).value_or(smallest);
 }
 
-std::string Trainer::what_to_lower(const KeepSearch& search, size_t room) const {
-  const double share = static_cast<double>(room) / static_cast<double>(search.smallest().arena);
+std::string Trainer::what_to_lower(size_t arena, size_t room) const {
+  const double share = static_cast<double>(room) / static_cast<double>(arena);
   const auto batch = static_cast<int64_t>(share * static_cast<double>(options_.train.batch));
   if (batch > 0) {
     return str("Lower train.batch from ", options_.train.batch, " to ", batch,

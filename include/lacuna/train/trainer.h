@@ -99,7 +99,7 @@ class Trainer {
  private:
   void begin_update();
   StepPlan choose_plan() const;
-  std::string what_to_lower(const KeepSearch& search, size_t room) const;
+  std::string what_to_lower(size_t arena, size_t room) const;
   void check_memory() const;
   MemoryUse held() const;  // without the block
   Need largest_need() const;
