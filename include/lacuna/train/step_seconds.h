@@ -44,8 +44,8 @@ double seconds_again(const StepSeconds& seconds, int64_t block, nn::BlockResults
 
 /// Runs every op once for each kind of layer, on random operands of which one op's at a time are
 /// held (at most 400 MB, or one set of them), and keeps what it has measured in a file
-/// (docs/recompute.md). On a GPU no other work may be on the queue. The optimizer is taken to be AdamW
-/// with `average` or without.
+/// (docs/recompute.md). On a GPU no other work may be on the queue. The optimizer is taken to be
+/// AdamW with `average` or without.
 StepSeconds measure_step(const Queue& queue, const nn::Transformer& model, int64_t batch,
                          bool average);
 
