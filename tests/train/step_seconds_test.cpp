@@ -2,18 +2,14 @@
 
 #include <unistd.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <fstream>
 
 #include "../catch.h"
 #include "../expect_error.h"
 #include "../temp_folder.h"
+#include "dry_model.h"
 #include "lacuna/base/files.h"
-#include "lacuna/train/keep_search.h"
-#include "lacuna/train/step_bytes.h"
-#include "lacuna/train/trainer.h"
-#include "memory_data.h"
 
 using namespace lacuna;
 using namespace lacuna::train;
@@ -47,9 +43,9 @@ BlockResults set_of(int bits) {
 }
 
 /// Bytes of all results that a step makes, again or for the first time.
-double bytes_made(const nn::Transformer& model, const nn::KeptByBlock& kept) {
+double bytes_made(const DryModel& dry, const nn::KeptByBlock& kept) {
   double bytes = 0;
-  for (const Lifetime& life : plan_step(model, kBatch, kept).lifetimes) {
+  for (const Lifetime& life : dry.plan_step(kBatch, kept).lifetimes) {
     if (life.tag == MemoryTag::kActivations) bytes += static_cast<double>(life.bytes);
   }
   return bytes;
@@ -99,11 +95,11 @@ bool same(const StepSeconds& a, const StepSeconds& b) {
 // The results that the backward pass allocates are those that it makes again.
 TEST_CASE("What is made again is what a block's replays make, for every set of results",
           "[seconds]") {
-  const DryModel dry(small_config(), DType::kF32);
+  const DryModel dry(small_config());
   const MadeByOps made(small_config());
   const StepSeconds bytes{.blocks = {made.block, made.block, made.block}};
   const nn::KeptByBlock all(3, BlockResults::all());
-  const double before = bytes_made(dry.model(), all);
+  const double before = bytes_made(dry, all);
   for (int bits = 0; bits < 1 << nn::kBlockResults; ++bits) {
     const BlockResults kept = set_of(bits);
     CAPTURE(nn::text_of(kept));
@@ -118,7 +114,7 @@ TEST_CASE("What is made again is what a block's replays make, for every set of r
         expected += 2 * made.statistics - made.inner;
         if (!kept.has(BlockResult::kAttentionInput)) expected -= made.row;
       }
-      CHECK(bytes_made(dry.model(), by_block) - before == expected);
+      CHECK(bytes_made(dry, by_block) - before == expected);
     }
   }
 }
@@ -145,69 +141,11 @@ TEST_CASE("A step is its micro-batches and one update", "[seconds]") {
   CHECK(seconds.whole(3) == 3 * once + 5000);
 }
 
-// docs/results/steps.csv; nothing else tells how good the table of an H200 is without one.
-TEST_CASE("The table of an H200 gives the times of the steps that were measured on one",
-          "[seconds]") {
-  struct Measured {
-    const char* name;
-    nn::ModelConfig config;
-    int64_t batch;
-    double ms;
-  };
-  const Measured cases[] = {
-      {"enwik8",
-       {.layers = 30, .heads = 8, .width = 512, .context = 12288, .attention = {"fixed(128, 32)"}},
-       8,
-       286},
-      {"imagenet64",
-       {.layers = 48,
-        .heads = 16,
-        .width = 512,
-        .context = 12288,
-        .attention = {"local(128)", "column(128)", "local(128)", "local(128)"}},
-       4,
-       130.29},
-      {"cifar10",
-       {.layers = 128,
-        .heads = 2,
-        .width = 256,
-        .qk_width = 128,
-        .feedforward_width = 512,
-        .context = 3072,
-        .attention = {"column(96)", "local(96)", "local(96)", "local(96)"}},
-       16,
-       91.83}};
-  for (const Measured& measured : cases) {
-    const StepSeconds seconds =
-        estimate_step(measured.config.resolved(), measured.batch, DType::kBF16,
-                      known_rates("h200", DType::kBF16), false);
-    CAPTURE(measured.name, 1e3 * seconds.whole());
-    CHECK(std::abs(1e3 * seconds.whole() / measured.ms - 1) < 0.05);
-  }
-}
-
-TEST_CASE("Rates of products lie between those of their neighbours", "[seconds]") {
-  const Rates rates{{"product forward 256", {.per_second = 100}},
-                    {"product forward 1024", {.per_second = 400}},
-                    {"attention forward 32", {.per_second = 3, .beside = 7}},
-                    {"attention forward 128", {.per_second = 5, .beside = 9}}};
-  CHECK(rate_of_width(rates, "product forward", 256).per_second == 100);
-  CHECK(rate_of_width(rates, "product forward", 512).per_second == Approx(200));
-  CHECK(rate_of_width(rates, "product forward", 128).per_second == Approx(50));
-  CHECK(rate_of_width(rates, "product forward", 9999).per_second == 400);
-  CHECK(rate_of_width(rates, "attention forward", 48).beside == 7);
-  CHECK(rate_of_width(rates, "attention forward", 96).beside == 9);
-  CHECK(rate_of_width(rates, "attention forward", 4).beside == 7);
-  expect_error(ErrorKind::kInternal, "row",
-               [&] { (void)rate_of_width(rates, "attention backward", 4); });
-  expect_error(ErrorKind::kUsage, "h200", [] { (void)known_gpu("h20"); });
-}
-
 TEST_CASE("A step is measured once and then known, unless its file is damaged", "[seconds]") {
   const TempFolder folder;
   const CacheIn cache(folder.path());
   const std::string file = folder / "lacuna/seconds.json";
-  const DryModel dry(small_config(), DType::kF32);
+  const DryModel dry(small_config());
   const Queue queue = Queue::cpu(1);
   const StepSeconds first = measure_step(queue, dry.model(), kBatch, true);
   REQUIRE(first.blocks.size() == 3);
@@ -242,29 +180,9 @@ TEST_CASE("Where nothing can be kept a step is measured each time", "[seconds]")
   const TempFolder folder;
   folder.put("file", "");
   const CacheIn cache(folder / "file");  // no folder can be made below it
-  const DryModel dry(small_config(), DType::kF32);
+  const DryModel dry(small_config());
   CHECK(measure_step(Queue::cpu(1), dry.model(), 1, false).whole() > 0);
   CHECK(folder.names() == std::vector<std::string>{"file"});
-}
-
-TEST_CASE("Bytes that are found without memory are those that a trainer holds", "[seconds]") {
-  const MemoryData data(256, counting_text(1500, 0), counting_text(77, 900));
-  for (const double average : {0.0, 0.9}) {
-    Options options;
-    options.model.layers = 2;
-    options.model.heads = 2;
-    options.model.width = 16;
-    options.model.context = 16;
-    options.model.attention = {"fixed(4, 1)"};
-    options.optim.average = average;
-    options.train.device = "cpu";
-    options.train.threads = 1;
-    const Trainer trainer(options, data);
-    const DryModel dry(trainer.model().config(), DType::kF32);
-    const size_t held =
-        held_in_training(dry, options.train.batch, optimizer_config(options), average > 0).total();
-    CHECK(held + plan_step(dry.model(), options.train.batch, {}).total == trainer.memory().total());
-  }
 }
 
 TEST_CASE("A model without memory takes none, however large it is", "[seconds]") {
@@ -277,29 +195,8 @@ TEST_CASE("A model without memory takes none, however large it is", "[seconds]")
   const nn::ModelConfig config{
       .layers = 48, .heads = 16, .width = 1024, .context = 4096, .attention = {"fixed(128, 32)"}};
   const size_t before = resident();
-  const DryModel dry(config.resolved(), DType::kF32);
-  const size_t held = held_in_training(dry, 1, {}, true).total();
-  CHECK(held > size_t{12'000'000'000});
+  const DryModel dry(config.resolved());
+  const size_t held = dry.parameters().values().bytes() + dry.parameters().gradients().bytes();
+  CHECK(held > size_t{4'000'000'000});
   CHECK(resident() < before + held / 40);
-}
-
-TEST_CASE("A search keeps to its bytes, and more of them never make a step slower", "[seconds]") {
-  const DryModel dry(small_config(), DType::kF32);
-  const StepSeconds seconds =
-      estimate_step(small_config(), kBatch, DType::kF32, known_rates("h200", DType::kF32), false);
-  const KeepSearch search(dry.model(), kBatch, seconds);
-  const size_t least = search.smallest().arena, most = search.everything().arena;
-  REQUIRE(least < most);
-  CHECK(!search.fastest(least - 64));
-  double before = 1;
-  for (size_t k = 0; k <= 20; ++k) {
-    const size_t bytes = least + (most - least) * k / 20;
-    const auto plan = search.fastest(bytes);
-    REQUIRE(plan);
-    CHECK(plan->arena <= bytes);
-    CHECK(plan->arena == plan_step(dry.model(), kBatch, plan->kept).total);
-    CHECK(plan->seconds_again <= before);
-    before = plan->seconds_again;
-  }
-  CHECK(before == 0);
 }
