@@ -9,4 +9,4 @@ bash tools/packages.sh
 bash tools/python.sh
 cmake --preset "$preset"
 cmake --build --preset "$preset"
-ctest --test-dir "build/$preset" --output-on-failure
+ctest --test-dir "build/$preset" --output-on-failure --parallel "$(nproc)"

@@ -46,8 +46,10 @@ int main(int argc, char** argv) {
   // And so is a pipe without a reader: messages that nobody reads must not end a training run.
   const bool pipes_kill = std::signal(SIGPIPE, SIG_IGN) != SIG_IGN;
   try {
-    lacuna::cli::run_command_line(argc, argv, should_stop);
-    lacuna::cli::stop_acknowledging();
+    {
+      const lacuna::cli::Acknowledging meanwhile;
+      lacuna::cli::run_command_line(argc, argv, should_stop);
+    }
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
     if (pipes_kill && reader_is_gone()) {
       std::signal(SIGPIPE, SIG_DFL);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -18,7 +19,9 @@ namespace {
 constexpr std::chrono::milliseconds kOneRequest(50);
 
 // The watching thread uses these until the process is gone: none has a destructor.
-std::atomic<bool> requested, over;
+std::atomic<bool> requested;
+std::mutex writing;          // an acknowledgement, or that the command is over
+bool over = false;
 bool watched = false;        // by a thread
 sigset_t asking, insisting;  // all that are watched; those whose second one ends the process
 
@@ -29,6 +32,7 @@ bool is_ignored(int signal) {
 
 // A line of its own also below the live line of training, which has no end.
 void acknowledge() {
+  const std::scoped_lock lock(writing);
   if (over) return;
   std::string text = isatty(STDERR_FILENO) == 1 ? "\n" : "";
   text += "stopping after the work at hand; again to quit now\n";
@@ -93,7 +97,8 @@ bool stop_requested() {
   return true;
 }
 
-void stop_acknowledging() {
+Acknowledging::~Acknowledging() {
+  const std::scoped_lock lock(writing);
   over = true;
 }
 

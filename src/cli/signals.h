@@ -18,7 +18,14 @@ void watch_signals();
 /// twice. To be asked by one thread.
 bool stop_requested();
 
-/// The command is over: a signal that comes now is not acknowledged any more.
-void stop_acknowledging();
+/// While one exists, signals are acknowledged. Its end waits for an acknowledgement that is being
+/// written, so that what a command says last, an error included, is the last line.
+class Acknowledging {
+ public:
+  Acknowledging() = default;
+  ~Acknowledging();
+  Acknowledging(const Acknowledging&) = delete;
+  Acknowledging& operator=(const Acknowledging&) = delete;
+};
 
 }  // namespace lacuna::cli
