@@ -20,7 +20,7 @@ constexpr std::chrono::milliseconds kOneRequest(50);
 
 // The watching thread uses these until the process is gone: none has a destructor.
 std::atomic<bool> requested;
-std::mutex writing;          // an acknowledgement, or that the command is over
+std::mutex writing;  // an acknowledgement, or that the command is over
 bool over = false;
 bool watched = false;        // by a thread
 sigset_t asking, insisting;  // all that are watched; those whose second one ends the process

@@ -1,0 +1,65 @@
+// The processes that train together, as they talk besides tensors: rank 0 listens, the others are
+// connected to it all the time. Few and small messages: what to do next, what was found, who is
+// lost. A group of one says everything to itself at once and opens no socket.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lacuna/comm/world.h"
+
+namespace lacuna {
+
+class Group {
+ public:
+  /// One process alone.
+  Group();
+  /// Returns when all ranks have met. Throws Error(kConfig) with the ranks that are missing after
+  /// `patience`, or when the port is taken, naming it.
+  Group(const World& world, std::chrono::seconds patience);
+  ~Group();
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+
+  const World& world() const;
+  int rank() const { return world().rank; }
+  int size() const { return world().size; }
+  bool is_first() const { return rank() == 0; }
+
+  // To be called by all ranks in the same order, by one thread of each. `what` names the exchange:
+  // ranks that are at different ones are an error, which tells both names. Throws LostRank.
+
+  /// What each rank says, in the order of ranks.
+  std::vector<std::string> exchange(std::string_view what, const std::string& said);
+  /// What rank 0 says.
+  std::string from_first(std::string_view what, const std::string& said);
+  /// Whether any rank says so.
+  bool any(std::string_view what, bool said);
+
+  /// Watches from now on, by a thread: `where` tells where this rank is ("step 12, backward pass"),
+  /// and is asked by that thread. When a rank is lost, by its end or its silence, each other one
+  /// says so on stderr, with where it is itself, and who is missing, and ends the process with exit
+  /// code 1, unless its main thread has done so within a few seconds.
+  void watch(std::function<std::string()> where);
+  /// Tells that this rank goes on, and how long the silence after that may last before it counts
+  /// as lost. Cheap; to be called at least once a step.
+  void goes_on(std::chrono::seconds patience);
+  /// Asks all ranks to stop; stop_asked() is true on each, this one included, soon afterwards.
+  void ask_to_stop();
+  bool stop_asked() const;
+  /// Tells the others why this rank ends before they do. Does not throw.
+  void fail(const std::string& why) noexcept;
+  /// Waits a few seconds for word of who is lost; empty: nobody is. For a rank to which a
+  /// collective operation has failed.
+  std::string who_is_lost();
+
+ private:
+  class Connections;
+  std::unique_ptr<Connections> connections_;
+};
+
+}  // namespace lacuna
