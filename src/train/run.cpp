@@ -16,13 +16,12 @@
 #include "lacuna/train/matrix_rate.h"
 #include "lacuna/train/run_display.h"
 #include "lacuna/train/run_folder.h"
-#include "lacuna/train/run_metrics.h"
-#include "lacuna/train/run_record.h"
 #include "lacuna/train/saved_run.h"
 #include "lacuna/train/trainer.h"
 #include "lacuna/train/weights.h"
 #include "resume.h"
 #include "run_evaluation.h"
+#include "run_output.h"
 #include "run_progress.h"
 #include "run_samples.h"
 #include "run_summary.h"
@@ -50,7 +49,7 @@ class Run {
                        evaluated_symbols(options, data, options.train.evaluate_limit))),
         retention_{options.checkpoint.keep_last, parse_length(options.checkpoint.keep_every,
                                                               step_size_, "checkpoint.keep_every")},
-        writer_(CheckpointFolder(folder.checkpoints()), retention_),
+        output_(folder, retention_, true),
         best_{.patience = options.train.patience},
         display_(options.train.log_every) {
     check_patience(options, step_size_, has_validation());
@@ -126,8 +125,7 @@ class Run {
   }
 
   void train_to_the_end() {
-    record_start(folder_, data_, data_identity_, trainer_);
-    metrics_.emplace(folder_, begin_);
+    output_.open(data_, data_identity_, trainer_, begin_);
     if (untrained_ && untrained_->complete) report(*untrained_, 0);
     std::exception_ptr failure;
     try {
@@ -180,9 +178,9 @@ class Run {
   }
 
   void report(const StepResult& result, double seconds) {
-    metrics_->add_step(result, result.step * step_size_.tokens,
-                       static_cast<double>(step_size_.tokens) / seconds);
-    progress_->show_step(metrics_->smoothed_bits());
+    output_.add_step(result, result.step * step_size_.tokens,
+                     static_cast<double>(step_size_.tokens) / seconds);
+    progress_->show_step(output_.smoothed_bits());
     if (result.skipped) {
       log_warning(str("step ", result.step, " was skipped: the loss or a gradient is not finite (",
                       trainer_.steps_skipped(), " skipped so far",
@@ -225,8 +223,7 @@ class Run {
     if (best_.out_of_patience()) {
       log_info(str("step ", trainer_.steps_done(), "  ends early: ", best_.since,
                    " evaluations in a row brought no new best; the best checkpoint is kept"));
-      metrics_->add_early_stop(trainer_.steps_done(), best_.since,
-                               best_.bits.value_or(std::nan("")));
+      output_.add_early_stop(trainer_.steps_done(), best_);
     }
     return best;
   }
@@ -234,9 +231,8 @@ class Run {
   void report(const EvaluationRound& round, int64_t step) {
     for (const EvaluationRound::Result& result : round.results) {
       log_info(evaluation_line(step, result, data_.medium().unit()));
-      metrics_->add_evaluation(step, result.weights, result.evaluation, data_.medium().unit(),
-                               data_identity_);
     }
+    output_.add_evaluation(step, round, data_.medium().unit(), data_identity_);
   }
 
   // A sample that cannot be written must not end a run; the next step on a failed device would.
@@ -244,9 +240,10 @@ class Run {
     progress_->begin(Chore::kSample);
     bool written = false;
     try {
-      write_sample(folder_, data_.medium(), trainer_, stop_,
-                   [this](int64_t drawn, int64_t all) { progress_->counted(drawn, all); });
-      written = !stop_();
+      const auto samples = draw_samples(
+          trainer_, stop_, [this](int64_t drawn, int64_t all) { progress_->counted(drawn, all); });
+      if (samples) output_.write_samples(trainer_.steps_done(), data_.medium(), *samples);
+      written = samples.has_value();
     } catch (const DeviceError&) {
       throw;
     } catch (const Error& failure) {
@@ -258,53 +255,31 @@ class Run {
   // Training waits for the copy only.
   void checkpoint(bool best) {
     progress_->begin(Chore::kCheckpoint);
-    Snapshot& snapshot = writer_.next();
     saved_step_ = trainer_.steps_done();
-    trainer_.copy_to(snapshot);
-    snapshot.state.best_bits = best_.bits;
-    snapshot.state.since_best = best_.since;
-    snapshot.state.evaluation_due = evaluation_due_;
-    snapshot.state.data = data_identity_;
-    snapshot.config = config_;
-    snapshot.best = best;
-    log_quiet(RunFolder::log_mark(saved_step_));
-    writer_.start();
+    output_.begin_checkpoint(trainer_,
+                             {.best_bits = best_.bits,
+                              .since_best = best_.since,
+                              .evaluation_due = evaluation_due_,
+                              .data = data_identity_},
+                             config_, best);
     progress_->end(true);
   }
 
   void finish() {
     while (trainer_.unfinished() > 0) finish_step();
     progress_->begin(Chore::kSaving);
-    writer_.wait();
-    const bool saved = saved_step_ == trainer_.steps_done() && writer_.failure().empty();
-    if (!saved) checkpoint(false);
+    const bool written = output_.finish_checkpoint();
+    if (!written || saved_step_ != trainer_.steps_done()) checkpoint(false);
     progress_->begin(Chore::kSaving);
-    writer_.wait();
-    save_final_weights();
+    output_.finish_checkpoint();
+    output_.write_weights(trainer_);
     progress_.reset();
     log_info(last_line(folder_, {.steps = trainer_.steps_done(),
-                                 .seconds = metrics_->seconds(),
+                                 .seconds = output_.seconds(),
                                  .at_end = at_end(),
                                  .evaluation_due = evaluation_due_,
                                  .stopped = stop_()}));
-    if (!writer_.failure().empty()) {
-      throw Error(ErrorKind::kIo, folder_.checkpoints(),
-                  "the last checkpoint could not be written: " + writer_.failure(),
-                  "The weights are saved, but the run cannot be resumed from here");
-    }
-    if (!metrics_->failure().empty()) {
-      throw Error(ErrorKind::kIo, folder_.metrics(), "lines were lost: " + metrics_->failure(),
-                  "The weights and the checkpoint are saved");
-    }
-  }
-
-  void save_final_weights() {
-    const std::map<std::string, std::string> facts{{"format", "lacuna"},
-                                                   {"step", std::to_string(trainer_.steps_done())}};
-    save_weights(folder_.weights(), trainer_.weights(Weights::kRaw), facts);
-    if (trainer_.has_average()) {
-      save_weights(folder_.average(), trainer_.weights(Weights::kAverage), facts);
-    }
+    output_.check_nothing_was_lost();
   }
 
   const Options& options_;
@@ -317,12 +292,11 @@ class Run {
   StepSize step_size_;
   RunPlan plan_;
   Retention retention_;
-  CheckpointWriter writer_;
+  RunOutput output_;
   BestSoFar best_;
   RunDisplay display_;
   std::string rate_jump_;
   Clock::time_point begin_;  // of the first step
-  std::optional<RunMetrics> metrics_;
   std::optional<RunProgress> progress_;
   int64_t skipped_in_a_row_ = 0;
   std::optional<int64_t> diverged_at_;  // the step that was one skipped step too many

@@ -1,15 +1,10 @@
 #include "run_samples.h"
 
-#include <filesystem>
-
-#include "lacuna/base/error.h"
-#include "lacuna/base/files.h"
-#include "lacuna/base/text.h"
-
 namespace lacuna::train {
 
-void write_sample(const RunFolder& folder, const Medium& medium, Trainer& trainer,
-                  const std::function<bool()>& stop, const Counted& counted) {
+std::optional<std::vector<std::vector<int32_t>>> draw_samples(Trainer& trainer,
+                                                              const std::function<bool()>& stop,
+                                                              const Counted& counted) {
   Sampler& sampler = trainer.sampler();
   const int64_t count = sampler.config().count;
   std::vector<std::vector<int32_t>> samples(static_cast<size_t>(count));
@@ -20,14 +15,8 @@ void write_sample(const RunFolder& folder, const Medium& medium, Trainer& traine
     counted(++drawn, count * sampler.config().length);
   };
   sampler.draw({}, {add, [&] { return stopped = stop(); }});
-  if (stopped) return;
-  std::error_code failure;
-  std::filesystem::create_directories(folder.samples(), failure);
-  if (failure) {
-    throw Error(ErrorKind::kIo, folder.samples(), "cannot make the folder: " + failure.message());
-  }
-  write_atomic(folder.sample(trainer.steps_done(), medium.suffix()),
-               count > 1 ? medium.sheet(samples) : medium.file(samples.front()));
+  if (stopped) return std::nullopt;
+  return samples;
 }
 
 }  // namespace lacuna::train
