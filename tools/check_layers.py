@@ -46,7 +46,7 @@ CUDA_HEADER = re.compile(r"(cuda|cublas|nccl|nvtx|nvml|cub/|nv/|mma\.h|cooperati
 # Of <...>, what is neither third-party nor CUDA: C++ headers have no dot and no slash.
 SYSTEM_HEADER = re.compile(
     r"[a-z0-9_]+$|(sys|linux|arpa|net|netinet)/"
-    r"|(assert|ctype|dlfcn|errno|fcntl|float|inttypes|limits|math|poll|pthread|sched|signal|stdarg"
+    r"|(assert|ctype|dlfcn|errno|fcntl|float|inttypes|limits|math|netdb|poll|pthread|sched|signal|stdarg"
     r"|stddef|stdint|stdio|stdlib|string|strings|time|unistd|\w+intrin)\.h$")
 
 

@@ -14,13 +14,24 @@
 
 namespace lacuna {
 
+/// How long a group waits for what; tests are in more of a hurry.
+struct GroupTimes {
+  std::chrono::milliseconds heartbeat{1000};  // from one sign of life to the next
+  std::chrono::milliseconds silence{10'000};  // without a sign of life a rank is lost
+  std::chrono::milliseconds gathering{1500};  // for all that have not gone on to say so
+  std::chrono::milliseconds grace{3000};      // for the main thread to end, once a rank is lost
+  std::chrono::milliseconds word{5000};       // of who is lost
+  std::chrono::milliseconds farewell{2000};   // for the last messages
+};
+
 class Group {
  public:
   /// One process alone.
   Group();
   /// Returns when all ranks have met. Throws Error(kConfig) with the ranks that are missing after
   /// `patience`, or when the port is taken, naming it.
-  Group(const World& world, std::chrono::seconds patience);
+  Group(const World& world, std::chrono::seconds patience, const GroupTimes& times = GroupTimes());
+  /// Says goodbye. While an exception unwinds the stack it says that this rank has failed instead.
   ~Group();
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -43,10 +54,12 @@ class Group {
   /// Watches from now on, by a thread: `where` tells where this rank is ("step 12, backward pass"),
   /// and is asked by that thread. When a rank is lost, by its end or its silence, each other one
   /// says so on stderr, with where it is itself, and who is missing, and ends the process with exit
-  /// code 1, unless its main thread has done so within a few seconds.
+  /// code 1, unless its main thread has done so within a few seconds. An empty function is not
+  /// asked: once this has returned, the one before is not either.
   void watch(std::function<std::string()> where);
   /// Tells that this rank goes on, and how long the silence after that may last before it counts
-  /// as lost. Cheap; to be called at least once a step.
+  /// as lost; time spent in the exchanges above does not count. Cheap; to be called at least once a
+  /// step.
   void goes_on(std::chrono::seconds patience);
   /// Asks all ranks to stop; stop_asked() is true on each, this one included, soon afterwards.
   void ask_to_stop();

@@ -18,11 +18,11 @@ struct World {
 };
 
 /// The value of an environment variable; nothing where it is not set.
-using Variable = std::function<const char*(const char* name)>;
+using Environment = std::function<const char*(const char* name)>;
 
 /// Reads the variables of lacuna's own launcher and torchrun (RANK, WORLD_SIZE, LOCAL_RANK,
 /// LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT), Slurm, Open MPI and PMI. Throws Error(kUsage),
 /// naming the variables, where they contradict each other or one is missing or no number.
-World world_from(const Variable& variable);
+World world_from(const Environment& variable);
 
 }  // namespace lacuna
