@@ -6,7 +6,7 @@ set -eu
 
 packages=(g++ cmake ninja-build python3 python3-numpy python3-venv catch2 libdnnl-dev libspdlog-dev libfmt-dev
   libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libxxhash-dev libcairo2-dev libzip-dev zlib1g-dev
-  libdeflate-dev libpng-dev libjpeg-dev libexif-dev libsndfile1-dev libsamplerate0-dev xz-utils curl
+  libdeflate-dev libpng-dev libjpeg-dev libexif-dev libsndfile1-dev libsamplerate0-dev libgloo-dev xz-utils curl
   ca-certificates ${LACUNA_MORE_PACKAGES:-})
 
 missing=()

@@ -19,17 +19,23 @@ class Group::Connections {
     comm::Link to_first;
     if (world_.rank == 0) {
       std::vector<comm::Link> links = comm::await_ranks(world_, patience);
+      for (const comm::Link& link : links) {
+        if (link.is_open()) address_ = comm::address_of(link.socket());
+        if (!comm::is_loopback(address_)) break;
+      }
       auto [here, there] = comm::connected_pair();
       links[0] = comm::Link(std::move(there), 0);
       to_first = comm::Link(std::move(here), 0);
       switchboard_ = std::make_unique<comm::Switchboard>(std::move(links), times);
     } else {
       to_first = comm::join_first(world_, patience);
+      address_ = comm::address_of(to_first.socket());
     }
     member_ = std::make_unique<comm::Member>(world_.rank, world_.size, std::move(to_first), times);
   }
 
   const World& world() const { return world_; }
+  const std::string& address() const { return address_; }
   comm::Member* member() { return member_.get(); }
   bool is_unwinding() const { return std::uncaught_exceptions() > exceptions_; }
 
@@ -37,6 +43,7 @@ class Group::Connections {
 
  private:
   const World world_;
+  std::string address_ = "127.0.0.1";
   const int exceptions_ = std::uncaught_exceptions();
   std::unique_ptr<comm::Switchboard> switchboard_;  // rank 0 only; ends after its member
   std::unique_ptr<comm::Member> member_;            // none when alone
@@ -51,6 +58,10 @@ Group::Group(const World& world, std::chrono::seconds patience, const GroupTimes
 
 Group::~Group() {
   if (connections_->is_unwinding()) fail("it ends with an error");
+}
+
+const std::string& Group::address() const {
+  return connections_->address();
 }
 
 const World& Group::world() const {
@@ -91,6 +102,11 @@ bool Group::stop_asked() const {
 
 void Group::fail(const std::string& why) noexcept {
   if (comm::Member* member = connections_->member()) member->fail(why);
+}
+
+bool Group::is_whole() const {
+  const comm::Member* member = connections_->member();
+  return member == nullptr || member->is_whole();
 }
 
 std::string Group::who_is_lost() {

@@ -12,7 +12,7 @@
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
 #include "lacuna/comm/lost_rank.h"
-#include "limits.h"
+#include "message_sizes.h"
 
 namespace lacuna::comm {
 

@@ -32,6 +32,7 @@ class Member {
   void ask_to_stop();
   bool stop_asked() const { return stop_; }
   void fail(const std::string& why) noexcept;
+  bool is_whole() const { return whole_; }
   std::string who_is_lost();
 
  private:
@@ -70,7 +71,7 @@ class Member {
   std::mutex where_mutex_;  // held while it is asked
   std::function<std::string()> where_;
 
-  std::atomic<bool> stop_ = false, in_exchange_ = false;
+  std::atomic<bool> stop_ = false, in_exchange_ = false, whole_ = true;
   std::atomic<int64_t> patience_ = 0;  // seconds; 0: not yet named
   std::atomic<Ticks> deadline_ = 0;    // for the main thread to go on
 

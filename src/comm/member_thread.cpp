@@ -127,6 +127,7 @@ void Member::look_at_the_main_thread(Clock::time_point now) {
 void Member::learn_of_loss(const std::string& story) {
   const std::scoped_lock lock(mutex_);
   if (lost_.empty()) lost_ = story;
+  whole_ = false;
   changed_.notify_all();
 }
 

@@ -136,6 +136,24 @@ Socket connect_to(const std::string& host, uint16_t port, Clock::time_point unti
   return {};
 }
 
+std::string address_of(const Socket& socket) {
+  sockaddr_storage here{};
+  socklen_t size = sizeof here;
+  char text[NI_MAXHOST];
+  auto* address = reinterpret_cast<sockaddr*>(&here);
+  if (getsockname(socket.descriptor(), address, &size) != 0 ||
+      getnameinfo(address, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) {
+    return "";
+  }
+  const std::string digits = text;
+  const std::string mapped = "::ffff:";  // IPv4 through a listener of IPv6
+  return digits.starts_with(mapped) ? digits.substr(mapped.size()) : digits;
+}
+
+bool is_loopback(const std::string& address) {
+  return address.starts_with("127.") || address == "::1";
+}
+
 std::pair<Socket, Socket> connected_pair() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {

@@ -43,6 +43,10 @@ Socket accept_from(const Socket& listener);
 Socket connect_to(const std::string& host, uint16_t port, Clock::time_point until,
                   std::string& fault);
 
+/// The address of this end, in digits.
+std::string address_of(const Socket& socket);
+bool is_loopback(const std::string& address);
+
 /// Two that are connected with each other. Throws Error(kInternal).
 std::pair<Socket, Socket> connected_pair();
 

@@ -6,7 +6,7 @@
 
 #include "io_thread.h"
 #include "lacuna/base/text.h"
-#include "limits.h"
+#include "message_sizes.h"
 
 namespace lacuna::comm {
 namespace {

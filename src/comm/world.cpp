@@ -119,7 +119,7 @@ uint16_t port_for(const std::string& job) {
 }
 
 std::optional<Launch> by_torchrun(const Variables& variables) {
-  const bool own = variables.text("LACUNA_LAUNCHER") == "1";
+  const bool own = !variables.text("LACUNA_LAUNCHER").empty();
   auto launch = launch_with(variables, own ? "lacuna" : "torchrun",
                             {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"});
   if (!launch) return {};

@@ -230,6 +230,7 @@ TEST_CASE("why a rank fails is told to the others, and who is lost can be asked"
     if (group.rank() == 0) return group.fail("the disk is full");
     const std::string who = group.who_is_lost();
     if (who != "rank 0 has failed: the disk is full") throw std::runtime_error(who);
+    if (group.is_whole()) throw std::runtime_error("is_whole() does not know of it");
   });
   check_nothing_thrown(thrown);
   check_nothing_thrown(run_ranks(2, [](Group& group) {

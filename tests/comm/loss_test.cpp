@@ -101,6 +101,10 @@ class Processes {
   std::vector<Child> children_;
 };
 
+void let_them_tell_where() {
+  std::this_thread::sleep_for(5 * short_times().heartbeat);
+}
+
 void hang(Group&) {
   for (;;) pause();
 }
@@ -127,19 +131,9 @@ void check_others_end(Processes& ranks, size_t size, size_t lost, const std::str
 
 TEST_CASE("when a rank is killed, each other one says so and ends, whatever it is at") {
   Processes ranks(3, hang);
+  let_them_tell_where();
   ranks.signal_to(1, SIGKILL);
   check_others_end(ranks, 3, 1, " is lost: its connection has closed; it was last at step 1");
-}
-
-TEST_CASE("when a rank is stopped, each other one says so and ends") {
-  Processes ranks(3, hang);
-  std::this_thread::sleep_for(2 * short_times().heartbeat);
-  ranks.signal_to(2, SIGSTOP);
-  check_others_end(ranks, 3, 2,
-                   " is lost: nothing has come from it for 0.8 s; it was last at step 2");
-  // Once it runs again it learns of it, and that it was not missed for nothing.
-  ranks.signal_to(2, SIGCONT);
-  CHECK(ranks.exit_code(2) == 1);
 }
 
 TEST_CASE("when rank 0 is killed, each other one says so and ends") {
@@ -148,29 +142,31 @@ TEST_CASE("when rank 0 is killed, each other one says so and ends") {
   check_others_end(ranks, 3, 0, " is lost: its connection has closed");
 }
 
-TEST_CASE("when rank 0 is stopped, each other one says so and ends") {
-  Processes ranks(3, hang);
-  ranks.signal_to(0, SIGSTOP);
-  check_others_end(ranks, 3, 0, " is lost: nothing has come from it for 0.8 s");
+TEST_CASE("when a rank is stopped, each other one says so and ends, also when it is rank 0") {
+  Processes ranks(3, hang), others(3, hang);
+  let_them_tell_where();
+  ranks.signal_to(2, SIGSTOP);
+  others.signal_to(0, SIGSTOP);
+  const std::string silent = " is lost: nothing has come from it for 0.8 s; it was last at step ";
+  check_others_end(ranks, 3, 2, silent + "2");
+  check_others_end(others, 3, 0, silent + "0");
+  // Once it runs again it learns of it, and that it was not missed for nothing.
+  ranks.signal_to(2, SIGCONT);
+  CHECK(ranks.exit_code(2) == 1);
 }
 
-TEST_CASE("when a rank does not go on within the patience it named, all say so and end") {
-  Processes ranks(3, [](Group& group) {
-    group.goes_on(std::chrono::seconds(group.rank() == 1 ? 1 : 100));
+TEST_CASE("when ranks do not go on within the patience they named, all say so and end") {
+  const auto hang_with_patience = [](Group& group, bool short_of_it) {
+    group.goes_on(std::chrono::seconds(short_of_it ? 1 : 100));
     hang(group);
-  });
-  check_others_end(ranks, 3, 1, " is lost: it has not gone on for 1 s; it was last at step 1");
-  CHECK(ranks.exit_code(1) == 1);
-  check_line(ranks.said(1), "rank 1: rank 1 is lost: it has not gone on for 1 s");
-}
-
-TEST_CASE("ranks that do not go on together are named together") {
-  Processes ranks(3, [](Group& group) {
-    group.goes_on(std::chrono::seconds(group.rank() == 1 ? 100 : 1));
-    hang(group);
-  });
-  CHECK(ranks.exit_code(1) == 1);
-  check_line(ranks.said(1),
+  };
+  Processes one(3, [&](Group& group) { hang_with_patience(group, group.rank() == 1); });
+  Processes two(3, [&](Group& group) { hang_with_patience(group, group.rank() != 1); });
+  check_others_end(one, 3, 1, " is lost: it has not gone on for 1 s; it was last at step 1");
+  CHECK(one.exit_code(1) == 1);
+  check_line(one.said(1), "rank 1: rank 1 is lost: it has not gone on for 1 s");
+  CHECK(two.exit_code(1) == 1);
+  check_line(two.said(1),
              "ranks 0, 2 are lost: they have not gone on, rank 0 for 1 s, last at "
              "step 0; rank 2 for 1 s, last at step 2; rank 1 was at step 1");
 }

@@ -40,6 +40,8 @@ class Group {
   int rank() const { return world().rank; }
   int size() const { return world().size; }
   bool is_first() const { return rank() == 0; }
+  /// The address of this host on the way to rank 0; of rank 0, that by which it has been reached.
+  const std::string& address() const;
 
   // To be called by all ranks in the same order, by one thread of each. `what` names the exchange:
   // ranks that are at different ones are an error, which tells both names. Throws LostRank.
@@ -66,6 +68,8 @@ class Group {
   bool stop_asked() const;
   /// Tells the others why this rank ends before they do. Does not throw.
   void fail(const std::string& why) noexcept;
+  /// Whether all ranks are there, or have ended in order, as far as this one has heard. Cheap.
+  bool is_whole() const;
   /// Waits a few seconds for word of who is lost; empty: nobody is. For a rank to which a
   /// collective operation has failed.
   std::string who_is_lost();
