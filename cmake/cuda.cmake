@@ -33,8 +33,22 @@ function(lacuna_add_cuda target)
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/*.cu
     ${CMAKE_SOURCE_DIR}/cuda/*.cpp)
+  find_package(CUDAToolkit REQUIRED)
+  # Its header alone: the library is loaded when several GPUs train (cuda/comm/nccl_library.cpp).
+  find_path(LACUNA_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  if(LACUNA_NCCL_INCLUDE)
+    message(STATUS "NCCL: ${LACUNA_NCCL_INCLUDE}/nccl.h")
+  else()
+    message(STATUS "No nccl.h found: building without NCCL, so that a run has one GPU at most")
+    list(FILTER sources EXCLUDE REGEX "/cuda/comm/nccl")
+  endif()
   add_library(lacuna_cuda STATIC ${sources})
   target_include_directories(lacuna_cuda PUBLIC include PRIVATE cuda)
+  if(LACUNA_NCCL_INCLUDE)
+    target_include_directories(lacuna_cuda SYSTEM PRIVATE ${LACUNA_NCCL_INCLUDE})
+    target_compile_definitions(lacuna_cuda PRIVATE LACUNA_WITH_NCCL)
+    target_compile_definitions(${target} PUBLIC LACUNA_WITH_NCCL)
+  endif()
   set(cuda_warnings -Xcompiler=-Wall,-Wextra,-Wno-missing-field-initializers
     $<$<BOOL:${LACUNA_WERROR}>:-Werror=all-warnings>)
   set(cpp_warnings -Wall -Wextra -Wno-missing-field-initializers
@@ -45,8 +59,7 @@ function(lacuna_add_cuda target)
   target_compile_definitions(${target} PRIVATE
     LACUNA_CUDA_TOOLKIT="${CMAKE_CUDA_COMPILER_VERSION}")
   target_compile_definitions(${target} PUBLIC LACUNA_WITH_CUDA)
-  find_package(CUDAToolkit REQUIRED)
-  target_link_libraries(lacuna_cuda PUBLIC CUDA::cublasLt CUDA::cudart_static)
+  target_link_libraries(lacuna_cuda PUBLIC CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
   target_compile_definitions(lacuna_cuda PRIVATE LACUNA_WITH_CUDA)
   target_link_libraries(lacuna_cuda PRIVATE ${target})  # errors, texts: the two need each other
   target_link_libraries(${target} PRIVATE lacuna_cuda)

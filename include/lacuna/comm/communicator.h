@@ -10,6 +10,12 @@
 
 namespace lacuna {
 
+#ifdef LACUNA_WITH_NCCL
+inline constexpr bool kWithNccl = true;
+#else
+inline constexpr bool kWithNccl = false;
+#endif
+
 /// Views are contiguous memory of the queue's device, of f32, f64, bf16 or u8 (sums: not u8).
 /// Work is put on the queue; on a CPU it has been done on return. Results have the same bits on all
 /// ranks. Throws Error(kInternal) when a rank is gone.
@@ -28,6 +34,7 @@ class Communicator {
   /// x = x of rank 0.
   virtual void broadcast(Queue& queue, const View& x) = 0;
   /// Gives up what is under way, from any thread; nothing but the destructor may be called then.
+  /// With Gloo this frees the other ranks, but nobody who waits in this process: it must be ended.
   virtual void abort() noexcept = 0;
   /// The library by name and version.
   virtual std::string description() const = 0;
