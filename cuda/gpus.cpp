@@ -9,6 +9,11 @@
 
 namespace lacuna::cuda {
 
+int gpu_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
 std::vector<std::string> describe_gpus() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);

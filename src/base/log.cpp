@@ -31,9 +31,15 @@ class Log {
  public:
   void say(Level level, const std::string& line, const std::string& on_terminal) {
     const std::lock_guard lock(mutex_);
+    if (quiet_ && level < Level::warn) return;
     end_live();
-    terminal_.log(level, on_terminal);
+    terminal_.log(level, name_ + on_terminal);
     write(level, line);
+  }
+  void warn_only(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    quiet_ = true;
+    name_ = name + ": ";
   }
   void write_quietly(const std::string& line) {
     const std::lock_guard lock(mutex_);
@@ -41,6 +47,7 @@ class Log {
   }
   void show_live(const std::string& line) {
     const std::lock_guard lock(mutex_);
+    if (quiet_) return;
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
     std::fflush(stderr);
     live_ = true;
@@ -77,6 +84,8 @@ class Log {
 
   std::mutex mutex_;
   spdlog::logger terminal_ = make_terminal();
+  bool quiet_ = false;  // but for warnings, which begin with the name
+  std::string name_;
   bool live_ = false;  // the last line of the terminal is a live one
   std::unique_ptr<spdlog::logger> file_;
   std::vector<Kept> kept_;  // for the file that is yet to be opened
@@ -107,6 +116,10 @@ void show_live_line(const std::string& line) {
 
 void clear_live_line() {
   the_log().clear_live();
+}
+
+void log_warnings_only(const std::string& name) {
+  the_log().warn_only(name);
 }
 
 void open_log_file(const std::string& path) {

@@ -57,6 +57,8 @@ int main(int argc, char** argv) {
     }
     std::fprintf(stderr, "lacuna: cannot write to the standard output.\n");
     return 1;
+  } catch (const lacuna::cli::EndedWith& end) {
+    return end.code;
   } catch (const lacuna::Error& error) {
     if (!error.fact().empty()) std::fprintf(stderr, "%s\n", error.fact().c_str());
     std::fprintf(stderr, "lacuna: %s\n",

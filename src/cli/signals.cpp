@@ -20,9 +20,10 @@ constexpr std::chrono::milliseconds kOneRequest(50);
 
 // The watching thread uses these until the process is gone: none has a destructor.
 std::atomic<bool> requested;
-std::mutex writing;  // an acknowledgement, or that the command is over
-bool over = false;
+std::mutex writing;          // an acknowledgement, or that the command is over
+bool over = false;           // or another process does it
 bool watched = false;        // by a thread
+sigset_t before;             // what was blocked
 sigset_t asking, insisting;  // all that are watched; those whose second one ends the process
 
 bool is_ignored(int signal) {
@@ -80,7 +81,7 @@ void watch_signals() {
   }
   asking = insisting;
   if (!is_ignored(SIGHUP)) sigaddset(&asking, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &asking, nullptr);
+  pthread_sigmask(SIG_BLOCK, &asking, &before);
   try {
     std::thread(watch).detach();
     watched = true;
@@ -97,9 +98,17 @@ bool stop_requested() {
   return true;
 }
 
-Acknowledging::~Acknowledging() {
+sigset_t mask_before_watching() {
+  return before;
+}
+
+void leave_acknowledging_to_others() {
   const std::scoped_lock lock(writing);
   over = true;
+}
+
+Acknowledging::~Acknowledging() {
+  leave_acknowledging_to_others();
 }
 
 }  // namespace lacuna::cli

@@ -6,6 +6,8 @@
 // them.
 #pragma once
 
+#include <csignal>
+
 namespace lacuna::cli {
 
 /// Begins to watch. To be called once, before any other thread is made: threads inherit what is
@@ -17,6 +19,12 @@ void watch_signals();
 /// it. A hang-up is neither acknowledged nor counted: nobody is there to insist, and it often comes
 /// twice. To be asked by one thread.
 bool stop_requested();
+
+/// What was blocked before, which processes that are started by this one should find.
+sigset_t mask_before_watching();
+
+/// From now on another process acknowledges the signals that this one is sent.
+void leave_acknowledging_to_others();
 
 /// While one exists, signals are acknowledged. Its end waits for an acknowledgement that is being
 /// written, so that what a command says last, an error included, is the last line.

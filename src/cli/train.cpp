@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "lacuna/base/error.h"
 #include "lacuna/cli/command.h"
 #include "lacuna/train/run.h"
 #include "lacuna/train/run_folder.h"
+#include "train_ranks.h"
 
 namespace lacuna::cli {
 
@@ -48,9 +50,16 @@ Command make_train_command() {
             "Replace the run that is in the folder, or what it made after the checkpoint named"},
            {"--resume", "auto|DIR", "",
             "Go on from the newest complete checkpoint of the run, or from the one named"},
-           {"--init-from", "DIR", "", "Start from the weights of another run or checkpoint"}},
+           {"--init-from", "DIR", "", "Start from the weights of another run or checkpoint"},
+           {"--gpus", "N", "",
+            "Train on N GPUs of this machine, with a process for each; a step stays the same"},
+           {"--processes", "N", "", "Train with N processes on the CPUs of this machine"},
+           {"--restarts", "N", "",
+            "With these: start them again from the last checkpoint, at most N times, when one "
+            "fails"}},
       .takes_options = true,
       .run = [](const Parsed& parsed, const Stop& stop) {
+        const World world = find_world();
         const std::string& config = parsed.text("CONFIG");
         train::Options options = train::read_options(config, parsed.overrides);
         const bool named =
@@ -59,11 +68,22 @@ Command make_train_command() {
         if (!named || options.train.run.empty()) {
           options.train.run = run_of(options.train.run, config);
         }
-        train::run_training({.options = options,
-                             .overwrite = parsed.is_set("overwrite"),
-                             .resume = parsed.text("resume"),
-                             .init_from = parsed.text("init-from")},
-                            stop);
+        if (launch_if_asked(parsed, options, world, stop)) return;
+        const std::shared_ptr<Group> group = group_of(world, options);
+        try {
+          train::run_training({.options = options,
+                               .overwrite = parsed.is_set("overwrite"),
+                               .resume = parsed.text("resume"),
+                               .init_from = parsed.text("init-from")},
+                              group, stop);
+        } catch (const Error& error) {
+          group->fail(error.what());
+          // A mistake that all ranks have found is told by the first.
+          if (world.rank > 0 && group->who_is_lost().find(error.fault()) != std::string::npos) {
+            throw EndedWith{error.exit_code()};
+          }
+          throw;
+        }
       }};
 }
 

@@ -27,7 +27,7 @@ void draw(const ParameterSpec& spec, PhiloxKey key, uint64_t index, int threads,
 }  // namespace
 
 ParameterStore::ParameterStore(const Queue& queue, const std::vector<ParameterSpec>& specs,
-                               DType dtype, bool with_gradients)
+                               DType dtype, bool with_gradients, int64_t parts)
     : queue_(queue) {
   for (const ParameterSpec& spec : specs) {
     const bool fresh = index_.emplace(spec.name, slices_.size()).second;
@@ -35,9 +35,11 @@ ParameterStore::ParameterStore(const Queue& queue, const std::vector<ParameterSp
     slices_.push_back({spec.name, spec.shape, 0, spec.shape.count(), spec.precise});
   }
   for (auto slice = slices_.rbegin(); slice != slices_.rend(); ++slice) {
-    slice->offset = flat_count_;
-    flat_count_ += (slice->count + kAlignElements - 1) / kAlignElements * kAlignElements;
+    slice->offset = used_count_;
+    used_count_ += (slice->count + kAlignElements - 1) / kAlignElements * kAlignElements;
   }
+  const int64_t group = parts * kAlignElements;
+  flat_count_ = (used_count_ + group - 1) / group * group;
   const bool low = dtype == DType::kBF16 || dtype == DType::kF16;
   values_ = queue.zeros({flat_count_}, low ? DType::kF32 : dtype);
   if (low) rounded_ = queue.zeros({flat_count_}, dtype);

@@ -9,18 +9,20 @@ namespace {
 
 class AdamWOptimizer : public Optimizer {
  public:
-  AdamWOptimizer(Queue& queue, const OptimizerConfig& config, const nn::ParameterStore& parameters)
+  AdamWOptimizer(Queue& queue, const OptimizerConfig& config, const nn::ParameterStore& parameters,
+                 const FlatPart& part)
       : config_(config),
+        begin_(part.begin),
         decays_(decay_marks(queue, parameters)),
         rate_(queue.zeros({1}, DType::kF64)),
-        mean_(queue.zeros({parameters.flat_count()}, moment_type(config, parameters.dtype()))),
-        variance_(queue.zeros({parameters.flat_count()}, mean_.dtype())) {}
+        mean_(queue.zeros({part.count}, moment_type(config, parameters.dtype()))),
+        variance_(queue.zeros({part.count}, mean_.dtype())) {}
 
   void update(Queue& queue, const FlatRange& range, const StepState* state) override {
     const int64_t begin = range.begin, count = range.weight.count();
     launch(queue, AdamW{.range = range,
-                        .mean = mean_.view().slice(0, begin, count),
-                        .variance = variance_.view().slice(0, begin, count),
+                        .mean = mean_.view().slice(0, begin - begin_, count),
+                        .variance = variance_.view().slice(0, begin - begin_, count),
                         .decays = marks_of(decays_, begin, count),
                         .rate = rate_,
                         .beta1 = config_.beta1,
@@ -41,6 +43,7 @@ class AdamWOptimizer : public Optimizer {
 
  private:
   OptimizerConfig config_;
+  int64_t begin_;  // of its part
   Tensor decays_, rate_;
   Tensor mean_, variance_;
 };
@@ -48,8 +51,8 @@ class AdamWOptimizer : public Optimizer {
 }  // namespace
 
 std::unique_ptr<Optimizer> make_adamw(Queue& queue, const OptimizerConfig& config,
-                                      const nn::ParameterStore& parameters) {
-  return std::make_unique<AdamWOptimizer>(queue, config, parameters);
+                                      const nn::ParameterStore& parameters, const FlatPart& part) {
+  return std::make_unique<AdamWOptimizer>(queue, config, parameters, part);
 }
 
 }  // namespace lacuna::optim

@@ -9,16 +9,17 @@ namespace {
 
 class LionOptimizer : public Optimizer {
  public:
-  LionOptimizer(Queue& queue, const OptimizerConfig& config, const nn::ParameterStore& parameters)
+  LionOptimizer(Queue& queue, const OptimizerConfig& config, const nn::ParameterStore& parameters,
+                const FlatPart& part)
       : config_(config),
+        begin_(part.begin),
         decays_(decay_marks(queue, parameters)),
-        momentum_(queue.zeros({parameters.flat_count()}, moment_type(config, parameters.dtype()))) {
-  }
+        momentum_(queue.zeros({part.count}, moment_type(config, parameters.dtype()))) {}
 
   void update(Queue& queue, const FlatRange& range, const StepState* state) override {
     const int64_t begin = range.begin, count = range.weight.count();
     launch(queue, Lion{.range = range,
-                       .momentum = momentum_.view().slice(0, begin, count),
+                       .momentum = momentum_.view().slice(0, begin - begin_, count),
                        .decays = marks_of(decays_, begin, count),
                        .beta1 = config_.beta1,
                        .beta2 = config_.beta2,
@@ -34,14 +35,15 @@ class LionOptimizer : public Optimizer {
 
  private:
   OptimizerConfig config_;
+  int64_t begin_;  // of its part
   Tensor decays_, momentum_;
 };
 
 }  // namespace
 
 std::unique_ptr<Optimizer> make_lion(Queue& queue, const OptimizerConfig& config,
-                                     const nn::ParameterStore& parameters) {
-  return std::make_unique<LionOptimizer>(queue, config, parameters);
+                                     const nn::ParameterStore& parameters, const FlatPart& part) {
+  return std::make_unique<LionOptimizer>(queue, config, parameters, part);
 }
 
 }  // namespace lacuna::optim

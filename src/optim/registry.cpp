@@ -48,8 +48,9 @@ FlatRange range_of(const nn::ParameterStore& parameters, const View& averages, i
 }
 
 std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
-                                          const nn::ParameterStore& parameters) {
-  return find_optimizer(config.name).make(queue, config, parameters);
+                                          const nn::ParameterStore& parameters,
+                                          const FlatPart& part) {
+  return find_optimizer(config.name).make(queue, config, parameters, part);
 }
 
 }  // namespace lacuna::optim

@@ -49,7 +49,7 @@ void write_files(const std::string& folder, const Snapshot& snapshot,
   write_manifest(folder, files,
                  {.required = files,
                   .moments = snapshot.optimizer.front().second.dtype(),
-                  .ranges = {{"optimizer.safetensors", 0, snapshot.weights.shape().count()}},
+                  .ranges = {{"optimizer.safetensors", 0, snapshot.used}},
                   .place = snapshot.place},
                  between_pieces);
 }

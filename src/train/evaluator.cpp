@@ -5,6 +5,23 @@
 #include <numbers>
 
 namespace lacuna::train {
+namespace {
+
+// The share of a rank: neighbours.
+std::vector<EvaluationWindow> share_of_rank(const std::vector<EvaluationWindow>& windows,
+                                            int64_t rank, int64_t ranks) {
+  const auto count = static_cast<int64_t>(windows.size());
+  return {windows.begin() + count * rank / ranks, windows.begin() + count * (rank + 1) / ranks};
+}
+
+}  // namespace
+
+void Evaluation::set_bits(const Unit& unit) {
+  if (positions == 0) return;
+  // In this order, so that the bits of one symbol each are what they always were.
+  bits =
+      nats / static_cast<double>(positions) / std::numbers::ln2 * static_cast<double>(unit.symbols);
+}
 
 Evaluation evaluate(Program& program, const nn::Transformer& model,
                     const EvaluationRequest& request, const std::function<bool()>& stop,
@@ -14,6 +31,8 @@ Evaluation evaluate(Program& program, const nn::Transformer& model,
       evaluation_windows(request.part, request.medium.grid(), context, request.min_context);
   Evaluation result{.part = request.name, .windows_in_part = static_cast<int64_t>(windows.size())};
   if (request.limit > 0) windows = spread_windows(windows, request.limit, request.seed);
+  const auto of_all_ranks = static_cast<int64_t>(windows.size());
+  if (request.ranks > 1) windows = share_of_rank(windows, request.rank, request.ranks);
   for (size_t first = 0; first < windows.size(); first += static_cast<size_t>(batch)) {
     if (stop()) {
       result.complete = false;
@@ -36,13 +55,10 @@ Evaluation evaluate(Program& program, const nn::Transformer& model,
       result.positions += window.length - window.score_begin;
       ++result.windows;
     }
-    if (counted) counted(result.windows, static_cast<int64_t>(windows.size()));
+    // The other ranks are about as far.
+    if (counted) counted(std::min(result.windows * request.ranks, of_all_ranks), of_all_ranks);
   }
-  if (result.positions > 0) {
-    // In this order, so that the bits of one symbol each are what they always were.
-    result.bits = result.nats / static_cast<double>(result.positions) / std::numbers::ln2 *
-                  static_cast<double>(request.medium.unit().symbols);
-  }
+  result.set_bits(request.medium.unit());
   return result;
 }
 

@@ -3,8 +3,6 @@
 #include "lacuna/base/text.h"
 
 namespace lacuna::train {
-namespace {
-
 // The last thing that was noted; the work behind it may have failed.
 std::string progress_text(const Trainer& trainer) {
   const StepProgress progress = trainer.progress();
@@ -24,8 +22,6 @@ std::string progress_text(const Trainer& trainer) {
   }
   return str("after step ", trainer.steps_done());
 }
-
-}  // namespace
 
 Error gpu_fault(const DeviceError& fault, const Trainer& trainer) {
   const std::string go_on = "The last checkpoint is intact: --resume auto goes on from it; ";

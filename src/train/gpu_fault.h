@@ -6,6 +6,10 @@
 
 namespace lacuna::train {
 
+/// The last place that the device noted, such as "step 12, backward pass, layer 3 of 30". Any
+/// thread may ask.
+std::string progress_text(const Trainer& trainer);
+
 /// `fault` with the place that the device had come to when it failed. A fault shows at whatever is
 /// asked of the device next, so what was being done then says little.
 Error gpu_fault(const DeviceError& fault, const Trainer& trainer);

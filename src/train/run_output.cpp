@@ -58,10 +58,10 @@ void RunOutput::write_samples(int64_t step, const Medium& medium,
 
 void RunOutput::begin_checkpoint(Trainer& trainer, const TrainingState& state,
                                  const std::string& config, bool best) {
-  if (!writes_) return;
+  if (!writes_) return trainer.copy_to(nullptr);
   Snapshot& snapshot = checkpoints_.next();
   snapshot.state = state;
-  trainer.copy_to(snapshot);
+  trainer.copy_to(&snapshot);
   snapshot.config = config;
   snapshot.best = best;
   log_quiet(RunFolder::log_mark(trainer.steps_done()));

@@ -1,21 +1,56 @@
 #include "run_samples.h"
 
+#include <cstring>
+#include <string>
+
 namespace lacuna::train {
 
-std::optional<std::vector<std::vector<int32_t>>> draw_samples(Trainer& trainer,
-                                                              const std::function<bool()>& stop,
-                                                              const Counted& counted) {
-  Sampler& sampler = trainer.sampler();
-  const int64_t count = sampler.config().count;
-  std::vector<std::vector<int32_t>> samples(static_cast<size_t>(count));
-  int64_t drawn = 0;
+namespace {
+
+using Samples = std::vector<std::vector<int32_t>>;
+
+// The share of one rank as bytes: samples of one length.
+std::string bytes_of(const Samples& samples) {
+  std::string bytes;
+  for (const std::vector<int32_t>& symbols : samples) {
+    bytes.append(reinterpret_cast<const char*>(symbols.data()), symbols.size() * sizeof(int32_t));
+  }
+  return bytes;
+}
+
+void add_from(const std::string& bytes, size_t length, Samples& samples) {
+  const size_t size = length * sizeof(int32_t);
+  for (size_t at = 0; at + size <= bytes.size(); at += size) {
+    samples.emplace_back(length);
+    std::memcpy(samples.back().data(), bytes.data() + at, size);
+  }
+}
+
+}  // namespace
+
+std::optional<Samples> draw_samples(Trainer& trainer, int64_t length,
+                                    const std::function<bool()>& stop, const Counted& counted) {
+  Samples own;
   bool stopped = false;
-  const auto add = [&](int64_t sample, int32_t symbol) {
-    samples[static_cast<size_t>(sample)].push_back(symbol);
-    counted(++drawn, count * sampler.config().length);
-  };
-  sampler.draw({}, {add, [&] { return stopped = stop(); }});
-  if (stopped) return std::nullopt;
+  trainer.gather_averages();
+  if (trainer.has_sampler()) {
+    Sampler& sampler = trainer.sampler();
+    const SampleConfig& config = sampler.config();
+    own.resize(static_cast<size_t>(config.count));
+    int64_t drawn = 0;
+    const auto add = [&](int64_t sample, int32_t symbol) {
+      own[static_cast<size_t>(sample - config.first)].push_back(symbol);
+      counted(++drawn, config.count * config.length);
+    };
+    sampler.draw({}, {add, [&] { return stopped = stop(); }});
+  }
+  Group& group = trainer.group();
+  if (group.any("whether drawing was stopped", stopped)) return std::nullopt;
+  if (group.world().alone()) return own;
+  Samples samples;
+  for (const std::string& share : group.exchange("samples", bytes_of(own))) {
+    add_from(share, static_cast<size_t>(length), samples);
+  }
   return samples;
 }
 

@@ -24,6 +24,13 @@ std::vector<std::string> run_summary(const Dataset& data, Trainer& trainer,
                     grouped(trainer.step_size().tokens), " tokens on ",
                     device_text(trainer.queue()), " in ", name_of(trainer.model().dtype())),
                 "memory  " + memory_text(trainer.memory())});
+  const World& world = trainer.group().world();
+  if (!world.alone()) {
+    lines.insert(lines.end() - 1, str("ranks   ", world.size, " processes (", world.launcher, "), ",
+                                      trainer.communicator()->description(), ": each ",
+                                      trainer.share().micro_batches, " x ", trainer.share().batch,
+                                      " sequences a step"));
+  }
   const StepPlan& plan = trainer.plan();
   if (!plan.kept.empty()) {
     lines.push_back(str("kept    of blocks ", nn::text_of(plan.kept, model.layers)));

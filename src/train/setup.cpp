@@ -1,5 +1,7 @@
 #include "lacuna/train/setup.h"
 
+#include <algorithm>
+
 #include "lacuna/base/error.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/resources.h"
@@ -109,23 +111,43 @@ bool on_gpu(const Options& options) {
               "Build it where nvcc is found, or use --train.device cpu");
 }
 
-Queue make_queue(const Options& options) {
+namespace {
+
+// Where one GPU can be seen, it is this process's own, or is shared knowingly.
+int gpu_of(const World& world) {
+  if constexpr (kWithCuda) {
+    const int visible = cuda::gpu_count();
+    if (visible <= 1) return 0;
+    if (world.local_rank < visible) return world.local_rank;
+    throw Error(
+        ErrorKind::kConfig, "train.device",
+        str("there are ", visible, " GPUs for ", world.local_size, " processes of this host"),
+        str("Start ", visible, " processes on it"));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Queue make_queue(const Options& options, const World& world) {
   if (on_gpu(options)) {
     if constexpr (kWithCuda) {
-      const std::string reason = cuda::why_unusable(0);
+      const int device = gpu_of(world);
+      const std::string reason = cuda::why_unusable(device);
       if (!reason.empty()) {
         throw Error(ErrorKind::kConfig, "train.device", "there is no usable GPU: " + reason,
                     "Use --train.device cpu to compute on the CPU");
       }
       const bool tf32 = options.train.f32_products == "tf32";
       return cuda::make_queue(
-          {.f32_products = tf32 ? cuda::MatrixPrecision::kTF32 : cuda::MatrixPrecision::kF32,
+          {.device = device,
+           .f32_products = tf32 ? cuda::MatrixPrecision::kTF32 : cuda::MatrixPrecision::kF32,
            .launches = options.train.launches == "stream" ? cuda::LaunchMode::kStream
                                                           : cuda::LaunchMode::kGraph});
     }
   }
-  const int wanted =
-      options.train.threads > 0 ? static_cast<int>(options.train.threads) : available_threads();
+  const int share = std::max(available_threads() / world.local_size, 1);
+  const int wanted = options.train.threads > 0 ? static_cast<int>(options.train.threads) : share;
   Queue queue = Queue::cpu(wanted);
   if (queue.threads() < wanted) {
     log_warning(str(wanted, " CPU threads are wanted, but OpenMP gives ", queue.threads(),
@@ -190,7 +212,12 @@ void check_supported(const nn::ModelConfig& model, int64_t batch, const Queue& q
               "Lower train.batch and raise train.accumulation instead, or lower model.context");
 }
 
-MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue) {
+int64_t optimizer_parts(const Options& options, const World& world) {
+  return options.dist.shard == "optimizer" ? world.size : 1;
+}
+
+MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue,
+                         int64_t parts) {
   const auto weights = static_cast<size_t>(nn::parameter_count(nn::parameter_specs(model)));
   const DType stored = storage_type(options, queue);
   const bool rounded = stored == DType::kBF16 || stored == DType::kF16;
@@ -200,8 +227,9 @@ MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, c
   MemoryUse use;
   use[MemoryTag::kParameters] = use[MemoryTag::kGradients] = bytes;
   const auto moments = static_cast<size_t>(optim::find_optimizer(options.optim.name).moments);
-  use[MemoryTag::kOptimizer] =
-      weights * moments * size_of(moment_type(optimizer_config(options), kept));
+  use[MemoryTag::kOptimizer] = weights * moments *
+                               size_of(moment_type(optimizer_config(options), kept)) /
+                               static_cast<size_t>(parts);
   use[MemoryTag::kAverages] = bytes * (copies - 1);
   if (rounded) use[MemoryTag::kRounded] = weights * size_of(stored) * copies;
   return use;
@@ -214,13 +242,14 @@ size_t free_memory(const Queue& queue) {
   return lacuna::free_memory();
 }
 
-void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue) {
-  const MemoryUse wanted = weights_memory(options, model, queue);
+void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue,
+                       int64_t parts) {
+  const MemoryUse wanted = weights_memory(options, model, queue, parts);
   const size_t free = free_memory(queue);
   if (wanted.total() <= free) return;
   nn::ModelConfig bare = model;  // embeddings and head alone
   bare.layers = 0;
-  const auto fixed = static_cast<double>(weights_memory(options, bare, queue).total());
+  const auto fixed = static_cast<double>(weights_memory(options, bare, queue, parts).total());
   const double of_layers = static_cast<double>(wanted.total()) - fixed;
   const auto fits = static_cast<int64_t>(static_cast<double>(model.layers) *
                                          (static_cast<double>(free) - fixed) / of_layers);

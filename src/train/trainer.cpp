@@ -10,7 +10,7 @@
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/train/memory_budget.h"
-#include "lacuna/train/weights.h"
+#include "ranks.h"
 
 namespace lacuna::train {
 
@@ -29,10 +29,11 @@ StepState* state_in(const Tensor& memory) {
 }
 
 // A model that the queue's device can hold and run.
-nn::ModelConfig fitting_model(const Options& options, const Dataset& data, const Queue& queue) {
+nn::ModelConfig fitting_model(const Options& options, const Dataset& data, const Queue& queue,
+                              const World& world) {
   nn::ModelConfig model = model_config(options, data.medium());
-  check_supported(model, options.train.batch, queue);
-  check_weights_fit(options, model, queue);
+  check_supported(model, share_of(options, world).batch, queue);
+  check_weights_fit(options, model, queue, optimizer_parts(options, world));
   return model;
 }
 
@@ -44,36 +45,48 @@ Options resolved(Options options) {
 }  // namespace
 
 Trainer::Trainer(const Options& options, const Dataset& data)
+    : Trainer(options, data, std::make_shared<Group>()) {}
+
+Trainer::Trainer(const Options& options, const Dataset& data, std::shared_ptr<Group> group)
     : options_(resolved(options)),
       data_(data),
-      queue_(make_queue(options)),
-      config_(fitting_model(options, data, queue_)),
-      parameters_(queue_, parameter_specs(config_), storage_type(options, queue_), true),
+      group_(std::move(group)),
+      share_(share_of(options_, group_->world())),
+      queue_(make_queue(options, group_->world())),
+      communicator_(make_communicator(*group_, queue_)),
+      config_(fitting_model(options, data, queue_, group_->world())),
+      parameters_(queue_, parameter_specs(config_), storage_type(options, queue_), true,
+                  optimizer_parts(options, group_->world())),
       model_(config_, parameters_),
-      optimizer_(make_optimizer(queue_, optimizer_config(options), parameters_)),
+      own_(own_part()),
+      optimizer_(make_optimizer(queue_, optimizer_config(options), parameters_, own_)),
       step_size_(train::step_size(options_, data)),
       schedule_(schedule(options, step_size_)),
       order_(sample_order(options_, data)),
       state_(queue_.zeros({sizeof(StepState)}, DType::kU8)),
       progress_(queue_.shared({sizeof(StepProgress)}, DType::kU8)),
       squared_norm_(queue_.zeros({1}, DType::kF64)),
+      stop_votes_(queue_.zeros({1}, DType::kF64)),
       block_(std::make_shared<SharedBlock>(queue_)),
-      evaluation_(Program::evaluation(queue_, model_, options.train.batch, block_)) {
+      evaluation_(Program::evaluation(queue_, model_, share_.batch, block_)) {
   parameters_.initialise(parameter_specs(config_), static_cast<uint64_t>(options.train.seed));
   StepState start;
   if (model_.dtype() == DType::kF16) start.loss_scale = kFirstLossScale;
   queue_.upload(state_, &start);
   if (schedule_.average_decay > 0) {
-    averages_.emplace(queue_, parameter_specs(config_), model_.dtype(), false);
+    averages_.emplace(queue_, parameter_specs(config_), model_.dtype(), false,
+                      optimizer_parts(options, group_->world()));
     launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
     average_model_.emplace(config_, *averages_);
   }
   if (parse_length(options.train.sample_every, step_size_, "train.sample_every") > 0) {
-    sampler_.emplace(queue_, averages_ ? *average_model_ : model_,
-                     sample_config(options_, data_.medium()), block_);
+    const SampleConfig samples =
+        samples_of_rank(sample_config(options_, data_.medium()), group_->world());
+    const nn::Transformer& model = averages_ ? *average_model_ : model_;
+    if (samples.count > 0) sampler_.emplace(queue_, model, samples, block_);
   }
   plan_ = choose_plan();
-  training_.reset(new Program(Program::training(queue_, model_, options.train.batch,
+  training_.reset(new Program(Program::training(queue_, model_, share_.batch,
                                                 1 / static_cast<double>(step_size_.tokens),
                                                 state_in(state_), plan_.kept, block_)));
   check_memory();
@@ -86,11 +99,11 @@ StepPlan Trainer::choose_plan() const {
   const size_t held_bytes = beside_tensors(queue_) + held().total() + tokens;
   size_t room = free_memory(queue_);
   if (budget) room = *budget > held_bytes ? *budget - held_bytes : 0;
-  const size_t everything = arena_bytes(model_, options_.train.batch, {});
+  const size_t everything = arena_bytes(model_, share_.batch, {});
   if (everything <= room) return {{}, everything, 0};
   // Whether any plan fits does not depend on seconds, and to measure them takes memory, too.
   const StepSeconds untimed{std::vector<BlockSeconds>(static_cast<size_t>(config_.layers))};
-  const KeepSearch any(model_, options_.train.batch, untimed);
+  const KeepSearch any(model_, share_.batch, untimed);
   const StepPlan& smallest = any.smallest();
   if (smallest.arena > room) {
     const std::string hint = what_to_lower(smallest.arena, room);
@@ -102,8 +115,8 @@ StepPlan Trainer::choose_plan() const {
                 hint);
   }
   const StepSeconds seconds =
-      measure_step(queue_, model_, options_.train.batch, options_.optim.average > 0);
-  return KeepSearch(model_, options_.train.batch, seconds).fastest(room).value_or(smallest);
+      measure_step(queue_, model_, share_.batch, options_.optim.average > 0);
+  return KeepSearch(model_, share_.batch, seconds).fastest(room).value_or(smallest);
 }
 
 std::string Trainer::what_to_lower(size_t arena, size_t room) const {
@@ -166,32 +179,66 @@ StepInputs Trainer::inputs_of(int64_t step) const {
   return inputs;
 }
 
-void Trainer::begin_step() {
+void Trainer::begin_step(bool wants_to_stop) {
   const int64_t step = steps_ + unfinished();
   require(unfinished() <= 1, "Trainer::begin_step", "two steps are unfinished");
+  averages_are_whole_ = !is_sharded();
   StepInputs inputs = inputs_of(step);
-  for (int64_t micro_batch = 0; micro_batch < options_.train.accumulation; ++micro_batch) {
+  for (int64_t micro_batch = 0; micro_batch < share_.micro_batches; ++micro_batch) {
     inputs.micro_batch = static_cast<int32_t>(micro_batch) + 1;
-    inputs.first_sample =
-        static_cast<uint64_t>(step * step_size_.samples + micro_batch * options_.train.batch);
+    inputs.first_sample = static_cast<uint64_t>(step * step_size_.samples + share_.first +
+                                                micro_batch * share_.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
-    read_samples(data_, order_, inputs.first_sample, options_.train.batch, training_->tokens());
+    read_samples(data_, order_, inputs.first_sample, share_.batch, training_->tokens());
     training_->run(model_);
   }
+  const double vote = wants_to_stop ? 1 : 0;
+  queue_.upload(stop_votes_, &vote);
   update_.run(queue_, [&] { begin_update(); });
-  reports_.push_back(queue_.download(state_));
+  reports_.push_back({queue_.download(state_), queue_.download(stop_votes_)});
+}
+
+// From here on the step is the same on all ranks.
+void Trainer::add_over_ranks() {
+  if (communicator_ == nullptr) return;
+  communicator_->all_reduce(queue_, View(&state_in(state_)->running_nats, DType::kF64, {1}));
+  communicator_->all_reduce(queue_, stop_votes_);
+  if (is_sharded()) {
+    communicator_->reduce_scatter(queue_, parameters_.gradients());
+  } else {
+    communicator_->all_reduce(queue_, parameters_.gradients());
+  }
+}
+
+// After the update.
+void Trainer::bring_weights_together() {
+  if (!is_sharded()) return;
+  communicator_->all_gather(queue_, parameters_.values());
+  parameters_.round();
+}
+
+optim::FlatPart Trainer::own_part() const {
+  const World& world = group_->world();
+  if (optimizer_parts(options_, world) == 1) return optim::whole_of(parameters_);
+  const int64_t count = parameters_.flat_count() / world.size;
+  return {world.rank * count, count};
 }
 
 void Trainer::begin_update() {
+  add_over_ranks();
   launch(queue_, NoteProgress{.part = StepPart::kUpdate, .state = state_in(state_)});
-  launch(queue_, SquaredNorm{.x = parameters_.gradients(), .sum = squared_norm_});
+  const View own = parameters_.gradients().slice(0, own_.begin, own_.count);
+  launch(queue_, SquaredNorm{.x = own, .sum = squared_norm_});
+  if (is_sharded()) communicator_->all_reduce(queue_, squared_norm_);
   launch(queue_, FinishGradients{
                      .squared_norm = squared_norm_,
                      .state = state_in(state_),
                      .clip = options_.optim.clip,
                      .scaling = model_.dtype() == DType::kF16 ? kDynamicScaling : LossScaling{}});
-  optimizer_->update(queue_, optim::range_of(parameters_, averages_ ? averages_->values() : View()),
+  const View averages = averages_ ? averages_->values() : View();
+  optimizer_->update(queue_, optim::range_of(parameters_, averages, own_.begin, own_.count),
                      state_in(state_));
+  bring_weights_together();
   launch(queue_, Zero{.y = parameters_.gradients()});
   launch(queue_, NoteProgress{.part = StepPart::kDone, .state = state_in(state_)});
 }
@@ -199,7 +246,9 @@ void Trainer::begin_update() {
 StepResult Trainer::finish_step() {
   require(unfinished() > 0, "Trainer::finish_step", "no step is unfinished");
   StepState state;
-  std::memcpy(&state, reports_.front()->wait(), sizeof state);
+  std::memcpy(&state, reports_.front().state->wait(), sizeof state);
+  double stop_votes = 0;
+  std::memcpy(&stop_votes, reports_.front().stop_votes->wait(), sizeof stop_votes);
   reports_.pop_front();
   StepResult result{.step = ++steps_};
   result.bits = state.nats / static_cast<double>(step_size_.tokens) / std::numbers::ln2 *
@@ -208,6 +257,7 @@ StepResult Trainer::finish_step() {
   result.learning_rate = schedule_.rate(updates_ + 1);
   result.loss_scale = state.loss_scale;
   result.skipped = state.skipped != 0;
+  result.stop = stop_votes > 0;
   if (!result.skipped) ++updates_;
   return result;
 }
@@ -227,81 +277,18 @@ StepResult Trainer::step() {
 
 Evaluation Trainer::evaluate(const ValidationSet& set, Weights weights, int64_t limit,
                              const std::function<bool()>& stop, const Counted& counted) {
-  return train::evaluate(evaluation_, model(weights),
-                         {.name = set.name,
-                          .part = *set.part,
-                          .medium = data_.medium(),
-                          .limit = limit,
-                          .seed = static_cast<uint64_t>(options_.train.seed)},
-                         stop, counted);
-}
-
-void Trainer::copy_to(Snapshot& snapshot) {
-  const auto copy = [this](const View& flat, Tensor& held) {
-    if (!held.present()) held = Tensor::zeros(flat.shape(), flat.dtype());
-    if (queue_.on_gpu()) return queue_.read(flat, held.view().raw());
-    launch(queue_, Convert{.x = flat, .y = held});  // on all threads, unlike memcpy()
-  };
-  StepState state;
-  queue_.read(state_, &state);
-  snapshot.state.loss_scale = state.loss_scale;
-  snapshot.state.good_steps = state.good_steps;
-  snapshot.state.step = steps_;
-  snapshot.state.updates = updates_;
-  snapshot.place = place();
-  snapshot.slices = parameters_.slices();
-  copy(parameters_.values(), snapshot.weights);
-  if (averages_) copy(averages_->values(), snapshot.average);
-  const auto buffers = optimizer_->buffers();
-  snapshot.optimizer.resize(buffers.size());
-  for (size_t i = 0; i < buffers.size(); ++i) {
-    snapshot.optimizer[i].first = buffers[i].first;
-    copy(buffers[i].second, snapshot.optimizer[i].second);
-  }
-}
-
-DataPlace Trainer::place() const {
-  return {.index = steps_ * step_size_.samples, .tokens = steps_ * step_size_.tokens};
-}
-
-// Files and options fit already; here the manifest itself must tell the same.
-void Trainer::check_facts(const std::string& checkpoint) const {
-  const std::optional<CheckpointFacts> facts = read_facts(checkpoint);
-  if (!facts) return;
-  const auto refuse = [&](const std::string& message) {
-    throw Error(ErrorKind::kData, checkpoint + "/manifest.json", message,
-                "Resume from another checkpoint");
-  };
-  const DType moments = optimizer_->buffers().front().second.dtype();
-  if (facts->moments != moments) {
-    refuse(str("its moments are ", name_of(facts->moments), ", this run's are ", name_of(moments)));
-  }
-  if (facts->ranges.back().end != parameters_.flat_count()) {
-    refuse("its optimizer's state is of another number of weights");
-  }
-  if (facts->place != place()) refuse("its place in the data is not that of its step");
-}
-
-void Trainer::restore(const std::string& checkpoint) {
-  load_weights(checkpoint + "/weights.safetensors", parameters_);
-  if (averages_) load_weights(checkpoint + "/average.safetensors", *averages_);
-  std::vector<FlatBuffer> buffers;
-  for (const auto& [name, flat] : optimizer_->buffers()) buffers.push_back({name + ".", flat});
-  load_buffers(queue_, checkpoint + "/optimizer.safetensors", parameters_.slices(), buffers);
-  const TrainingState saved = read_state(checkpoint);
-  steps_ = saved.step;
-  updates_ = saved.updates;
-  check_facts(checkpoint);
-  StepState state;
-  state.updates = saved.updates;
-  state.loss_scale = saved.loss_scale;
-  state.good_steps = saved.good_steps;
-  queue_.upload(state_, &state);
-}
-
-void Trainer::start_from(const std::string& weights_file) {
-  load_weights(weights_file, parameters_);
-  if (averages_) launch(queue_, Convert{.x = parameters_.values(), .y = averages_->values()});
+  gather_averages();
+  const World& world = group_->world();
+  const Evaluation own = train::evaluate(evaluation_, model(weights),
+                                         {.name = set.name,
+                                          .part = *set.part,
+                                          .medium = data_.medium(),
+                                          .limit = limit,
+                                          .seed = static_cast<uint64_t>(options_.train.seed),
+                                          .rank = world.rank,
+                                          .ranks = world.size},
+                                         stop, counted);
+  return world.alone() ? own : join_evaluations(*group_, own, data_.medium().unit());
 }
 
 Sampler& Trainer::sampler() {

@@ -8,6 +8,7 @@ Usage: soak.py [COUNT] [SEED]. The short version of it is a test (test_resume.py
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,18 +22,45 @@ import small_run
 OPTIONS = ["--train.evaluate_every=7 steps", "--checkpoint.every=1 steps",
            "--checkpoint.keep_every=20 steps"]
 SECONDS_A_KILL = 5  # on the mean, with everything; a soak that takes longer has failed
+SECONDS_OF_RANKS = 15  # more, which those that are left take to say who is lost
 
 
-def run_for(folder, seconds, length):
+def children_of(process):
+    try:
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+def is_running(number):
+    try:
+        with open(f"/proc/{number}/stat", encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def kill_one(process, moments):
+    """Kills the process, or one of those that it has launched, and waits until all have ended."""
+    victims = [process.pid, *children_of(process)]
+    os.kill(moments.choice(victims), signal.SIGKILL)
+    process.communicate(timeout=60)
+    limit = time.monotonic() + 60
+    while any(is_running(child) for child in victims):
+        assert time.monotonic() < limit, "a process has outlived its launcher"
+        time.sleep(0.01)
+
+
+def run_for(folder, seconds, arguments, moments):
     """Whether the run, resumed, came to its end within so many seconds; otherwise it is killed."""
     process = subprocess.Popen(
-        [small_run.BINARY, "train", "c.toml", "--resume=auto", length, *OPTIONS], cwd=folder,
+        [small_run.BINARY, "train", "c.toml", "--resume=auto", *arguments, *OPTIONS], cwd=folder,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         errors = process.communicate(timeout=seconds)[1]
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+        kill_one(process, moments)
         return False
     assert process.returncode == 0, errors
     return True
@@ -48,20 +76,23 @@ def verify(run):
     return len(places)
 
 
-def soak(folder, count, seed, steps=60, say=lambda line: None):
+def soak(folder, count, seed, processes=1, steps=60, say=lambda line: None):
     """Kills a run of so many steps `count` times. Returns the kills while a checkpoint was written (or an old one
     removed), the checkpoints verified and the times the run came to its end."""
     small_run.prepare(folder)
-    length = f"--train.length={steps} steps"
-    whole = small_run.lacuna(folder, "train", "c.toml", "--train.run=whole", length, *OPTIONS)
+    arguments = [f"--train.length={steps} steps"]
+    if processes > 1:
+        arguments.append(f"--processes={processes}")
+    whole = small_run.lacuna(folder, "train", "c.toml", "--train.run=whole", *arguments, *OPTIONS)
     assert whole.returncode == 0, whole.stderr
-    moments, limit = random.Random(seed), time.monotonic() + SECONDS_A_KILL * (count + 10)
+    a_kill = SECONDS_A_KILL + (SECONDS_OF_RANKS if processes > 1 else 0)
+    moments, limit = random.Random(seed), time.monotonic() + a_kill * (count + 10)
     run = folder / "run"
     kills = writing = verified = ends = 0
     while kills < count or run.exists():
         assert time.monotonic() < limit, f"no end after {kills} kills"
-        seconds = moments.uniform(0.01, 0.4) if kills < count else 120
-        if not run_for(folder, seconds, length):
+        seconds = moments.uniform(0.01, 0.4 * processes) if kills < count else 120
+        if not run_for(folder, seconds, arguments, moments):
             kills += 1
             half = sorted(place.name for place in (run / "checkpoints").glob("step-*.*"))
             writing += bool(half)
@@ -81,10 +112,11 @@ def soak(folder, count, seed, steps=60, say=lambda line: None):
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.SystemRandom().randrange(10**6)
-    print(f"soak: {count} kills, seed {seed}", flush=True)
+    processes = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    print(f"soak: {count} kills of {processes} processes, seed {seed}", flush=True)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        writing, verified, ends = soak(Path(folder), count, seed,
+        writing, verified, ends = soak(Path(folder), count, seed, processes,
                                         say=lambda line: print(line, flush=True))
     print(f"{count} kills (seed {seed}), {writing} of them while a checkpoint was written or removed; "
           f"{verified} verifications passed; {ends} runs came to their end with the bytes of the "

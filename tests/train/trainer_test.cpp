@@ -232,7 +232,7 @@ TEST_CASE("a checkpoint whose manifest tells another state than its files is ref
   first.step();
   first.step();
   Snapshot snapshot;
-  first.copy_to(snapshot);
+  first.copy_to(&snapshot);
   snapshot.config = to_toml(tiny_options());
   const CheckpointFolder checkpoints(folder / "checkpoints");
   checkpoints.write(snapshot, {});

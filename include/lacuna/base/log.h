@@ -17,6 +17,10 @@ void show_live_line(const std::string& line);
 /// Takes the live line, if there is one, off the terminal.
 void clear_live_line();
 
+/// From now on information and live lines are dropped, and warnings begin with `name`: of processes
+/// that work together one speaks for all.
+void log_warnings_only(const std::string& name);
+
 /// Writes every message to `path`, too (appended): those that come and, with their times, those
 /// that have come before. Throws Error(kIo) when it cannot.
 void open_log_file(const std::string& path);

@@ -37,6 +37,11 @@ struct Parsed {
 /// Ctrl-C or nobody reads what it prints?
 using Stop = std::function<bool()>;
 
+/// How a command ends whose exit code other processes have decided, and have said why.
+struct EndedWith {
+  int code;
+};
+
 /// How a command ends that has nothing to save when it is asked to stop.
 struct Stopped {};
 /// Throws Stopped, for run_command_line() to catch, once stop() is true.

@@ -38,9 +38,10 @@ struct ParameterSlice {
 class ParameterStore {
  public:
   /// In memory of the queue's device. `specs` in order of execution, names distinct. `dtype` is
-  /// what ops compute in: f64, f32, bf16 or f16. Values are zero until initialise() or a load.
+  /// what ops compute in: f64, f32, bf16 or f16. Values are zero until initialise() or a load. The
+  /// flat buffers can be cut into `parts` equal parts of whole groups of kAlignElements.
   ParameterStore(const Queue& queue, const std::vector<ParameterSpec>& specs, DType dtype,
-                 bool with_gradients);
+                 bool with_gradients, int64_t parts = 1);
   /// In host memory.
   ParameterStore(const std::vector<ParameterSpec>& specs, DType dtype, bool with_gradients)
       : ParameterStore(Queue::cpu(1), specs, dtype, with_gradients) {}
@@ -59,7 +60,8 @@ class ParameterStore {
   const View& values() const { return values_.view(); }
   const View& gradients() const { return gradients_.view(); }  // absent without gradients
   const View& rounded() const { return rounded_.view(); }      // absent when values() are read
-  int64_t flat_count() const { return flat_count_; }           // with padding
+  int64_t flat_count() const { return flat_count_; }           // with all padding
+  int64_t used_count() const { return used_count_; }           // without that for equal parts
   DType dtype() const { return values_.dtype(); }  // of values() and gradients(): f64 or f32
   /// What activations are stored in.
   DType compute_dtype() const { return rounded_.present() ? rounded_.dtype() : values_.dtype(); }
@@ -69,7 +71,7 @@ class ParameterStore {
   Queue queue_;
   std::vector<ParameterSlice> slices_;
   std::map<std::string, size_t> index_;
-  int64_t flat_count_ = 0;
+  int64_t used_count_ = 0, flat_count_ = 0;
   Tensor values_, gradients_, rounded_;
 };
 

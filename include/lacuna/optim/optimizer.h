@@ -32,23 +32,32 @@ inline FlatRange range_of(const nn::ParameterStore& parameters, const View& aver
   return range_of(parameters, averages, 0, parameters.flat_count());
 }
 
+/// Elements [begin, begin + count) of the flat buffers; `begin` is a multiple of kDecayGroup.
+struct FlatPart {
+  int64_t begin = 0, count = 0;
+};
+inline FlatPart whole_of(const nn::ParameterStore& parameters) {
+  return {0, parameters.flat_count()};
+}
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
-  /// Updates one range of the parameters that it was made for from its gradients; ranges may come
-  /// in any order. Reads the step's numbers from `state`: the scheduled rate, which update it is,
+  /// Updates one range of the part that it was made for from its gradients; ranges may come in any
+  /// order. Reads the step's numbers from `state`: the scheduled rate, which update it is,
   /// the scale of the gradients. May be recorded, so it must not allocate: memory that it works in
   /// it takes when it is made.
   virtual void update(Queue& queue, const FlatRange& range, const StepState* state) = 0;
-  /// The flat buffers that a continued run needs, by name.
+  /// The flat buffers that a continued run needs, by name; of its part alone.
   virtual std::vector<std::pair<std::string, View>> buffers() const = 0;
   /// Counts all memory that it holds on the device.
   virtual size_t bytes() const = 0;
 };
 
 using OptimizerMaker = std::unique_ptr<Optimizer>(Queue& queue, const OptimizerConfig& config,
-                                                  const nn::ParameterStore& parameters);
+                                                  const nn::ParameterStore& parameters,
+                                                  const FlatPart& part);
 
 /// What options are where a configuration does not give them.
 struct UsualValues {
@@ -66,8 +75,15 @@ std::vector<OptimizerEntry> known_optimizers();
 
 /// Throws Error(kConfig) with the nearest known name for an unknown optimizer.
 OptimizerEntry find_optimizer(const std::string& name);
-/// The one that the configuration names; throws as find_optimizer does.
+/// The one that the configuration names, for a part of the parameters; throws as find_optimizer
+/// does.
 std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
-                                          const nn::ParameterStore& parameters);
+                                          const nn::ParameterStore& parameters,
+                                          const FlatPart& part);
+/// For all of them.
+inline std::unique_ptr<Optimizer> make_optimizer(Queue& queue, const OptimizerConfig& config,
+                                                 const nn::ParameterStore& parameters) {
+  return make_optimizer(queue, config, parameters, whole_of(parameters));
+}
 
 }  // namespace lacuna::optim

@@ -12,6 +12,9 @@ namespace lacuna::cuda {
 /// a GPU, one line that says so.
 std::vector<std::string> describe_gpus();
 
+/// Visible GPUs; 0 without a driver.
+int gpu_count();
+
 /// Empty when this binary can compute on GPU `device`; otherwise why it cannot, in one sentence.
 std::string why_unusable(int device);
 

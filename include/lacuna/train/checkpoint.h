@@ -58,6 +58,7 @@ struct Snapshot {
   DataPlace place;
   std::string config;  // TOML
   std::vector<nn::ParameterSlice> slices;
+  int64_t used = 0;  // elements of the flat buffers that slices may lie in
   Tensor weights;
   Tensor average;                                         // may be absent
   std::vector<std::pair<std::string, Tensor>> optimizer;  // by name

@@ -20,6 +20,7 @@ struct EvaluationRequest {
                             // start of a stretch; 0: windows stand side by side
   int64_t limit = 0;        // at most so many windows, spread over the part by the seed; 0: all
   uint64_t seed = 0;
+  int64_t rank = 0, ranks = 1;  // of so many ranks, which share the windows, this one's share alone
 };
 
 struct Evaluation {
@@ -32,6 +33,8 @@ struct Evaluation {
   bool complete = true;         // false: stopped early, `bits` is of the positions so far
 
   bool limited() const { return complete && windows < windows_in_part; }
+  /// From `nats` and `positions`, where there are any.
+  void set_bits(const Unit& unit);
 };
 
 /// Told now and then how much of something is done.

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
+#include "lacuna/comm/group.h"
 #include "lacuna/train/options.h"
 
 namespace lacuna::train {
@@ -22,6 +24,9 @@ struct RunRequest {
 /// saved and Error(kIo) says so. Nothing but the folder and its lock is written before the first
 /// step is done, so that a start that fails leaves an older run as it was. A checkpoint that cannot
 /// be written is a warning; when the last one could not be, Error(kIo) at the end. Throws Error.
-void run_training(const RunRequest& request, const std::function<bool()>& stop);
+/// All ranks of a group call it with the same options; the first alone writes, and reads what the
+/// run goes on from, so the folder need not be seen by others.
+void run_training(const RunRequest& request, const std::shared_ptr<Group>& group,
+                  const std::function<bool()>& stop);
 
 }  // namespace lacuna::train

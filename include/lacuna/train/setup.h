@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "lacuna/comm/world.h"
 #include "lacuna/data/sample_order.h"
 #include "lacuna/nn/transformer.h"
 #include "lacuna/optim/optimizer.h"
@@ -34,9 +35,10 @@ bool on_gpu(const Options& options);
 /// Fills in the options that follow from others and from the device. Throws Error(kConfig).
 void resolve(Options& options);
 
-/// On a GPU or on train.threads CPU threads (0: all that the process may use). Throws
-/// Error(kConfig) when a GPU is asked for and there is none to be used.
-Queue make_queue(const Options& options);
+/// On a GPU or on train.threads CPU threads (0: all that the process may use; of several processes
+/// on a host, its share of them). Of several GPUs that can be seen a process takes the one of its
+/// local rank. Throws Error(kConfig) when a GPU is asked for and there is none to be used.
+Queue make_queue(const Options& options, const World& world = {});
 /// The queue's GPU by name, or "2 CPU threads".
 std::string device_text(const Queue& queue);
 /// train.precision with "auto" replaced by what the device prefers. Throws Error(kConfig) when the
@@ -49,12 +51,17 @@ DType storage_type(const Options& options, const Queue& queue);
 /// once.
 void check_supported(const nn::ModelConfig& model, int64_t batch, const Queue& queue);
 
-/// What training holds for the weights alone: them, gradients, moments, averages.
-MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue);
+/// Into how many parts the optimizer's state is cut when so many ranks train together.
+int64_t optimizer_parts(const Options& options, const World& world);
+/// What training holds for the weights alone: them, gradients, moments (of one of `parts` parts),
+/// averages.
+MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue,
+                         int64_t parts = 1);
 /// Bytes that can still be had of the queue's device.
 size_t free_memory(const Queue& queue);
 /// Throws Error(kConfig), with what to lower, where the queue's device has no room for that.
-void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue);
+void check_weights_fit(const Options& options, const nn::ModelConfig& model, const Queue& queue,
+                       int64_t parts = 1);
 
 /// Which window of the training part each sample is. Throws Error(kData) when the training part is
 /// shorter than one window.
