@@ -270,6 +270,13 @@ std::string device_name(const Queue& queue) {
   return facts.name;
 }
 
+std::string device_place(const Queue& queue) {
+  char place[32] = {};
+  check(cudaDeviceGetPCIBusId(place, sizeof place, gpu(queue).config().device),
+        "cudaDeviceGetPCIBusId");
+  return place;
+}
+
 DeviceMemory device_memory(const Queue& queue) {
   DeviceMemory memory{};
   check(cudaMemGetInfo(&memory.free, &memory.total), "cudaMemGetInfo");

@@ -123,15 +123,28 @@ double cpu_quota(const std::string& mount, const std::string& membership) {
   return least;
 }
 
-int available_threads() {
-  if (const int wanted = wanted_threads(); wanted > 0) return wanted;
+namespace {
+
+int cpus_of_machine() {
+  return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+int cpus_of_process() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  const int cpus = sched_getaffinity(0, sizeof set, &set) == 0
-                       ? CPU_COUNT(&set)
-                       : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : cpus_of_machine();
+}
+
+}  // namespace
+
+int available_threads(int sharing) {
+  if (const int wanted = wanted_threads(); wanted > 0) return wanted;
   const double quota = std::floor(cpu_quota("/sys/fs/cgroup", own_groups()));
-  return std::max(1, static_cast<int>(std::min<double>(cpus, quota)));
+  return std::max(1, static_cast<int>(std::min<double>(cpus_of_process(), quota)) / sharing);
+}
+
+bool is_bound_to_cpus() {
+  return cpus_of_process() < cpus_of_machine();
 }
 
 size_t free_memory() {

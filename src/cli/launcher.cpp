@@ -31,6 +31,7 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kLauncher = "LACUNA_LAUNCHER";  // the process number of ours
 constexpr std::chrono::seconds kToSayWhy(8), kToEnd(3);
 constexpr std::chrono::milliseconds kLook(20);
+constexpr int kMistake = 2;  // of the command line, the configuration or the data
 
 // One that nobody listens on at this moment.
 uint16_t free_port() {
@@ -49,7 +50,7 @@ uint16_t free_port() {
               str("no port can be had: ", std::strerror(failure)));
 }
 
-std::vector<std::string> own_arguments() {
+Arguments own_arguments() {
   const std::string all = read_text("/proc/self/cmdline");
   std::vector<std::string> arguments;
   for (size_t begin = 0; begin < all.size();) {
@@ -58,23 +59,6 @@ std::vector<std::string> own_arguments() {
     begin = end + 1;
   }
   return arguments;
-}
-
-// Flags are given as "--flag=VALUE" or "--flag VALUE"; a switch has no value.
-std::vector<std::string> without(const std::vector<std::string>& arguments,
-                                 const std::vector<std::string>& flags) {
-  std::vector<std::string> kept;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    const std::string name = argument.substr(0, argument.find('='));
-    if (std::find(flags.begin(), flags.end(), name) == flags.end()) {
-      kept.push_back(argument);
-      continue;
-    }
-    const bool has_value_after = name == argument && name != "--overwrite";
-    if (has_value_after) ++i;
-  }
-  return kept;
 }
 
 std::vector<std::string> environment_of(int rank, int processes, uint16_t port) {
@@ -159,9 +143,9 @@ class Children {
         log_warning(str("rank ", place - ranks_.begin(), " was ended by signal ", WTERMSIG(status),
                         " (", strsignal(WTERMSIG(status)), ")"));
       }
-      if (code == 0 || code_ != 0) continue;
-      code_ = code;
-      failed_ = Clock::now();
+      if (code == 0) continue;
+      if (code_ == 0) failed_ = Clock::now();
+      if (code_ == 0 || code == kMistake) code_ = code;
     }
   }
   void tell(int signal) const {
@@ -183,19 +167,16 @@ class Children {
 }  // namespace
 
 void launch_processes(const LaunchRequest& request, const Stop& stop) {
-  std::vector<std::string> arguments = own_arguments();
-  arguments.insert(arguments.end(), request.also.begin(), request.also.end());
+  Arguments first = own_arguments();
+  first.insert(first.end(), request.also.begin(), request.also.end());
+  Arguments arguments = first;
   for (int left = request.restarts;; --left) {
     const int code = Children(arguments, request.processes).wait(stop);
     if (code == 0) return;
-    constexpr int kMistake = 2;  // of the command line, the configuration or the data
     if (left <= 0 || code == kMistake || stop()) throw EndedWith{code};
-    log_warning(str("the run has failed and goes on from its last checkpoint; ", left - 1,
-                    " more such restarts are allowed"));
-    if (left == request.restarts) {
-      arguments = without(arguments, request.leave_out);
-      arguments.emplace_back("--resume=auto");
-    }
+    log_warning(
+        str("the run has failed and is started again; that may happen ", left - 1, " more times"));
+    arguments = request.arguments_of_restart(first);
   }
 }
 

@@ -68,14 +68,14 @@ Command make_train_command() {
         if (!named || options.train.run.empty()) {
           options.train.run = run_of(options.train.run, config);
         }
-        if (launch_if_asked(parsed, options, world, stop)) return;
-        const std::shared_ptr<Group> group = group_of(world, options);
+        const train::RunRequest request{.options = options,
+                                        .overwrite = parsed.is_set("overwrite"),
+                                        .resume = parsed.text("resume"),
+                                        .init_from = parsed.text("init-from")};
+        if (launch_if_asked(parsed, request, world, stop)) return;
+        const std::shared_ptr<Group> group = group_of(world, options, stop);
         try {
-          train::run_training({.options = options,
-                               .overwrite = parsed.is_set("overwrite"),
-                               .resume = parsed.text("resume"),
-                               .init_from = parsed.text("init-from")},
-                              group, stop);
+          train::run_training(request, group, stop);
         } catch (const Error& error) {
           group->fail(error.what());
           // A mistake that all ranks have found is told by the first.

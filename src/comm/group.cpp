@@ -15,10 +15,11 @@ class Group::Connections {
  public:
   explicit Connections(const World& world) : world_(world) {}
 
-  void meet(std::chrono::seconds patience, const GroupTimes& times) {
+  void meet(std::chrono::seconds patience, const GroupTimes& times,
+            const std::function<void()>& meanwhile) {
     comm::Link to_first;
     if (world_.rank == 0) {
-      std::vector<comm::Link> links = comm::await_ranks(world_, patience);
+      std::vector<comm::Link> links = comm::await_ranks(world_, patience, meanwhile);
       for (const comm::Link& link : links) {
         if (link.is_open()) address_ = comm::address_of(link.socket());
         if (!comm::is_loopback(address_)) break;
@@ -28,7 +29,7 @@ class Group::Connections {
       to_first = comm::Link(std::move(here), 0);
       switchboard_ = std::make_unique<comm::Switchboard>(std::move(links), times);
     } else {
-      to_first = comm::join_first(world_, patience);
+      to_first = comm::join_first(world_, patience, meanwhile);
       address_ = comm::address_of(to_first.socket());
     }
     member_ = std::make_unique<comm::Member>(world_.rank, world_.size, std::move(to_first), times);
@@ -51,9 +52,10 @@ class Group::Connections {
 
 Group::Group() : connections_(std::make_unique<Connections>(World{})) {}
 
-Group::Group(const World& world, std::chrono::seconds patience, const GroupTimes& times)
+Group::Group(const World& world, std::chrono::seconds patience, const GroupTimes& times,
+             const std::function<void()>& meanwhile)
     : connections_(std::make_unique<Connections>(world)) {
-  if (!world.alone()) connections_->meet(patience, times);
+  if (!world.alone()) connections_->meet(patience, times, meanwhile);
 }
 
 Group::~Group() {

@@ -22,6 +22,7 @@ constexpr size_t kMostGuests = 64;          // that have not said who they are
 constexpr milliseconds kOneAttempt{5000};   // to connect, or to say who one is
 constexpr milliseconds kShortestPause{20};  // between two attempts
 constexpr milliseconds kLongestPause{500};
+constexpr milliseconds kLookUp{200};       // at what else may end the meeting
 constexpr milliseconds kForReasons{5000};  // rank 0 may run out of patience a little later
 
 std::string place_of(const World& world) {
@@ -35,8 +36,9 @@ std::string in_seconds(milliseconds time) {
 // Rank 0 while the others come.
 class Reception {
  public:
-  explicit Reception(const World& world)
+  Reception(const World& world, const std::function<void()>& meanwhile)
       : world_(world),
+        meanwhile_(meanwhile),
         listener_(listen_at(world.host, world.port)),
         links_(static_cast<size_t>(world.size)) {}
 
@@ -58,6 +60,7 @@ class Reception {
   void look_for_gone();
 
   const World& world_;
+  const std::function<void()>& meanwhile_;
   Socket listener_;
   std::list<Guest> guests_;
   std::vector<Link> links_;
@@ -84,7 +87,8 @@ std::vector<Link> Reception::await_all(milliseconds patience) {
       throw Error(ErrorKind::kConfig, place_of(world_), text,
                   "See what they say, and whether their hosts can reach this one");
     }
-    wait(until);
+    if (meanwhile_) meanwhile_();
+    wait(std::min(until, Clock::now() + kLookUp));
     let_in();
     for (Guest& guest : guests_) hear(guest);
     guests_.remove_if([](const Guest& guest) { return !guest.link.is_open(); });
@@ -178,8 +182,11 @@ void Reception::look_for_gone() {
 // Another rank while it waits for rank 0 to let it begin.
 class Visitor {
  public:
-  Visitor(const World& world, milliseconds patience)
-      : world_(world), patience_(patience), until_(Clock::now() + patience) {}
+  Visitor(const World& world, milliseconds patience, const std::function<void()>& meanwhile)
+      : world_(world),
+        meanwhile_(meanwhile),
+        patience_(patience),
+        until_(Clock::now() + patience) {}
 
   Link join();
 
@@ -189,6 +196,7 @@ class Visitor {
   [[noreturn]] void give_up() const;
 
   const World& world_;
+  const std::function<void()>& meanwhile_;
   const milliseconds patience_;
   Clock::time_point until_;
   bool welcome_ = false;
@@ -198,6 +206,7 @@ class Visitor {
 Link Visitor::join() {
   milliseconds pause = kShortestPause;
   for (;;) {
+    if (meanwhile_) meanwhile_();
     Socket socket =
         connect_to(world_.host, world_.port, std::min(until_, Clock::now() + kOneAttempt), fault_);
     if (socket.is_open()) {
@@ -221,7 +230,8 @@ bool Visitor::knock(Link& link) {
   fault_ = "what listens there is not rank 0 of this run";
   bool is_there = true;
   while (is_there && Clock::now() < until_) {
-    wait_for(link.socket(), link.has_unsent(), until_);
+    if (meanwhile_) meanwhile_();
+    wait_for(link.socket(), link.has_unsent(), std::min(until_, Clock::now() + kLookUp));
     is_there = link.send_some();
     is_there = link.receive_some() && is_there;
     while (const std::optional<Message> message = link.take()) {
@@ -257,12 +267,13 @@ void Visitor::give_up() const {
 
 }  // namespace
 
-std::vector<Link> await_ranks(const World& world, milliseconds patience) {
-  return Reception(world).await_all(patience);
+std::vector<Link> await_ranks(const World& world, milliseconds patience,
+                              const std::function<void()>& meanwhile) {
+  return Reception(world, meanwhile).await_all(patience);
 }
 
-Link join_first(const World& world, milliseconds patience) {
-  return Visitor(world, patience).join();
+Link join_first(const World& world, milliseconds patience, const std::function<void()>& meanwhile) {
+  return Visitor(world, patience, meanwhile).join();
 }
 
 }  // namespace lacuna::comm

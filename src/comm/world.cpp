@@ -127,6 +127,11 @@ std::optional<Launch> by_torchrun(const Variables& variables) {
            {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"});
   launch->world.host = variables.text("MASTER_ADDR");
   launch->world.port = port_of(variables);
+  // Its agent listens at that port itself, and goes on doing so.
+  if (variables.has("TORCHELASTIC_RUN_ID")) {
+    const int taken = launch->world.port;
+    launch->world.port = static_cast<uint16_t>(taken < UINT16_MAX ? taken + 1 : taken - 1);
+  }
   return launch;
 }
 
@@ -276,6 +281,10 @@ void refuse_unless_around(const Launch& inner, const Launch& outer) {
 
 World world_from(const Environment& environment) {
   const Variables variables(environment);
+  // Whoever has started the launcher of ours has started it once.
+  if (variables.has("LACUNA_LAUNCHER")) {
+    if (const auto own = by_torchrun(variables)) return own->world;
+  }
   const std::optional<Launch> slurm = by_slurm(variables);
   // From the innermost outwards.
   const std::optional<Launch> launches[] = {by_torchrun(variables), by_open_mpi(variables),

@@ -81,6 +81,8 @@ const char* name_of(MemoryTag tag) {
       return "activation gradients";
     case MemoryTag::kWorkspace:
       return "workspace";
+    case MemoryTag::kCommunication:
+      return "communication";
     case MemoryTag::kCache:
       return "cache";
   }

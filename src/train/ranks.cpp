@@ -1,9 +1,15 @@
 #include "ranks.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
 #include "lacuna/kernels/launch.h"
+#include "lacuna/tensor/gpus.h"
 
 namespace lacuna::train {
 namespace {
@@ -14,14 +20,41 @@ struct Told {
   int64_t positions, windows, complete;
 };
 
+[[maybe_unused]] std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+// NCCL serves one rank a GPU. Ranks of distinct NCCL_HOSTID share one knowingly, as tests do.
+[[maybe_unused]] void check_own_gpus(Group& group, const Queue& queue) {
+  std::string own;
+  if constexpr (kWithCuda) own = cuda::device_place(queue);
+  const char* host = std::getenv("NCCL_HOSTID");
+  own += str(" of host ", host != nullptr ? host : host_name());
+  const std::vector<std::string> all = group.exchange("GPUs", own);
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    const auto first =
+        static_cast<size_t>(std::find(all.begin(), all.end(), all[rank]) - all.begin());
+    if (first == rank) continue;
+    throw Error(ErrorKind::kConfig, "GPU " + all[rank],
+                str("ranks ", first, " and ", rank, " would share it"),
+                "Start as many processes on a host as it has GPUs, and let each see all of them or "
+                "one of its own");
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Communicator> make_communicator(Group& group, const Queue& queue) {
   if (group.world().launcher.empty()) return nullptr;
   if constexpr (kWithNccl) {
-    if (queue.on_gpu()) return cuda::make_nccl(group, queue);
+    if (queue.on_gpu()) {
+      check_own_gpus(group, queue);
+      return cuda::make_nccl(group, queue);
+    }
   }
   if (queue.on_gpu()) {
+    if (group.world().alone()) return nullptr;
     throw Error(ErrorKind::kConfig, "train.device",
                 "this program was built without NCCL: several processes need it on GPUs",
                 "Build it where nccl.h is found, or use --train.device cpu");

@@ -71,6 +71,12 @@ std::string first_line(const RunRequest& request, const RunStart& start, const R
 
 }  // namespace
 
+void check_request(const RunRequest& request) {
+  check_options(request.options);
+  const RunFolder folder(request.options.train.run);
+  (void)RunPlace(request, folder);
+}
+
 void run_training(const RunRequest& request, const std::shared_ptr<Group>& group,
                   const std::function<bool()>& asked_to_stop) {
   Options options = request.options;

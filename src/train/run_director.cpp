@@ -50,6 +50,7 @@ RunDirector::RunDirector(const Options& options, const Dataset& data, std::strin
       display_(options.train.log_every) {
   check_patience(options, step_size_, has_validation());
   group->watch([this] { return progress_text(trainer_); });
+  goes_on(options.dist.step_patience);
 }
 
 RunDirector::~RunDirector() {
@@ -97,7 +98,9 @@ void RunDirector::discard_later_checkpoints() const {
 void RunDirector::open(const std::string& first) {
   if (!first.empty()) log_info(first);
   for (const std::string& line : run_summary(data_, trainer_, folder_.path())) log_info(line);
-  for (const std::string& line : run_warnings(options_, trainer_)) log_warning(line);
+  if (trainer_.group().is_first()) {
+    for (const std::string& line : run_warnings(options_, trainer_)) log_warning(line);
+  }
   if (!rate_jump_.empty()) log_warning(rate_jump_);
   with_gpu_faults(trainer_, [this] {
     const double peak = matrix_rate(trainer_.queue(), trainer_.model().dtype());
@@ -114,6 +117,7 @@ bool RunDirector::try_first_step() {
       untrained_ = evaluate(options_.train.evaluate_limit);
     }
     if (stop_.ask_all("before the first step")) return;
+    goes_on(options_.dist.step_patience);
     trainer_.begin_step(stop_.wanted());
     trainer_.queue().wait();
   });
@@ -278,6 +282,8 @@ void RunDirector::checkpoint(bool best) {
   trainer_.check_equal_weights();
   saved_step_ = trainer_.steps_done();
   output_.begin_checkpoint(trainer_, own_state(), config_, best);
+  // The first may have waited until the last one was written.
+  trainer_.group().from_first("that a checkpoint is being written", "");
   goes_on(options_.dist.step_patience);
   progress_->end(true);
 }

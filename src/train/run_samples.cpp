@@ -26,6 +26,18 @@ void add_from(const std::string& bytes, size_t length, Samples& samples) {
   }
 }
 
+// What each rank says, in pieces that a message can hold.
+std::vector<std::string> exchange_in_pieces(Group& group, const std::string& own) {
+  constexpr size_t kPiece = size_t{4} << 20;
+  std::vector<std::string> all(static_cast<size_t>(group.size()));
+  for (size_t at = 0; group.any("whether samples go on", at < own.size()); at += kPiece) {
+    const std::string piece = at < own.size() ? own.substr(at, kPiece) : "";
+    const std::vector<std::string> pieces = group.exchange("samples", piece);
+    for (size_t rank = 0; rank < all.size(); ++rank) all[rank] += pieces[rank];
+  }
+  return all;
+}
+
 }  // namespace
 
 std::optional<Samples> draw_samples(Trainer& trainer, int64_t length,
@@ -48,7 +60,7 @@ std::optional<Samples> draw_samples(Trainer& trainer, int64_t length,
   if (group.any("whether drawing was stopped", stopped)) return std::nullopt;
   if (group.world().alone()) return own;
   Samples samples;
-  for (const std::string& share : group.exchange("samples", bytes_of(own))) {
+  for (const std::string& share : exchange_in_pieces(group, bytes_of(own))) {
     add_from(share, static_cast<size_t>(length), samples);
   }
   return samples;

@@ -1,5 +1,6 @@
 #include "same_on_all.h"
 
+#include <algorithm>
 #include <set>
 #include <sstream>
 #include <vector>
@@ -40,16 +41,12 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-}  // namespace
-
-void check_same_on_all(Group& group, const Options& options, const std::string& data_identity) {
-  if (group.world().alone()) return;
-  const std::vector<std::string> told =
-      group.exchange("what ranks compare", facts(options, data_identity));
+// The first line by which a rank differs from rank 0.
+[[noreturn]] void tell_difference(const std::vector<std::string>& told) {
   const std::vector<std::string> first = lines_of(told[0]);
-  for (size_t line = 0; line < first.size(); ++line) {
-    for (size_t rank = 1; rank < told.size(); ++rank) {
-      const std::vector<std::string> other = lines_of(told[rank]);
+  for (size_t rank = 1; rank < told.size(); ++rank) {
+    const std::vector<std::string> other = lines_of(told[rank]);
+    for (size_t line = 0; line < first.size(); ++line) {
       if (line < other.size() && other[line] == first[line]) continue;
       const size_t tab = first[line].find('\t');
       const std::string theirs = line < other.size() ? other[line].substr(tab + 1) : "nothing";
@@ -59,6 +56,21 @@ void check_same_on_all(Group& group, const Options& options, const std::string& 
                   "Start all ranks with the same program, options and data");
     }
   }
+  throw Error(ErrorKind::kConfig, "the ranks", "differ in what they compare");
+}
+
+}  // namespace
+
+void check_same_on_all(Group& group, const Options& options, const std::string& data_identity) {
+  if (group.world().alone()) return;
+  const std::string own = facts(options, data_identity);
+  Checksum sum;
+  sum.add(own.data(), own.size());
+  const std::vector<std::string> sums =
+      group.exchange("the checksum of what ranks compare", sum.text());
+  const bool same = std::all_of(sums.begin(), sums.end(),
+                                [&](const std::string& other) { return other == sums[0]; });
+  if (!same) tell_difference(group.exchange("what ranks compare", own));
 }
 
 }  // namespace lacuna::train

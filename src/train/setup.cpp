@@ -146,7 +146,9 @@ Queue make_queue(const Options& options, const World& world) {
                                                           : cuda::LaunchMode::kGraph});
     }
   }
-  const int share = std::max(available_threads() / world.local_size, 1);
+  // Other launchers may have bound each process to CPUs of its own.
+  const bool own_cpus = world.launcher != "lacuna" && is_bound_to_cpus();
+  const int share = available_threads(own_cpus ? 1 : world.local_size);
   const int wanted = options.train.threads > 0 ? static_cast<int>(options.train.threads) : share;
   Queue queue = Queue::cpu(wanted);
   if (queue.threads() < wanted) {

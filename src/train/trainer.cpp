@@ -342,6 +342,7 @@ MemoryUse Trainer::held() const {
   use[MemoryTag::kGradients] += parameters_.gradients().bytes();
   if (averages_) use[MemoryTag::kAverages] += averages_->values().bytes();
   use[MemoryTag::kOptimizer] += optimizer_->bytes();
+  if (communicator_) use[MemoryTag::kCommunication] += communicator_->bytes();
   if constexpr (kWithCuda) {
     if (queue_.on_gpu()) use[MemoryTag::kWorkspace] += cuda::device_memory(queue_).workspace;
   }

@@ -29,8 +29,10 @@ class Group {
   /// One process alone.
   Group();
   /// Returns when all ranks have met. Throws Error(kConfig) with the ranks that are missing after
-  /// `patience`, or when the port is taken, naming it.
-  Group(const World& world, std::chrono::seconds patience, const GroupTimes& times = GroupTimes());
+  /// `patience`, or when the port is taken, naming it. Calls `meanwhile` several times a second as
+  /// long as they meet; what it throws ends that.
+  Group(const World& world, std::chrono::seconds patience, const GroupTimes& times = GroupTimes(),
+        const std::function<void()>& meanwhile = {});
   /// Says goodbye. While an exception unwinds the stack it says that this rank has failed instead.
   ~Group();
   Group(const Group&) = delete;

@@ -38,6 +38,8 @@ Queue make_queue(const QueueConfig& config);
 
 /// Names the queue's GPU, such as "NVIDIA H200".
 std::string device_name(const Queue& queue);
+/// Where it is in its host, such as "0000:3b:00.0": another GPU has another place.
+std::string device_place(const Queue& queue);
 
 /// Bytes of the queue's device.
 struct DeviceMemory {

@@ -26,9 +26,10 @@ enum class MemoryTag : uint8_t {
   kActivations,
   kActivationGradients,
   kWorkspace,
-  kCache,  // keys and values of the positions decoded so far
+  kCommunication,  // what the library takes by which several processes share tensors
+  kCache,          // keys and values of the positions decoded so far
 };
-inline constexpr size_t kMemoryTags = 10;
+inline constexpr size_t kMemoryTags = 11;
 const char* name_of(MemoryTag tag);
 
 /// Bytes by tag.

@@ -18,6 +18,9 @@ struct RunRequest {
   std::string init_from;  // empty, or the folder of a run or checkpoint whose weights to start from
 };
 
+/// Throws what run_training() does for mistakes that it finds before it reads data.
+void check_request(const RunRequest& request);
+
 /// Trains, evaluates the validation part at intervals and at the end, writes checkpoints and, at
 /// the end, the weights. Once `stop()` is true the step at hand is finished, a checkpoint and the
 /// weights are saved and the function returns; when the data cannot be read any more, they are
