@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "lacuna/base/error.h"
 
@@ -39,12 +40,13 @@ std::vector<State> frontier(std::vector<State> states) {
     if (a.seconds != b.seconds) return a.seconds < b.seconds;
     return a.remade < b.remade;
   });
+  constexpr double kNever = std::numeric_limits<double>::infinity();
   std::vector<State> kept;
   std::vector<double> best;  // by `remade`: fewest seconds with at most so many
   for (const State& state : states) {
     const size_t known = std::min(state.remade, best.empty() ? 0 : best.size() - 1);
     if (!best.empty() && best[known] <= state.seconds) continue;
-    while (best.size() <= state.remade) best.push_back(best.empty() ? state.seconds : best.back());
+    while (best.size() <= state.remade) best.push_back(best.empty() ? kNever : best.back());
     for (size_t r = state.remade; r < best.size(); ++r) {
       best[r] = std::min(best[r], state.seconds);
     }
