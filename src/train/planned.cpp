@@ -6,7 +6,8 @@ namespace lacuna::train {
 
 Planned::Planned(const Queue& queue, const Shape& tokens, std::shared_ptr<SharedBlock> block)
     : queue_(queue),
-      tokens_(Tensor::zeros(tokens, DType::kI32)),
+      tokens_(queue.is_dry() ? queue.zeros(tokens, DType::kI32)
+                             : Tensor::zeros(tokens, DType::kI32)),
       device_tokens_(queue.on_gpu() ? queue.zeros(tokens, DType::kI32) : tokens_),
       block_(block ? std::move(block) : std::make_shared<SharedBlock>(queue)) {}
 

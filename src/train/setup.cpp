@@ -12,6 +12,7 @@
 #include "lacuna/kernels/gpu_limits.h"
 #include "lacuna/kernels/launch.h"
 #include "lacuna/tensor/gpus.h"
+#include "lacuna/train/device_rules.h"
 #include "lacuna/train/run_plan.h"
 
 namespace lacuna::train {
@@ -166,8 +167,11 @@ std::string device_text(const Queue& queue) {
 }
 
 std::string precision(const Options& options) {
+  return precision_on(options, on_gpu(options));
+}
+
+std::string precision_on(const Options& options, bool gpu) {
   const std::string& wanted = options.train.precision;
-  const bool gpu = on_gpu(options);
   if (wanted == "auto") return gpu ? "bf16" : "f32";
   if (wanted == "f32" || (wanted == "f64") != gpu) return wanted;
   throw Error(ErrorKind::kConfig, "train.precision",
@@ -197,7 +201,10 @@ DType storage_type(const Options& options, const Queue& queue) {
 }
 
 void check_supported(const nn::ModelConfig& model, int64_t batch, const Queue& queue) {
-  if (!queue.on_gpu()) return;
+  if (queue.on_gpu()) check_supported_on_gpu(model, batch);
+}
+
+void check_supported_on_gpu(const nn::ModelConfig& model, int64_t batch) {
   constexpr int64_t kWidest = cuda::kLimits.head_width;
   for (const auto& [option, width] :
        {std::pair{"model.width", model.width}, std::pair{"model.qk_width", model.qk_width}}) {

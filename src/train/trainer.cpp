@@ -10,6 +10,7 @@
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/train/memory_budget.h"
+#include "lacuna/train/what_fits.h"
 #include "ranks.h"
 
 namespace lacuna::train {
@@ -96,71 +97,41 @@ Trainer::Trainer(const Options& options, const Dataset& data, std::shared_ptr<Gr
 StepPlan Trainer::choose_plan() const {
   const std::optional<size_t> budget = budget_of(options_.memory.budget, queue_);
   const size_t tokens = evaluation_.memory()[MemoryTag::kInputs];  // those of a step, too
-  const size_t held_bytes = beside_tensors(queue_) + held().total() + tokens;
+  const RunMemory around = run_memory();
+  const size_t held = beside_tensors(queue_) + around.held.total() + tokens;
   size_t room = free_memory(queue_);
-  if (budget) room = *budget > held_bytes ? *budget - held_bytes : 0;
-  const size_t everything = arena_bytes(model_, share_.batch, {});
-  if (everything <= room) return {{}, everything, 0};
-  // Whether any plan fits does not depend on seconds, and to measure them takes memory, too.
-  const StepSeconds untimed{std::vector<BlockSeconds>(static_cast<size_t>(config_.layers))};
-  const KeepSearch any(model_, share_.batch, untimed);
-  const StepPlan& smallest = any.smallest();
-  if (smallest.arena > room) {
-    const std::string hint = what_to_lower(smallest.arena, room);
-    check_budget(budget, held_bytes + smallest.arena, hint);
-    throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
-                str("a step needs ", human_bytes(smallest.arena),
-                    " more than what is held already, although it keeps least; ", human_bytes(room),
-                    " are free"),
-                hint);
+  if (budget) room = *budget > held ? *budget - held : 0;
+  const KeepSearch search(model_, share_.batch, [this] {
+    return measure_step(queue_, model_, share_.batch, options_.optim.average > 0);
+  });
+  if (around.block() <= room) {
+    if (const std::optional<StepPlan> plan = search.fastest(room)) return *plan;
   }
-  const StepSeconds seconds =
-      measure_step(queue_, model_, share_.batch, options_.optim.average > 0);
-  return KeepSearch(model_, share_.batch, seconds).fastest(room).value_or(smallest);
+  const size_t needed = std::max(around.block(), search.least());
+  const bool step = needed == search.least();
+  const char* what = step ? "a step" : around.largest().what;
+  const std::string hint = what_to_lower(budget.value_or(held + room));
+  check_budget(budget, held + needed, str(what, " needs most. ", hint));
+  throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
+              str(what, " needs ", human_bytes(needed), " more than what is held already",
+                  step ? ", although it keeps least; " : "; ", human_bytes(room), " are free"),
+              hint);
 }
 
-std::string Trainer::what_to_lower(size_t arena, size_t room) const {
-  const double share = static_cast<double>(room) / static_cast<double>(arena);
-  const auto batch = static_cast<int64_t>(share * static_cast<double>(options_.train.batch));
-  if (batch > 0) {
-    return str("Lower train.batch from ", options_.train.batch, " to ", batch,
-               " and raise train.accumulation instead");
-  }
-  const auto context = static_cast<int64_t>(share * static_cast<double>(config_.context) *
-                                            static_cast<double>(options_.train.batch));
-  if (context > 0) {
-    return str("Lower model.context from ", config_.context, " to at most ", context,
-               queue_.on_gpu() && model_.dtype() == DType::kF32
-                   ? ", or use --train.precision bf16, which takes half"
-                   : "");
-  }
-  return "Lower model.width or model.layers: there is no room beside the weights";
+std::string Trainer::what_to_lower(size_t bytes) const {
+  return train::what_to_lower({options_, config_, RunDevice::of(queue_), model_.dtype()}, bytes);
 }
 
-// What is still to be allocated is the block, which grows with the batch.
+// A budget may be more than what is free. What is still to be allocated is the block.
 void Trainer::check_memory() const {
-  const size_t wanted = block_->bytes(), free = free_memory(queue_);
-  const auto less = [&](double room) {
-    const auto fits = static_cast<int64_t>(static_cast<double>(options_.train.batch) * room /
-                                           static_cast<double>(wanted));
-    return fits > 0 ? str("Lower train.batch from ", options_.train.batch, " to ", fits,
-                          " and raise train.accumulation instead")
-                    : "Lower model.context or model.layers";
-  };
-  const std::optional<size_t> budget = budget_of(options_.memory.budget, queue_);
-  const size_t needed = beside_tensors(queue_) + memory().total();
-  if (budget && needed > *budget) {
-    const size_t around = needed - wanted;
-    check_budget(budget, needed,
-                 str(largest_need().what, " needs most. ",
-                     less(static_cast<double>(*budget > around ? *budget - around : 0))));
-  }
+  const RunMemory memory = run_memory();
+  const size_t wanted = memory.block(), free = free_memory(queue_);
   if (wanted <= free) return;
-  throw Error(
-      ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
-      str(largest_need().what, " needs ", human_bytes(wanted), " more than what is held already, ",
-          human_bytes(free), " are free (", memory_text(memory()), ")"),
-      less(static_cast<double>(free)));
+  throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
+              str(memory.largest().what, " needs ", human_bytes(wanted),
+                  " more than what is held already, ", human_bytes(free), " are free (",
+                  memory_text(memory.use()), ")"),
+              what_to_lower(beside_tensors(queue_) + memory.held.total() + free));
 }
 
 StepInputs Trainer::inputs_of(int64_t step) const {
@@ -315,38 +286,13 @@ std::vector<Need> Trainer::needs() const {
   return needs;
 }
 
-Need Trainer::largest_need() const {
-  const std::vector<Need> all = needs();
-  return *std::max_element(all.begin(), all.end(),
-                           [](const Need& a, const Need& b) { return a.block < b.block; });
-}
-
-MemoryUse Trainer::memory() const {
-  MemoryUse use = held();
-  const MemoryUse most = largest_need().memory;
-  for (size_t tag = 0; tag < kMemoryTags; ++tag) {
-    if (static_cast<MemoryTag>(tag) != MemoryTag::kInputs) use.bytes[tag] += most.bytes[tag];
-  }
-  return use;
-}
-
-MemoryUse Trainer::held() const {
-  MemoryUse use;  // every program has inputs of its own, outside the block
-  for (const Need& need : needs()) use[MemoryTag::kInputs] += need.memory[MemoryTag::kInputs];
-  for (const nn::ParameterStore* store : {&parameters_, averages_ ? &*averages_ : nullptr}) {
-    if (store != nullptr && store->rounded().present()) {
-      use[MemoryTag::kRounded] += store->rounded().bytes();
-    }
-  }
-  use[MemoryTag::kParameters] += parameters_.values().bytes();
-  use[MemoryTag::kGradients] += parameters_.gradients().bytes();
-  if (averages_) use[MemoryTag::kAverages] += averages_->values().bytes();
-  use[MemoryTag::kOptimizer] += optimizer_->bytes();
-  if (communicator_) use[MemoryTag::kCommunication] += communicator_->bytes();
+RunMemory Trainer::run_memory() const {
+  size_t workspace = 0;
   if constexpr (kWithCuda) {
-    if (queue_.on_gpu()) use[MemoryTag::kWorkspace] += cuda::device_memory(queue_).workspace;
+    if (queue_.on_gpu()) workspace = cuda::device_memory(queue_).workspace;
   }
-  return use;
+  return train::run_memory(needs(), parameters_, averages_ ? &*averages_ : nullptr, *optimizer_,
+                           workspace);
 }
 
 }  // namespace lacuna::train

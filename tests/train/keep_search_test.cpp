@@ -39,12 +39,17 @@ StepSeconds any_seconds(int64_t blocks) {
 TEST_CASE("More bytes never make a plan slower, and its arena is what a program reserves") {
   const TinyModel tiny = deep_model();
   const StepSeconds seconds = any_seconds(9);
-  const KeepSearch search(*tiny.model, 3, seconds);
-  const size_t least = search.smallest().arena, most = search.everything().arena;
+  int asked = 0;
+  const KeepSearch search(*tiny.model, 3, [&] {
+    ++asked;
+    return seconds;
+  });
+  const size_t least = search.least(), most = search.everything().arena;
   CHECK(search.everything().kept.empty());
   CHECK(least < most / 2);
   CHECK_FALSE(search.fastest(least - 1).has_value());
   CHECK(search.fastest(most)->kept.empty());
+  CHECK(asked == 0);  // to measure takes memory and time
   double before = 1e9;
   for (int part = 0; part <= 200; ++part) {
     const size_t bytes = least + (most - least) * static_cast<size_t>(part) / 200;
@@ -63,4 +68,5 @@ TEST_CASE("More bytes never make a plan slower, and its arena is what a program 
     }
     CHECK(again == Approx(plan->seconds_again));
   }
+  CHECK(asked == 1);
 }

@@ -2,7 +2,8 @@
 // memory packed. docs/recompute.md explains the method.
 #pragma once
 
-#include <map>
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include "lacuna/nn/transformer.h"
@@ -16,28 +17,32 @@ struct StepPlan {
   double seconds_again = 0;  // to make again what is not kept, by prediction
 };
 
+/// Chooses for training, and for `lacuna plan`, which foretells it.
 class KeepSearch {
  public:
-  /// For training on `batch` sequences at once. `model` must outlive the search.
-  KeepSearch(const nn::Transformer& model, int64_t batch, const StepSeconds& seconds);
+  /// For training on `batch` sequences at once. `model` must outlive the search. `seconds` is asked
+  /// for once, when a choice depends on them: never to know what fits.
+  KeepSearch(const nn::Transformer& model, int64_t batch, std::function<StepSeconds()> seconds);
+  ~KeepSearch();
 
+  /// The plan that keeps everything, with no blocks named.
+  const StepPlan& everything() const { return everything_; }
+  /// The least arena that any of its plans has.
+  size_t least() const { return smallest().arena; }
   /// The fastest plan of a fixed set whose arena is at most `bytes`: the set does not depend on
   /// `bytes`, so more bytes never make a plan slower. Absent when there is none.
   std::optional<StepPlan> fastest(size_t bytes) const;
-  /// The one that needs least, and the one that keeps everything.
-  const StepPlan& smallest() const { return smallest_; }
-  const StepPlan& everything() const { return everything_; }
 
  private:
-  StepPlan packed(const nn::KeepPlan& plan) const;
-  const StepPlan& rung(int index) const;
+  class Rungs;
+  const StepPlan& smallest() const;
 
   const nn::Transformer& model_;
   int64_t batch_;
-  nn::ChainCosts costs_;
-  size_t lowest_, highest_;  // live bytes of the first and of the last rung
-  StepPlan smallest_, everything_;
-  mutable std::map<int, StepPlan> rungs_;  // those that have been asked for
+  std::function<StepSeconds()> seconds_;
+  StepPlan everything_;
+  mutable std::optional<StepPlan> smallest_;  // found by bytes alone, its seconds not told
+  mutable std::unique_ptr<Rungs> rungs_;      // those that take seconds
 };
 
 /// Bytes of the packed arena of a training step that keeps this.

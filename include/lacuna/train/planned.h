@@ -17,7 +17,8 @@ class Planned {
   /// What is run: it launches everything that one pass needs. Called with a dry queue first.
   using Launch = std::function<void(Queue& queue, Arena& arena)>;
 
-  /// Tokens are [B, T] i32. `block` is one of the queue's device; without one, its own.
+  /// Tokens are [B, T] i32, without memory where the queue is dry. `block` is one of the queue's
+  /// device; without one, its own.
   Planned(const Queue& queue, const Shape& tokens, std::shared_ptr<SharedBlock> block);
 
   /// Plans the memory of a pass and reserves it in the block.

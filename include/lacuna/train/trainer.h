@@ -12,6 +12,7 @@
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/evaluator.h"
 #include "lacuna/train/keep_search.h"
+#include "lacuna/train/run_memory.h"
 #include "lacuna/train/sampler.h"
 #include "lacuna/train/setup.h"
 #include "lacuna/train/share.h"
@@ -30,13 +31,6 @@ struct StepResult {
 
 enum class Weights : uint8_t { kRaw, kAverage };
 const char* name_of(Weights weights);
-
-/// What a trainer needs for one of the things that it does, which never overlap.
-struct Need {
-  const char* what;  // "a step", "an evaluation", "a sample"
-  size_t block;      // bytes of the block that they share
-  MemoryUse memory;  // of these by tag, and its inputs, which lie outside
-};
 
 class Trainer {
  public:
@@ -115,7 +109,7 @@ class Trainer {
   /// Of a step, an evaluation and, where the run draws samples, a sample.
   std::vector<Need> needs() const;
   /// All tensors that the trainer will hold, by tag: of what it needs in turns, the most.
-  MemoryUse memory() const;
+  MemoryUse memory() const { return run_memory().use(); }
   /// What the blocks keep in a step, so that the memory is within memory.budget.
   const StepPlan& plan() const { return plan_; }
 
@@ -131,10 +125,9 @@ class Trainer {
   void share_moments();
   void load_moments(const std::string& file);
   StepPlan choose_plan() const;
-  std::string what_to_lower(size_t arena, size_t room) const;
   void check_memory() const;
-  MemoryUse held() const;  // without the block
-  Need largest_need() const;
+  RunMemory run_memory() const;
+  std::string what_to_lower(size_t bytes) const;
   void check_facts(const std::string& checkpoint) const;
   DataPlace place() const;
   StepInputs inputs_of(int64_t step) const;

@@ -1,0 +1,57 @@
+// A trainer without a device, data and memory: what training would hold, found by running it over
+// shapes.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "lacuna/nn/transformer.h"
+#include "lacuna/optim/optimizer.h"
+#include "lacuna/train/options.h"
+#include "lacuna/train/run_memory.h"
+
+namespace lacuna::train {
+
+/// What bytes depend on of a device, whether or not this machine has it.
+struct RunDevice {
+  bool gpu = false;
+  size_t context = 0;    // bytes that a CUDA context and the program's code hold
+  size_t workspace = 0;  // bytes of a queue
+
+  static RunDevice of(const Queue& queue);
+};
+
+class DryTrainer {
+ public:
+  /// `config`, resolved, stands in the place of the options of the model; `dtype` is what ops
+  /// store. Throws Error(kConfig) where the device cannot run it.
+  DryTrainer(const Options& options, const nn::ModelConfig& config, const RunDevice& device,
+             DType dtype);
+
+  const nn::Transformer& model() const { return model_; }
+  int64_t batch() const { return batch_; }
+  /// Without a step: what a trainer holds, and what its evaluations and samples need.
+  const RunMemory& around_steps() const { return around_; }
+  /// With a step whose blocks keep this.
+  RunMemory memory(const nn::KeptByBlock& kept) const;
+  /// All bytes that the process holds when a step takes so many of the block.
+  size_t bytes_with(size_t arena) const;
+  /// What of `bytes` is left for the block.
+  size_t room_in(size_t bytes) const;
+  /// Bytes of the files of a checkpoint but for their headers.
+  size_t checkpoint_bytes() const;
+
+ private:
+  std::vector<Need> needs_around(const Options& options) const;
+  size_t held() const;
+
+  RunDevice device_;
+  int64_t batch_;
+  nn::ParameterStore parameters_;
+  nn::Transformer model_;
+  std::optional<nn::ParameterStore> averages_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  RunMemory around_;
+};
+
+}  // namespace lacuna::train

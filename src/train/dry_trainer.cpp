@@ -1,0 +1,96 @@
+#include "lacuna/train/dry_trainer.h"
+
+#include <algorithm>
+
+#include "lacuna/tensor/gpus.h"
+#include "lacuna/train/device_rules.h"
+#include "lacuna/train/program.h"
+#include "lacuna/train/setup.h"
+
+namespace lacuna::train {
+namespace {
+
+nn::ModelConfig runnable(const nn::ModelConfig& config, int64_t batch, const RunDevice& device) {
+  if (device.gpu) check_supported_on_gpu(config, batch);
+  return config;
+}
+
+std::unique_ptr<optim::Optimizer> dry_optimizer(const Options& options,
+                                                const nn::ParameterStore& parameters) {
+  Queue queue = Queue::dry();
+  return make_optimizer(queue, optimizer_config(options), parameters);
+}
+
+}  // namespace
+
+RunDevice RunDevice::of(const Queue& queue) {
+  if constexpr (kWithCuda) {
+    if (queue.on_gpu()) {
+      const cuda::DeviceMemory memory = cuda::device_memory(queue);
+      return {.gpu = true, .context = memory.context, .workspace = memory.workspace};
+    }
+  }
+  return {};
+}
+
+DryTrainer::DryTrainer(const Options& options, const nn::ModelConfig& config,
+                       const RunDevice& device, DType dtype)
+    : device_(device),
+      batch_(options.train.batch),
+      parameters_(Queue::dry(), parameter_specs(runnable(config, batch_, device)), dtype, true),
+      model_(config, parameters_),
+      optimizer_(dry_optimizer(options, parameters_)) {
+  if (options.optim.average > 0) {
+    averages_.emplace(Queue::dry(), parameter_specs(config), dtype, false);
+  }
+  around_ = run_memory(needs_around(options), parameters_, averages_ ? &*averages_ : nullptr,
+                       *optimizer_, device.workspace);
+  // A step has tokens of its own, as many as an evaluation.
+  around_.held[MemoryTag::kInputs] += around_.needs.front().memory[MemoryTag::kInputs];
+}
+
+std::vector<Need> DryTrainer::needs_around(const Options& options) const {
+  const Program evaluation = Program::evaluation(Queue::dry(), model_, batch_);
+  std::vector<Need> needs{{"an evaluation", evaluation.block_bytes(), evaluation.memory()}};
+  constexpr StepSize kAny{.tokens = 1, .samples = 1, .samples_per_epoch = 1};
+  if (parse_length(options.train.sample_every, kAny, "train.sample_every") == 0) return needs;
+  Options resolved = options;
+  resolved.model.context = model_.config().context;
+  const Sampler sampler(Queue::dry(), model_, sample_config(resolved, *medium_of(resolved)));
+  needs.push_back({"a sample", sampler.block_bytes(), sampler.memory()});
+  return needs;
+}
+
+RunMemory DryTrainer::memory(const nn::KeptByBlock& kept) const {
+  StepState state;
+  const Program step = Program::training(Queue::dry(), model_, batch_, 1, &state, kept);
+  RunMemory memory = around_;
+  memory.needs.insert(memory.needs.begin(), {"a step", step.block_bytes(), step.memory()});
+  return memory;
+}
+
+size_t DryTrainer::held() const {
+  return device_.context + around_.held.total();
+}
+
+size_t DryTrainer::bytes_with(size_t arena) const {
+  return held() + std::max(arena, around_.block());
+}
+
+size_t DryTrainer::room_in(size_t bytes) const {
+  return bytes > held() ? bytes - held() : 0;
+}
+
+size_t DryTrainer::checkpoint_bytes() const {
+  size_t weights = 0;  // without the padding between them
+  for (const nn::ParameterSlice& slice : parameters_.slices()) {
+    weights += static_cast<size_t>(slice.count);
+  }
+  size_t bytes = (averages_ ? 2 : 1) * weights * size_of(parameters_.dtype());
+  for (const auto& [name, buffer] : optimizer_->buffers()) {
+    bytes += weights * size_of(buffer.dtype());
+  }
+  return bytes;
+}
+
+}  // namespace lacuna::train
