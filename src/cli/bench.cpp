@@ -59,7 +59,17 @@ Command make_bench_command() {
                      {"--data", "", "", "Train on its data, not on random symbols"},
                      kJson},
            .takes_options = true,
-           .run = bench_step}}};
+           .run = bench_step},
+          {.name = "rates",
+           .summary = "How fast this machine does what `lacuna plan` reckons with",
+           .flags =
+               {{"--device", "gpu|cpu", "", "What to measure; a GPU where there is a usable one"},
+                {"--name", "NAME", "", "How the printed lines call it; otherwise gpu or cpu"},
+                {"--dtype", "TYPE", "",
+                 "Type of activations: bf16, f16 or f32; otherwise bf16 on a GPU, f32 on a CPU"},
+                kThreads,
+                kJson},
+           .run = bench_rates}}};
 }
 
 }  // namespace lacuna::cli

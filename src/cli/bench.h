@@ -28,5 +28,8 @@ void bench_attention(const Parsed& parsed, const Stop& stop);
 /// model FLOP/s and memory; on a GPU also the share of the measured rate of matrix products and
 /// where the time goes.
 void bench_step(const Parsed& parsed, const Stop& stop);
+/// The table of rates that plans for a GPU are made from (train/rates.h), on a GPU where there is
+/// one, else on the CPU.
+void bench_rates(const Parsed& parsed, const Stop& stop);
 
 }  // namespace lacuna::cli

@@ -151,4 +151,17 @@ double OpTimer::zero(int64_t count) {
             [=](Operands& o) { return o.launching(Zero{.y = o.wide_zeros({count})}); });
 }
 
+AttentionWork::AttentionWork(const HeadPasses& passes, int64_t batch) {
+  for (const auto& of_head : passes) {
+    for (const sparse::Pass& pass : of_head) {
+      pairs += static_cast<double>(pass.pairs());
+      for (int64_t lane = 0; lane < pass.lanes; ++lane) {
+        queries += static_cast<double>(pass.query_count(lane));
+      }
+    }
+  }
+  pairs *= static_cast<double>(batch);
+  queries *= static_cast<double>(batch);
+}
+
 }  // namespace lacuna::train

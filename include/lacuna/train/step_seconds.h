@@ -1,10 +1,12 @@
-// What a training step costs in seconds, op by op: measured on the device at hand.
+// What a training step costs in seconds, op by op: measured on the device at hand, or estimated
+// from a table of rates.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "lacuna/nn/transformer.h"
+#include "lacuna/train/rates.h"
 
 namespace lacuna::train {
 
@@ -46,5 +48,9 @@ double seconds_again(const StepSeconds& seconds, int64_t block, nn::BlockResults
 /// AdamW with `average` or without.
 StepSeconds measure_step(const Queue& queue, const nn::Transformer& model, int64_t batch,
                          bool average);
+
+/// `config` resolved.
+StepSeconds estimate_step(const nn::ModelConfig& config, int64_t batch, DType dtype,
+                          const Rates& rates, bool average);
 
 }  // namespace lacuna::train
