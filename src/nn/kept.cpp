@@ -21,14 +21,26 @@ std::string text_of(BlockResults kept) {
   return text;
 }
 
+std::vector<KeptRange> ranges_of(const KeptByBlock& kept, int64_t blocks) {
+  if (kept.empty()) return {{1, blocks, BlockResults::all()}};
+  std::vector<KeptRange> ranges;
+  for (int64_t block = 1; const BlockResults& of_block : kept) {
+    if (ranges.empty() || !(ranges.back().kept == of_block)) {
+      ranges.push_back({block, block, of_block});
+    }
+    ranges.back().last = block++;
+  }
+  return ranges;
+}
+
+std::string text_of(const KeptRange& range) {
+  return str(range.first, range.last > range.first ? str("-", range.last) : "");
+}
+
 std::string text_of(const KeptByBlock& kept, int64_t blocks) {
-  const KeptByBlock all =
-      kept.empty() ? KeptByBlock(static_cast<size_t>(blocks), BlockResults::all()) : kept;
   std::string text;
-  for (size_t first = 0, end = 0; first < all.size(); first = end) {
-    while (end < all.size() && all[end] == all[first]) ++end;
-    text += str(text.empty() ? "" : "; ", first + 1, end > first + 1 ? str("-", end) : "", " ",
-                text_of(all[first]));
+  for (const KeptRange& range : ranges_of(kept, blocks)) {
+    text += str(text.empty() ? "" : "; ", text_of(range), " ", text_of(range.kept));
   }
   return text;
 }

@@ -46,9 +46,19 @@ class BlockResults {
 /// is made again by running the block before from its own entry, that of block 0 from the tokens.
 using KeptByBlock = std::vector<BlockResults>;
 
+/// Blocks in a row that keep the same, counted from 1.
+struct KeptRange {
+  int64_t first, last;
+  BlockResults kept;
+};
+/// Of `blocks` blocks.
+std::vector<KeptRange> ranges_of(const KeptByBlock& kept, int64_t blocks);
+/// "3", "1-12".
+std::string text_of(const KeptRange& range);
+
 /// "everything", "nothing", or what is kept by name.
 std::string text_of(BlockResults kept);
-/// The same of `blocks` blocks, counted from 1: "1-12 everything; 13 entry, attention".
+/// The same of `blocks` blocks: "1-12 everything; 13 entry, attention".
 std::string text_of(const KeptByBlock& kept, int64_t blocks);
 
 }  // namespace lacuna::nn
