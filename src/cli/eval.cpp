@@ -61,14 +61,18 @@ std::vector<EvalModel> wanted(const Parsed& parsed, const Stop& stop) {
     throw Error(ErrorKind::kUsage, "--raw", "contradicts --average",
                 "Without either, both are evaluated");
   }
+  const bool averaged = train::has_average(folder), both = averaged && !raw && !average;
+  train::SavedWork work{.sets = both ? 2 : 1, .batch_option = "train.batch"};
+  work.memory = [](const nn::Transformer& model, int64_t batch) {
+    return train::Program::evaluation(Queue::dry(), model, batch).memory();
+  };
   std::vector<EvalModel> models;
   const auto load = [&](train::Weights weights) {
-    models.push_back(
-        {weights, std::make_unique<train::SavedRun>(folder, weights == train::Weights::kRaw,
-                                                    parsed.overrides, [&] { leave_if(stop); })});
+    models.push_back({weights, std::make_unique<train::SavedRun>(
+                                   folder, weights == train::Weights::kRaw, parsed.overrides,
+                                   [&] { leave_if(stop); }, work)});
   };
   if (!average) load(train::Weights::kRaw);
-  const bool averaged = train::has_average(folder);
   if (average && !averaged) {
     throw Error(ErrorKind::kUsage, "--average", folder + " has no averaged weights",
                 "Leave it out for the weights themselves");

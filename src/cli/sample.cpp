@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -109,7 +110,14 @@ void write_samples(train::SavedRun& run, const SampleRequest& request, const Par
 void run_sample(const Parsed& parsed, const Stop& stop) {
   const train::SampleConfig config = sample_config(parsed);
   const std::string& folder = parsed.text("RUN");
-  train::SavedRun run(folder, parsed.is_set("raw"), parsed.overrides, [&] { leave_if(stop); });
+  train::SavedWork work{.batch_option = "--batch", .batch = std::min(config.batch, config.count)};
+  work.memory = [config](const nn::Transformer& model, int64_t batch) {
+    train::SampleConfig at_once = config;
+    at_once.batch = batch;
+    return train::Sampler(Queue::dry(), model, at_once).memory();
+  };
+  train::SavedRun run(
+      folder, parsed.is_set("raw"), parsed.overrides, [&] { leave_if(stop); }, work);
   const SampleRequest request =
       sample_request(parsed, config, run.medium(), run.model().config().context);
   if (parsed.is_set("output")) {

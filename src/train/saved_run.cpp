@@ -10,8 +10,10 @@
 #include "lacuna/base/text.h"
 #include "lacuna/io/safetensors.h"
 #include "lacuna/train/checkpoint.h"
+#include "lacuna/train/memory_budget.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/weights.h"
+#include "lacuna/train/what_fits.h"
 
 namespace lacuna::train {
 
@@ -84,7 +86,7 @@ std::optional<std::string> trained_data(const std::string& folder) {
 }
 
 SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides,
-                   const BetweenPieces& between_pieces)
+                   const BetweenPieces& between_pieces, const std::optional<SavedWork>& work)
     : options_((check_saved(folder), read_options(RunFolder(folder).config(), overrides))),
       queue_(make_queue(options_)) {
   weights_file_ = weights_in(folder, raw, between_pieces);
@@ -103,11 +105,33 @@ SavedRun::SavedRun(const std::string& folder, bool raw, const std::vector<Overri
   }
   const nn::ModelConfig config = model_config(options_, *medium_);
   check_supported(config, 1, queue_);
+  if (work) check_room(config, *work);
   parameters_ = std::make_unique<nn::ParameterStore>(queue_, parameter_specs(config),
                                                      storage_type(options_, queue_), false);
   load_weights(weights_file_, *parameters_);
   queue_.wait();  // so that programs of other queues may run the model
   model_ = std::make_unique<nn::Transformer>(config, *parameters_);
+}
+
+void SavedRun::check_room(const nn::ModelConfig& config, const SavedWork& work) const {
+  const std::optional<size_t> budget = budget_of(options_.memory.budget, queue_);
+  if (!budget) return;
+  const nn::ParameterStore weights(Queue::dry(), parameter_specs(config),
+                                   storage_type(options_, queue_), false);
+  const nn::Transformer model(config, weights);
+  const RunDevice device = RunDevice::of(queue_);
+  const size_t of_set = weights.values().bytes() + device.workspace +
+                        (weights.rounded().present() ? weights.rounded().bytes() : 0);
+  const size_t held = device.context + static_cast<size_t>(work.sets) * of_set;
+  const auto bytes_of = [&](int64_t batch) { return held + work.memory(model, batch).total(); };
+  const int64_t batch = work.batch > 0 ? work.batch : options_.train.batch;
+  const size_t needed = bytes_of(batch);
+  if (needed <= *budget) return;
+  const int64_t fits = largest_within(*budget, batch, batch, bytes_of);
+  check_budget(budget, needed,
+               fits > 0        ? str("Lower ", work.batch_option, " from ", batch, " to ", fits)
+               : work.sets > 1 ? "Take one set of weights, by --raw or --average"
+                               : "Raise it: there is nothing to lower");
 }
 
 Program SavedRun::program(int64_t batch) const {

@@ -2,6 +2,7 @@
 // and sampling.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,12 +28,22 @@ std::optional<int64_t> step_of_weights(const std::string& file);
 /// Identity of the data that the run or checkpoint in a folder was trained on, where it tells.
 std::optional<std::string> trained_data(const std::string& folder);
 
+/// What a saved run is loaded for, as far as memory.budget has to know beforehand.
+struct SavedWork {
+  int64_t sets = 1;          // of weights that are held together
+  std::string batch_option;  // what bounds the sequences at work at once
+  int64_t batch = 0;         // that many; 0: train.batch
+  /// What the work on so many holds besides weights. The model has no memory.
+  std::function<MemoryUse(const nn::Transformer& model, int64_t batch)> memory;
+};
+
 class SavedRun {
  public:
   /// Reads the averaged weights where the run has them and `raw` is false. Throws Error(kData) and
-  /// Error(kConfig) when the folder holds no such run, and what `between_pieces` throws.
+  /// Error(kConfig) when the folder holds no such run, and what `between_pieces` throws. Before any
+  /// weights are there it throws as check_budget() does where memory.budget has no room for `work`.
   SavedRun(const std::string& folder, bool raw, const std::vector<Override>& overrides,
-           const BetweenPieces& between_pieces = {});
+           const BetweenPieces& between_pieces = {}, const std::optional<SavedWork>& work = {});
 
   const Options& options() const { return options_; }
   /// What the model's symbols mean.
@@ -46,6 +57,8 @@ class SavedRun {
   Program program(int64_t batch) const;
 
  private:
+  void check_room(const nn::ModelConfig& config, const SavedWork& work) const;
+
   Options options_;
   Queue queue_;
   std::string weights_file_;
