@@ -42,7 +42,7 @@ std::vector<BenchCase> bench_cases(DType activations) {
     add("embedding forward", embedding_forward(embedding));
     add("embedding backward", embedding_backward(embedding));
     add("cross-entropy", cross_entropy({rows, m.classes}));
-    add("activation forward", activation_forward({rows, m.inner}));
+    add("activation forward", activate({rows, m.inner}));
     add("activation backward, bias", activation_backward({rows, m.inner}));
     add("column sums", column_sums(rows, m.width));
   }

@@ -17,6 +17,9 @@ void add_layers(std::vector<CheckCase>& cases) {
                        {linear_forward(size), linear_forward(alone), linear_backward(size)}});
     }
   }
+  for (const ActivationSize& size : {ActivationSize{257, 192}, {33, 5}}) {
+    cases.push_back({str("quick_gelu [", size.rows, ", ", size.width, "]"), {activate(size)}});
+  }
   for (const NormSize& size : {NormSize{257, 512}, {65, 17}, {3, 1000}}) {
     cases.push_back({str("layer norm [", size.rows, ", ", size.width, "]"),
                      {layernorm_forward(size), layernorm_backward(size)}});

@@ -17,7 +17,7 @@ double sigmoid(double x) {
   return 1 / (1 + std::exp(-x));
 }
 
-// The GPU has functions, not contracts, for these; elsewhere the formula.
+// The GPU has functions, not contracts, for the gradients; elsewhere the formula.
 template <class OnGpu, class Formula>
 Launch launching_either(const Operands& o, [[maybe_unused]] const OnGpu& on_gpu,
                         const Formula& formula) {
@@ -80,27 +80,21 @@ Entry linear_backward(const LinearSize& size) {
       variant_of(size));
 }
 
-Entry activation_forward(const ActivationSize& size) {
-  const auto make = [size](Operands& o) {
-    const Shape shape{size.rows, size.width};
-    // Results of the order of 1: those below the normal numbers of f16 have fewer digits.
-    const Tolerance tolerance = kStored.at_least(1);
-    const Range values{-12, 12};
-    const View z = size.in_place ? o.updated("y", shape, tolerance, Holds::kActivations, values)
-                                 : o.input("z", shape, values);
-    const View y = size.in_place ? z : o.output("y", shape, tolerance);
-    return launching_either(
-        o, [=](const Queue& queue) { cuda::quick_gelu_forward(queue, z, y); },
-        [=] {
-          for (int64_t i = 0; i < z.count(); ++i) {
-            const double value = z.data<double>()[i];
-            y.data<double>()[i] = value * sigmoid(1.702 * value);
-          }
-        });
-  };
-  return {.name = str("activation ", Shape{size.rows, size.width}.text(),
-                      size.in_place ? ", in place" : ""),
-          .make = make};
+Entry activate(const ActivationSize& size) {
+  return entry(
+      {size.rows, size.width},
+      [size](Operands& o) {
+        const Shape shape{size.rows, size.width};
+        // Results of the order of 1: those below the normal numbers of f16 have fewer digits.
+        const Tolerance tolerance = kStored.at_least(1);
+        const Range values{-12, 12};
+        const View z = size.in_place ? o.updated("y", shape, tolerance, Holds::kActivations, values)
+                                     : o.input("z", shape, values);
+        return Activate{.preactivation = z,
+                        .y = size.in_place ? z : o.output("y", shape, tolerance),
+                        .activation = Activation::kQuickGelu};
+      },
+      size.in_place ? ", in place" : "");
 }
 
 Entry activation_backward(const ActivationSize& size) {

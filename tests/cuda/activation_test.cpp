@@ -21,10 +21,9 @@ TEST_CASE("The activation on the GPU agrees with its formula, in place too", "[a
   for (const DType dtype : kActivationTypes) {
     for (const Size& size : kSizes) {
       const How how;
-      const auto apart = prove(proof::activation_forward({size.rows, size.width}), dtype, how);
+      const auto apart = prove(proof::activate({size.rows, size.width}), dtype, how);
       const auto in_place = prove(
-          proof::activation_forward({.rows = size.rows, .width = size.width, .in_place = true}),
-          dtype, how);
+          proof::activate({.rows = size.rows, .width = size.width, .in_place = true}), dtype, how);
       CHECK(same_bits(apart->bits("y"), in_place->bits("y")));
     }
   }

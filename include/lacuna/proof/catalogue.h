@@ -35,13 +35,14 @@ struct LinearSize {
 Entry linear_forward(const LinearSize& size);
 Entry linear_backward(const LinearSize& size);
 
-/// What the affine layer does on a GPU besides its products; elsewhere the formula, in f64 only.
 struct ActivationSize {
   int64_t rows, width;
   bool in_place = false;  // forward
   bool bias = true;       // backward
 };
-Entry activation_forward(const ActivationSize& size);
+Entry activate(const ActivationSize& size);
+/// What the affine layer's gradient takes on a GPU besides its products; elsewhere the formula, in
+/// f64 only.
 Entry activation_backward(const ActivationSize& size);
 Entry column_sums(int64_t rows, int64_t width);
 
