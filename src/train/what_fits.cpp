@@ -146,7 +146,8 @@ int64_t largest_within(size_t room, int64_t from, int64_t most,
     const bool fits = bytes && *bytes <= room;
     if (bytes) known[next] = static_cast<double>(*bytes);
     (fits ? good : bad) = next;
-    if (known.size() >= 2 && tries % 3 != 0) {
+    const bool can_guess = known.size() >= 2 && (bad > most || known.contains(bad));
+    if (can_guess && tries % 3 != 0) {
       next = guess(known, good, static_cast<double>(room));
     } else {  // whatever the bytes do, the search ends soon
       next = bad > most ? 2 * good : good + (bad - good) / 2;

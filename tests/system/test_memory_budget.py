@@ -74,8 +74,9 @@ class MemoryBudget(SmallRun):
 
     def check_saved(self, command, *options, lowered):
         """What the command needs is enough and a byte less is not; then what it says to lower is."""
-        def run(budget, *more):
-            return self.lacuna(*command, f"--memory.budget={budget}", *options, *more)
+        def run(budget, batch=8):
+            option = lowered if lowered.startswith("--") else f"--{lowered}"
+            return self.lacuna(*command, f"--memory.budget={budget}", f"{option}={batch}", *options)
         refused = run("1kB")
         self.assertEqual((refused.returncode, refused.stdout), (2, ""), refused.stderr)
         self.assertNotIn("Lower", refused.stderr)
@@ -88,21 +89,20 @@ class MemoryBudget(SmallRun):
         self.assertEqual(int(MINIMUM.search(less.stderr).group(1)), least)
         self.assertIn("memory.budget: ", less.stderr)
         number = int(re.search(rf"Lower {lowered} from 8 to (\d)\.", less.stderr).group(1))
-        option = lowered if lowered.startswith("--") else f"--{lowered}"
-        self.assertEqual(run(f"{least - 1}B", f"{option}={number}").returncode, 0)
-        self.assertEqual(run(f"{least - 1}B", f"{option}={number + 1}").returncode, 2)
+        self.assertEqual(run(f"{least - 1}B", number).returncode, 0)
+        self.assertEqual(run(f"{least - 1}B", number + 1).returncode, 2)
         return least
 
     def test_an_evaluation_and_a_sample_keep_to_their_budget(self):
         self.train("--optim.average=0.9")
         evaluation = ("eval", "run")
-        both = self.check_saved(evaluation, "--train.batch=8", lowered="train.batch")
-        one = self.check_saved(evaluation, "--train.batch=8", "--raw", lowered="train.batch")
+        both = self.check_saved(evaluation, lowered="train.batch")
+        one = self.check_saved(evaluation, "--raw", lowered="train.batch")
         weights = (self.path / "run/weights.safetensors").stat().st_size
         self.assertLess(abs(both - one - weights), 0.1 * weights)
         sample = ("sample", "run", "--length=8", "--count=9")
-        cached = self.check_saved(sample, "--batch=8", lowered="--batch")
-        self.assertGreater(self.check_saved(sample, "--batch=8", "--no-cache", lowered="--batch"), cached)
+        cached = self.check_saved(sample, lowered="--batch")
+        self.assertGreater(self.check_saved(sample, "--no-cache", lowered="--batch"), cached)
         # One set of weights where two have no room.
         refused = self.lacuna("eval", "run", "--train.batch=1", f"--memory.budget={int(2.1 * weights)}B")
         self.assertEqual(refused.returncode, 2)
