@@ -27,7 +27,8 @@ struct Numbers {
 /// A chain of any costs: keeping more need not be dearer, nor faster.
 ChainCosts any_chain(uint64_t seed, size_t blocks, size_t most_choices) {
   Numbers random{seed};
-  ChainCosts costs{.blocks = {}, .entry = random.below(seed % 2 == 0 ? 6 : 40), .head = random.below(40)};
+  ChainCosts costs{
+      .blocks = {}, .entry = random.below(seed % 2 == 0 ? 6 : 40), .head = random.below(40)};
   for (size_t block = 0; block < blocks; ++block) {
     auto& choices = costs.blocks.emplace_back();
     const size_t count = 1 + random.below(most_choices);
@@ -86,9 +87,10 @@ TEST_CASE("The plan found is the fastest that fits: against all plans of small c
 
 TEST_CASE("A way to keep more is not given up for a faster one with more entries to make again") {
   const BlockResults all = BlockResults::all(), none = BlockResults::none();
-  const ChainCosts costs{
-      .blocks = {{{all, 1, 1, 1, 0}}, {{none, 0, 1, 1, 1}, {all, 4, 4, 4, 2}}, {{none, 0, 1, 10, 5}}},
-      .entry = 100};
+  const ChainCosts costs{.blocks = {{{all, 1, 1, 1, 0}},
+                                    {{none, 0, 1, 1, 1}, {all, 4, 4, 4, 2}},
+                                    {{none, 0, 1, 10, 5}}},
+                         .entry = 100};
   const std::optional<KeepPlan> found = nn::fastest_plan(costs, 50);
   REQUIRE(found.has_value());
   CHECK(found->choices == std::vector<size_t>{0, 1, 0});
