@@ -189,7 +189,7 @@ void follow_launcher() {
   leave_acknowledging_to_others();
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (std::to_string(getppid()) != std::getenv(kLauncher))
-    std::raise(SIGTERM);  // it has died before that
+    kill(getpid(), SIGTERM);  // it has died before that
 }
 
 }  // namespace lacuna::cli

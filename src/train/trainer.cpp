@@ -291,8 +291,10 @@ RunMemory Trainer::run_memory() const {
   if constexpr (kWithCuda) {
     if (queue_.on_gpu()) workspace = cuda::device_memory(queue_).workspace;
   }
-  return train::run_memory(needs(), parameters_, averages_ ? &*averages_ : nullptr, *optimizer_,
-                           workspace);
+  RunMemory memory = train::run_memory(needs(), parameters_, averages_ ? &*averages_ : nullptr,
+                                       *optimizer_, workspace);
+  if (communicator_) memory.held[MemoryTag::kCommunication] += communicator_->bytes();
+  return memory;
 }
 
 }  // namespace lacuna::train

@@ -69,6 +69,11 @@ TEST_CASE("the variables of torchrun and of our own launcher are read") {
   CHECK(world.host == "head");
   CHECK(world.port == 29500);
   CHECK(world.launcher == "torchrun");
+  CHECK(world.port == 29500);
+  // The agent of torchrun itself goes on listening at its port.
+  CHECK(world_in(with(kTorchrun, {{"TORCHELASTIC_RUN_ID", "a"}})).port == 29501);
+  const Settings last = {{"TORCHELASTIC_RUN_ID", "a"}, {"MASTER_PORT", "65535"}};
+  CHECK(world_in(with(kTorchrun, last)).port == 65534);
   CHECK(world_in(with(kTorchrun, {{"LACUNA_LAUNCHER", "1"}})).launcher == "lacuna");
 }
 
@@ -189,4 +194,17 @@ TEST_CASE("a launcher that Slurm has started once on each node counts, and Slurm
 TEST_CASE("the PMI variables that Slurm sets besides its own are Slurm's") {
   CHECK(world_in(with(kSlurm, {{"PMI_RANK", "5"}, {"PMI_SIZE", "8"}})).launcher == "Slurm");
   check_refused(with(kSlurm, {{"PMI_RANK", "4"}, {"PMI_SIZE", "8"}}), "MPI_LOCALRANKID");
+}
+
+TEST_CASE("what our own launcher says counts, whoever has started the launcher") {
+  const Settings own = {{"LACUNA_LAUNCHER", "123"}, {"RANK", "1"},
+                        {"WORLD_SIZE", "2"},        {"LOCAL_RANK", "1"},
+                        {"LOCAL_WORLD_SIZE", "2"},  {"MASTER_ADDR", "127.0.0.1"},
+                        {"MASTER_PORT", "40000"}};
+  const Settings one_task = {{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}, {"SLURM_LOCALID", "0"},
+                             {"SLURM_NTASKS_PER_NODE", "1"}};
+  const World world = world_in(with(with(kSlurm, one_task), own));
+  CHECK(world.launcher == "lacuna");
+  CHECK(world.rank == 1);
+  CHECK(world.size == 2);
 }

@@ -208,6 +208,25 @@ class Refused(Processes):
         self.refused("at least 1", "train", "c.toml", "--processes=0")
         self.refused("at most 1024", "train", "c.toml", "--processes=100000")
 
+    def test_a_folder_that_is_not_free_is_told_once(self):
+        self.train("--train.length=1 steps")
+        run = self.lacuna("train", "c.toml", "--processes=2")
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertEqual(run.stderr.count("lacuna: "), 1, run.stderr)
+        self.assertIn("--overwrite", run.stderr)
+
+    def test_a_signal_ends_the_wait_for_the_others(self):
+        for rank in ("0", "1"):
+            with self.subTest(rank=rank):
+                process = self.start("train", "c.toml", environment={
+                    "RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": "2",
+                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())})
+                time.sleep(0.5)
+                process.send_signal(signal.SIGTERM)
+                begin = time.monotonic()
+                process.communicate(timeout=30)
+                self.assertLess(time.monotonic() - begin, 6)
+
     def test_ranks_that_were_started_differently(self):
         port = str(free_port())
         started = [self.start("train", "c.toml", f"--optim.beta2={0.9 + rank / 100}", environment={
@@ -312,8 +331,31 @@ class Lost(Processes):
         os.kill(ranks[1], signal.SIGKILL)
         text = process.communicate(timeout=60)[1]
         self.assertEqual(process.returncode, 0, text)
-        self.assertIn("the run has failed and goes on from its last checkpoint", text)
+        self.assertIn("the run has failed and is started again", text)
         self.same_weights("run", "whole")
+
+    def restarted(self, *arguments):
+        """The text of a run whose rank 1 is killed before there is a checkpoint."""
+        before = len(self.metrics_text())
+        process = self.start("train", "c.toml", "--processes=2", "--restarts=1", *arguments)
+        wait_until(lambda: len(children_of(process)) == 2)
+        wait_until(lambda: 0 < len(self.metrics_text()) != before)
+        os.kill({rank_of(child): child for child in children_of(process)}[1], signal.SIGKILL)
+        text = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 0, text)
+        self.assertIn("is started again", text)
+        return text
+
+    def test_a_restart_without_a_checkpoint_begins_as_the_run_was_told_to(self):
+        options = ["--train.length=300 steps", "--train.evaluate_every=0 steps", "--checkpoint.every=0 steps"]
+        self.train("--train.run=source", "--train.length=20 steps")
+        self.train("--train.run=whole", "--processes=2", "--init-from=source", *options)
+        self.restarted("--init-from=source", *options)
+        self.same_weights("run", "whole")
+        text = self.restarted("--overwrite", *options)
+        self.assertNotIn("resumed", text)
+        self.train("--train.run=fresh", "--processes=2", *options)
+        self.same_weights("run", "fresh")
 
     def test_whoever_is_killed_whenever_the_run_ends_with_the_bytes_of_an_undisturbed_one(self):
         seed = random.SystemRandom().randrange(10**6)
