@@ -99,6 +99,7 @@ class Signals(Interrupts):
     def test_a_signal_during_an_evaluation_in_training_ends_it_and_saves(self):
         for number in (signal.SIGTERM, signal.SIGUSR1):
             with self.subTest(number=number):
+                shutil.rmtree(self.path / "run", ignore_errors=True)  # whose metrics would be taken for new
                 # One step, then an evaluation of millions of positions.
                 process = self.start("train", "c.toml", "--overwrite", *ECHO[:-1],
                                      "--data.size=20000000", "--data.split=0.1 / 0.9",
