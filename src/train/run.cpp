@@ -1,5 +1,7 @@
 #include "lacuna/train/run.h"
 
+#include <chrono>
+
 #include "data_identity.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -81,7 +83,13 @@ void run_training(const RunRequest& request, const std::shared_ptr<Group>& group
                   const std::function<bool()>& asked_to_stop) {
   Options options = request.options;
   check_options(options);
-  StopSign stop(asked_to_stop, *group);
+  const std::function<bool()> asked = [&, start = std::chrono::steady_clock::now()] {
+    const std::chrono::duration<double, std::ratio<3600>> hours =
+        std::chrono::steady_clock::now() - start;
+    return asked_to_stop() ||
+           (options.train.time_limit > 0 && hours.count() > options.train.time_limit);
+  };
+  StopSign stop(asked, *group);
   const RunFolder folder(options.train.run);
   std::optional<RunPlace> place;
   if (group->is_first()) place.emplace(request, folder);

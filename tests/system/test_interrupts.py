@@ -129,6 +129,15 @@ class Signals(Interrupts):
                 self.assertRegex(text, r"stopped after [1-9][0-9,]* of [0-9,]* positions")
 
 
+    def test_a_time_limit_saves_and_the_run_goes_on(self):
+        text = self.train("--train.time_limit=0.0001", *ENDLESS)  # 0.36 seconds
+        self.assertRegex(text, r"stopped after \d+ steps")
+        done = small_run.steps(self.path / "run")[-1]
+        self.assertLess(done, 1_000_000)
+        text = self.train("--resume=auto", "--train.time_limit=0", f"--train.length={done + 2} steps")
+        self.assertIn(f"done after {done + 2} steps", text)
+
+
 class Writes(Interrupts):
     def goes_on(self, process):
         """It says that no checkpoint was written, and goes on to make steps."""

@@ -285,6 +285,12 @@ class Stopped(Processes):
         state = json.loads((self.path / "run/checkpoints/step-1/state.json").read_text())
         self.assertTrue(state["evaluation_due"])
 
+    def test_a_time_limit_stops_all_ranks_at_the_same_step(self):
+        run = self.lacuna("train", "c.toml", "--processes=2", "--train.time_limit=0.0003", *ENDLESS)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stderr, r"stopped after \d+ steps")
+        self.assertTrue(small_run.steps(self.path / "run"))
+
     def test_the_ranks_end_in_order_when_the_launcher_is_killed(self):
         process = self.start("train", "c.toml", "--processes=2", *ENDLESS)
         ranks = self.ranks(process, 2)
