@@ -65,7 +65,6 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
   const ItemRows rows(a.work);
   const int32_t head = rows.item.head;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const auto row_position = [&](int row) { return positions[row]; };
   const auto load = [&](const Cursor& at, int stage) {
     const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
     const DeviceOrder order = a.work.walks[at.segment.walk].columns;
@@ -74,35 +73,19 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
                      at.segment.end);
     copy_statistics(to + Shape::kLseAt, to + Shape::kDeltaAt, a, rows, order, at);
   };
-  Cursor next(a.work, rows.item);
-  if (next.valid()) load(next, 0);
-  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
-    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
-  }
-  __syncthreads();
-  copy_rows<Shape::kRows, kQk>(own_k, a.k, rows.batch, head, row_position);
-  copy_rows<Shape::kRows, kV>(own_v, a.v, rows.batch, head, row_position);
-  wait_for_copies();
-  __syncthreads();
+  const auto load_rows = [&](const auto& position) {
+    copy_rows<Shape::kRows, kQk>(own_k, a.k, rows.batch, head, position);
+    copy_rows<Shape::kRows, kV>(own_v, a.v, rows.batch, head, position);
+  };
+  const Cursor first =
+      begin_item<Shape::kRows, kGroupRows>(a.work, rows, positions, load, load_rows);
 
   LeftTile<T, kQk, kFragments, Shape::kKept> k(own_k, warp * kGroupRows);
   LeftTile<T, kV, kFragments, Shape::kKept> v(own_v, warp * kGroupRows);
   float dk[kFragments][kQk / 8][4] = {}, dv[kFragments][kV / 8][4] = {};
   const float factor = a.scale * kLog2E;
 
-  VisibleColumns visible;
-  int32_t segment = -1;
-  for (int stage = 0; next.valid(); stage ^= 1) {
-    const Cursor at = next;
-    next.advance(a.work);
-    wait_for_copies();
-    __syncthreads();
-    if (next.valid()) load(next, stage ^ 1);
-    if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
-    if (segment != at.index) {
-      visible.find<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
-    }
-    segment = at.index;
+  const auto compute = [&](const Cursor& at, int stage, const VisibleColumns& visible) {
     const uint32_t q = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
     const uint32_t dy = q + Shape::kQueryBytes;
 #pragma unroll 1
@@ -140,7 +123,8 @@ __global__ void __launch_bounds__(kThreads, kKeyBlocks<kQk, kV>)
       }
       add_product<T, kQk>(dk, ds, q, row);
     }
-  }
+  };
+  walk_tiles<kGroupRows>(a.work, rows, first, positions, spans, load, compute);
 
   __syncwarp();  // fragments that are not kept were read where the sums now go
 #pragma unroll

@@ -65,7 +65,6 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
   const ItemRows rows(a.work);
   const int32_t head = rows.item.head;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const auto row_position = [&](int row) { return positions[row]; };
   const auto load = [&](const Cursor& at, int stage) {
     const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
     const DeviceOrder order = a.work.walks[at.segment.walk].columns;
@@ -73,18 +72,14 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
     copy_columns<kV>(to + Shape::kKeyBytes, a.v, rows, order, at.segment.lane, at.column,
                      at.segment.end);
   };
-  Cursor next(a.work, rows.item);
-  if (next.valid()) load(next, 0);
-  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
-    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
-  }
-  __syncthreads();
-  copy_rows<Shape::kRows, kQk>(own_q, a.q, rows.batch, head, row_position);
-  copy_rows<Shape::kRows, kV>(own_dy, a.dy, rows.batch, head, row_position);
   const uint32_t own_y = tiles + Shape::kStageBytes;  // free until the walk begins
-  if (a.writes_delta) copy_rows<Shape::kRows, kV>(own_y, a.y, rows.batch, head, row_position);
-  wait_for_copies();
-  __syncthreads();
+  const auto load_rows = [&](const auto& position) {
+    copy_rows<Shape::kRows, kQk>(own_q, a.q, rows.batch, head, position);
+    copy_rows<Shape::kRows, kV>(own_dy, a.dy, rows.batch, head, position);
+    if (a.writes_delta) copy_rows<Shape::kRows, kV>(own_y, a.y, rows.batch, head, position);
+  };
+  const Cursor first =
+      begin_item<Shape::kRows, kGroupRows>(a.work, rows, positions, load, load_rows);
   const int64_t statistics =
       (static_cast<int64_t>(rows.batch) * a.work.heads + head) * a.work.length;
   if (a.writes_delta) {
@@ -112,19 +107,7 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
   }
   const float factor = a.scale * kLog2E;
 
-  VisibleColumns visible;
-  int32_t segment = -1;
-  for (int stage = 0; next.valid(); stage ^= 1) {
-    const Cursor at = next;
-    next.advance(a.work);
-    wait_for_copies();
-    __syncthreads();
-    if (next.valid()) load(next, stage ^ 1);
-    if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
-    if (segment != at.index) {
-      visible.find<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
-    }
-    segment = at.index;
+  const auto compute = [&](const Cursor& at, int stage, const VisibleColumns& visible) {
     const uint32_t k = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
     const uint32_t v = k + Shape::kKeyBytes;
 #pragma unroll 1
@@ -159,7 +142,8 @@ __global__ void __launch_bounds__(kThreads, kQueryBlocks<kQk, kV>)
       }
       add_product<T, kQk>(dq, ds, k, row);
     }
-  }
+  };
+  walk_tiles<kGroupRows>(a.work, rows, first, positions, spans, load, compute);
 
   __syncwarp();  // fragments that are not kept were read where the sums now go
 #pragma unroll

@@ -158,7 +158,6 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
   const ItemRows rows(a.work);
   const int32_t head = rows.item.head;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const auto row_position = [&](int row) { return positions[row]; };
   const auto load = [&](const Cursor& at, int stage) {
     const uint32_t to = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
     const DeviceOrder order = a.work.walks[at.segment.walk].columns;
@@ -166,20 +165,15 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
     copy_columns<kV>(to + Shape::kKeyBytes, a.v, rows, order, at.segment.lane, at.column,
                      at.segment.end);
   };
-  Cursor next(a.work, rows.item);
-  if (next.valid()) load(next, 0);
-  for (int i = static_cast<int>(threadIdx.x); i < Shape::kRows; i += kThreads) {
-    positions[i] = rows.position(a.work, i / kGroupRows, i % kGroupRows, kGroupRows);
-  }
-  __syncthreads();
-  copy_rows<Shape::kRows, kQk>(own, a.q, rows.batch, head, row_position);
-  const uint32_t earlier = tiles + Shape::kStageBytes;
-  if (a.later) {
+  const uint32_t earlier = tiles + Shape::kStageBytes;  // free until the walk begins
+  const auto load_rows = [&](const auto& position) {
+    copy_rows<Shape::kRows, kQk>(own, a.q, rows.batch, head, position);
+    if (!a.later) return;
     const Rows<const T> y{a.y.data, a.y.batch, a.y.position, a.y.head, a.y.width, a.y.wide};
-    copy_rows<Shape::kRows, kV>(earlier, y, rows.batch, head, row_position);
-  }
-  wait_for_copies();
-  __syncthreads();
+    copy_rows<Shape::kRows, kV>(earlier, y, rows.batch, head, position);
+  };
+  const Cursor first =
+      begin_item<Shape::kRows, kGroupRows>(a.work, rows, positions, load, load_rows);
 
   uint32_t q[kFragments][kQk / 16][4];
   Softmax<kFragments, kV> state = {};
@@ -213,24 +207,12 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
     }
   }
 
-  VisibleColumns visible;
-  int32_t segment = -1;
-  for (int stage = 0; next.valid(); stage ^= 1) {
-    const Cursor at = next;
-    next.advance(a.work);
-    wait_for_copies();
-    __syncthreads();
-    if (next.valid()) load(next, stage ^ 1);
-    if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
-    if (segment != at.index) {
-      visible.find<kGroupRows>(a.work, rows, at.segment, warp, positions, spans);
-    }
-    segment = at.index;
+  const auto compute = [&](const Cursor& at, int stage, const VisibleColumns& visible) {
     const uint32_t k = tiles + static_cast<uint32_t>(stage * Shape::kStageBytes);
     const uint32_t v = k + Shape::kKeyBytes;
     if (visible.sees_all(at.column, at.column + kColumnTile)) {
       attend<kColumnTile, T, kQk, kV>(q, k, v, 0, at.column, nullptr, factor, &state);
-      continue;
+      return;
     }
 #pragma unroll 1
     for (int row = 0; row < kColumnTile; row += 32) {
@@ -238,7 +220,8 @@ __global__ void __launch_bounds__(kThreads, kForwardBlocks<kQk, kV>)
       if (!visible.sees(column, column + 32)) continue;
       attend<32, T, kQk, kV>(q, k, v, row, column, spans + warp * kGroupRows, factor, &state);
     }
-  }
+  };
+  walk_tiles<kGroupRows>(a.work, rows, first, positions, spans, load, compute);
 
   __syncthreads();  // y may be wider than q: its rows lie where others had theirs
 #pragma unroll

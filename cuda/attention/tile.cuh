@@ -205,6 +205,48 @@ struct VisibleColumns {
   }
 };
 
+/// How every item begins: load(cursor, stage) starts to bring its first tile, load_rows(position)
+/// what belongs to its rows, whose positions are left in `positions`. All of it has come when this
+/// returns where the walk begins.
+template <int kRows, int kGroupRows, class Load, class LoadRows>
+__device__ inline Cursor begin_item(const Work& work, const ItemRows& rows, int32_t* positions,
+                                    const Load& load, const LoadRows& load_rows) {
+  const Cursor first(work, rows.item);
+  if (first.valid()) load(first, 0);
+  for (int i = static_cast<int>(threadIdx.x); i < kRows; i += kThreads) {
+    positions[i] = rows.position(work, i / kGroupRows, i % kGroupRows, kGroupRows);
+  }
+  __syncthreads();
+  load_rows([positions](int row) { return positions[row]; });
+  wait_for_copies();
+  __syncthreads();
+  return first;
+}
+
+/// Walks the tiles of an item: while compute(cursor, stage, visible) works on one, the next is on
+/// its way. A warp leaves out the segments of other groups.
+template <int kGroupRows, class Load, class Compute>
+__device__ inline void walk_tiles(const Work& work, const ItemRows& rows, Cursor next,
+                                  const int32_t* positions, Span* spans, const Load& load,
+                                  const Compute& compute) {
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  VisibleColumns visible;
+  int32_t segment = -1;
+  for (int stage = 0; next.valid(); stage ^= 1) {
+    const Cursor at = next;
+    next.advance(work);
+    wait_for_copies();
+    __syncthreads();
+    if (next.valid()) load(next, stage ^ 1);
+    if (warp < at.segment.first_group || warp >= at.segment.last_group) continue;
+    if (segment != at.index) {
+      visible.find<kGroupRows>(work, rows, at.segment, warp, positions, spans);
+    }
+    segment = at.index;
+    compute(at, stage, visible);
+  }
+}
+
 /// Puts the sums of a warp, times `factor`, into its rows of a tile, rounded.
 template <int kWidth, class T, int kSteps>
 __device__ inline void stage_sums(uint32_t tile, int row, const float (&sums)[kSteps][4],
