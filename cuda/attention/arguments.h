@@ -8,6 +8,9 @@
 
 namespace lacuna::cuda::attention {
 
+/// The general kernels and those of f32: a warp takes a group, and a tile has 64 columns.
+inline constexpr int kGroups = 4;
+inline constexpr int kColumnTile = 64;
 inline constexpr int kThreads = 32 * kGroups;
 
 /// [B, T, H, width] with contiguous rows.

@@ -1,4 +1,4 @@
-// run() of the two attention contracts: checks, the choice of kernel, and one launch per stage of
+// run() of the two attention contracts: checks, the choice of kernels, and one launch per stage of
 // the plan. Nothing here knows a pattern.
 #include "lacuna/kernels/attention.h"
 
@@ -69,106 +69,110 @@ Extent extent_of(const View& y) {
           static_cast<int32_t>(y.size(2))};
 }
 
-/// Calls body with std::integral_constant<int, ..> of the padded head sizes, the smallest that hold
-/// both.
+/// Calls body with std::integral_constant<int, ..> of the padded head sizes.
 template <class Body>
-void with_widths(int64_t qk, int64_t v, const Body& body) {
+void with_widths(const Choice& choice, const Body& body) {
   constexpr std::integral_constant<int, 32> k32;
   constexpr std::integral_constant<int, 64> k64;
   constexpr std::integral_constant<int, 128> k128;
-  static_assert(k128 >= kLimits.head_width);
-  if (qk <= 32 && v <= 32) return body(k32, k32);
-  if (qk <= 64 && v <= 64) return body(k64, k64);
-  if (qk <= 64) return body(k64, k128);
+  if (choice.v == 32) return body(k32, k32);
+  if (choice.v == 64) return body(k64, k64);
+  if (choice.qk == 64) return body(k64, k128);
   body(k128, k128);
 }
 
-/// Calls body(work, later) for each stage of the plan.
-template <class Op, class Body>
-void for_stages(GpuStream& stream, const Op& op, RowsAre rows, int group_rows, const Body& body) {
-  const int64_t length = op.y.size(1);
-  const DevicePlan& plan = device_plan(stream, *op.passes, length, rows, group_rows);
+template <class Op>
+Choice choice_for(Kernel kernel, const Op& op) {
+  return choose(kernel, {.dtype = op.y.dtype(), .qk = op.q.size(3), .v = op.v.size(3)});
+}
+
+/// Launches each stage of a plan, as launch(arguments).
+template <class Op, class Arguments, class Launch>
+void run_stages(const DevicePlan& plan, const Op& op, Arguments arguments, const Launch& launch) {
   for (size_t i = 0; i < plan.stages.size(); ++i) {
     if (plan.stages[i].items == 0) continue;
-    body(plan.stage(i, op.y.size(0), length, op.y.size(2)), i > 0);
+    arguments.work = plan.stage(i, op.y.size(0), op.y.size(1), op.y.size(2));
+    arguments.later = i > 0;
+    launch(arguments);
   }
 }
 
-template <class Op>
-bool covers(GpuStream& stream, const Op& op, RowsAre rows, int group_rows) {
-  return device_plan(stream, *op.passes, op.y.size(1), rows, group_rows).covers;
+template <class T>
+void launch_forward(const Choice& choice, const ForwardArguments<T>& a, cudaStream_t stream) {
+  if constexpr (sizeof(T) == 4) {
+    launch_forward_f32(a, stream);
+  } else {
+    with_widths(choice, [&](auto qk, auto v) { launch_forward<T, qk, v>(a, stream); });
+  }
+}
+
+template <class T>
+void launch_backward(const Choice& choice, const BackwardArguments<T>& a, cudaStream_t stream) {
+  const bool of_queries = choice.rows == RowsAre::kQueries;
+  if constexpr (sizeof(T) == 4) {
+    (of_queries ? launch_backward_queries_f32 : launch_backward_keys_f32)(a, stream);
+  } else {
+    with_widths(choice, [&](auto qk, auto v) {
+      (of_queries ? launch_backward_queries<T, qk, v> : launch_backward_keys<T, qk, v>)(a, stream);
+    });
+  }
 }
 
 template <class T>
 void forward(GpuStream& stream, const AttentionForward& op) {
-  ForwardArguments<T> arguments{.q = rows_of<const T>(op.q),
-                                .k = rows_of<const T>(op.k),
-                                .v = rows_of<const T>(op.v),
-                                .y = rows_of<T>(op.y),
-                                .lse = op.lse.data<float>(),
-                                .scale = static_cast<float>(op.scale)};
-  const auto run_stages = [&](int group_rows, const auto& kernel) {
-    if (!covers(stream, op, RowsAre::kQueries, group_rows)) {
-      launch_clear(extent_of(op.y), arguments.y, stream.stream());
-      launch_clear_lse(extent_of(op.y), arguments.lse, stream.stream());
-    }
-    for_stages(stream, op, RowsAre::kQueries, group_rows, [&](const Work& work, bool later) {
-      arguments.work = work;
-      arguments.later = later;
-      kernel(arguments, stream.stream());
-    });
-  };
-  if constexpr (sizeof(T) == 4) {
-    run_stages(kF32GroupRows, launch_forward_f32);
-  } else {
-    with_widths(op.q.size(3), op.v.size(3), [&](auto qk, auto v) {
-      run_stages(16 * kForwardFragments<qk, v>, launch_forward<T, qk, v>);
-    });
+  const ForwardArguments<T> arguments{.q = rows_of<const T>(op.q),
+                                      .k = rows_of<const T>(op.k),
+                                      .v = rows_of<const T>(op.v),
+                                      .y = rows_of<T>(op.y),
+                                      .lse = op.lse.data<float>(),
+                                      .scale = static_cast<float>(op.scale)};
+  const Choice choice = choice_for(Kernel::kForward, op);
+  const DevicePlan& plan = device_plan(stream, *op.passes, op.y.size(1), choice);
+  if (!plan.covers) {
+    launch_clear(extent_of(op.y), arguments.y, stream.stream());
+    launch_clear_lse(extent_of(op.y), arguments.lse, stream.stream());
   }
+  run_stages(plan, op, arguments,
+             [&](const ForwardArguments<T>& a) { launch_forward<T>(choice, a, stream.stream()); });
+}
+
+template <class T>
+void backward_rows(GpuStream& stream, const AttentionBackward& op, Kernel kernel,
+                   const BackwardArguments<T>& arguments) {
+  const Extent extent = extent_of(op.y);
+  const Choice choice = choice_for(kernel, op);
+  const bool of_queries = choice.rows == RowsAre::kQueries;
+  const DevicePlan& plan = device_plan(stream, *op.passes, op.y.size(1), choice);
+  const bool with_delta = sizeof(T) == 2 && plan.covers;  // on tensor cores, of every row
+  if (of_queries && !with_delta) {
+    launch_delta(extent, arguments.y, arguments.dy, arguments.delta, stream.stream());
+  }
+  if (!plan.covers) {
+    for (const Rows<T>* to : {&arguments.dq, &arguments.dk, &arguments.dv}) {
+      if (of_queries == (to == &arguments.dq)) launch_clear(extent, *to, stream.stream());
+    }
+  }
+  run_stages(plan, op, arguments, [&](BackwardArguments<T> a) {
+    a.writes_delta = with_delta && !a.later;
+    launch_backward<T>(choice, a, stream.stream());
+  });
 }
 
 template <class T>
 void backward(GpuStream& stream, const AttentionBackward& op) {
-  BackwardArguments<T> arguments{.q = rows_of<const T>(op.q),
-                                 .k = rows_of<const T>(op.k),
-                                 .v = rows_of<const T>(op.v),
-                                 .y = rows_of<const T>(op.y),
-                                 .dy = rows_of<const T>(op.dy),
-                                 .dq = rows_of<T>(op.dq),
-                                 .dk = rows_of<T>(op.dk),
-                                 .dv = rows_of<T>(op.dv),
-                                 .lse = op.lse.data<float>(),
-                                 .delta = op.delta.data<float>(),
-                                 .scale = static_cast<float>(op.scale)};
-  const Extent extent = extent_of(op.y);
-  const auto run_stages = [&](RowsAre rows, int group_rows, const auto& kernel) {
-    const bool all_rows = covers(stream, op, rows, group_rows);
-    const bool with_delta = sizeof(T) == 2 && all_rows;  // on tensor cores, of every row
-    if (rows == RowsAre::kQueries && !with_delta) {
-      launch_delta(extent, arguments.y, arguments.dy, arguments.delta, stream.stream());
-    }
-    if (!all_rows) {
-      for (const Rows<T>* to : {&arguments.dq, &arguments.dk, &arguments.dv}) {
-        const bool of_queries = to == &arguments.dq;
-        if (of_queries == (rows == RowsAre::kQueries)) launch_clear(extent, *to, stream.stream());
-      }
-    }
-    for_stages(stream, op, rows, group_rows, [&](const Work& work, bool later) {
-      arguments.work = work;
-      arguments.later = later;
-      arguments.writes_delta = with_delta && !later;
-      kernel(arguments, stream.stream());
-    });
-  };
-  if constexpr (sizeof(T) == 4) {
-    run_stages(RowsAre::kQueries, kF32GroupRows, launch_backward_queries_f32);
-    run_stages(RowsAre::kKeys, kF32GroupRows, launch_backward_keys_f32);
-  } else {
-    with_widths(op.q.size(3), op.v.size(3), [&](auto qk, auto v) {
-      run_stages(RowsAre::kQueries, 16 * kQueryFragments<qk, v>, launch_backward_queries<T, qk, v>);
-      run_stages(RowsAre::kKeys, 16 * kKeyFragments<qk, v>, launch_backward_keys<T, qk, v>);
-    });
-  }
+  const BackwardArguments<T> arguments{.q = rows_of<const T>(op.q),
+                                       .k = rows_of<const T>(op.k),
+                                       .v = rows_of<const T>(op.v),
+                                       .y = rows_of<const T>(op.y),
+                                       .dy = rows_of<const T>(op.dy),
+                                       .dq = rows_of<T>(op.dq),
+                                       .dk = rows_of<T>(op.dk),
+                                       .dv = rows_of<T>(op.dv),
+                                       .lse = op.lse.data<float>(),
+                                       .delta = op.delta.data<float>(),
+                                       .scale = static_cast<float>(op.scale)};
+  backward_rows(stream, op, Kernel::kBackwardQueries, arguments);
+  backward_rows(stream, op, Kernel::kBackwardKeys, arguments);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kAlignment = 256;
 static_assert(std::has_unique_object_representations_v<sparse::Pass>,
               "padding would spoil the key");
+static_assert(std::has_unique_object_representations_v<Tile>, "padding would spoil the key");
 
 template <class T>
 std::string bytes_of(const T& value) {
@@ -17,9 +18,9 @@ std::string bytes_of(const T& value) {
 }
 
 /// All that a plan depends on.
-std::string key_of(const HeadPasses& passes, int64_t length, RowsAre rows, int group_rows) {
+std::string key_of(const HeadPasses& passes, int64_t length, const Choice& choice) {
   std::string key = "attention ";
-  key += bytes_of(length) + bytes_of(rows) + bytes_of(group_rows);
+  key += bytes_of(length) + bytes_of(choice.rows) + bytes_of(choice.tile);
   for (const auto& of_head : passes) {
     key += bytes_of(of_head.size());
     for (const sparse::Pass& pass : of_head) key += bytes_of(pass);
@@ -60,9 +61,9 @@ Work DevicePlan::stage(size_t index, int64_t batch, int64_t length, int64_t head
 }
 
 const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
-                              RowsAre rows, int group_rows) {
-  return stream.cached<DevicePlan>(key_of(passes, length, rows, group_rows), [&] {
-    const Plan plan = make_plan(passes, length, rows, group_rows);
+                              const Choice& choice) {
+  return stream.cached<DevicePlan>(key_of(passes, length, choice), [&] {
+    const Plan plan = make_plan(passes, length, choice.rows, choice.tile);
     Packer packer;
     const size_t items = packer.add(plan.items), segments = packer.add(plan.segments);
     const size_t walks = packer.add(plan.walks), spans = packer.add(plan.spans);

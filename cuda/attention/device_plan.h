@@ -3,6 +3,7 @@
 #pragma once
 
 #include "attention/arguments.h"
+#include "attention/choice.h"
 #include "queue.h"
 
 namespace lacuna::cuda::attention {
@@ -20,6 +21,6 @@ struct DevicePlan {
 };
 
 const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
-                              RowsAre rows, int group_rows);
+                              const Choice& choice);
 
 }  // namespace lacuna::cuda::attention

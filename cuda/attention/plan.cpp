@@ -43,8 +43,8 @@ bool same_bytes(const T& a, const T& b) {
 
 class Planner {
  public:
-  Planner(int64_t length, RowsAre rows, int group_rows)
-      : length_(length), by_query_(rows == RowsAre::kQueries), group_rows_(group_rows) {}
+  Planner(int64_t length, RowsAre rows, const Tile& tile)
+      : length_(length), by_query_(rows == RowsAre::kQueries), tile_(tile) {}
 
   Plan make(const HeadPasses& passes) {
     std::vector<std::vector<std::vector<const sparse::Pass*>>> walked;  // head, stage, pass
@@ -127,16 +127,23 @@ class Planner {
     }
   }
 
+  /// A lane takes a power of two of them, so that lanes fill an item.
+  int groups_per_lane(int64_t groups) const {
+    int count = 1;
+    while (count < groups && count < tile_.groups) count *= 2;
+    return count;
+  }
+
   void add_head(int32_t head, const std::vector<const sparse::Pass*>& passes, bool keep_empty,
                 std::vector<Item>* items) {
     const sparse::Pass& first = *passes[0];
     const int64_t most_rows = most(first, rows(first));
-    const int64_t groups = (most_rows + group_rows_ - 1) / group_rows_;
-    const int per_lane = groups > 2 ? kGroups : static_cast<int>(std::max<int64_t>(groups, 1));
-    const int64_t lanes_at_once = kGroups / per_lane;
+    const int64_t groups = (most_rows + tile_.group_rows - 1) / tile_.group_rows;
+    const int per_lane = groups_per_lane(groups);
+    const int64_t lanes_at_once = tile_.groups / per_lane;
     for (int64_t lane = 0; lane < first.lanes; lane += lanes_at_once) {
       const int64_t last_lane = std::min(first.lanes, lane + lanes_at_once);
-      for (int64_t row = 0; row < most_rows; row += int64_t{per_lane} * group_rows_) {
+      for (int64_t row = 0; row < most_rows; row += int64_t{per_lane} * tile_.group_rows) {
         Item item{.head = head,
                   .walk = walk_of(first),
                   .first_lane = narrow(lane),
@@ -157,7 +164,7 @@ class Planner {
     for (int32_t lane = item.first_lane; lane < item.last_lane; ++lane) {
       const int64_t rows_here = rows(pass).count_below(lane, length_);
       const int64_t last_row = std::min<int64_t>(
-          rows_here, item.first_row + int64_t{item.groups_per_lane} * group_rows_);
+          rows_here, item.first_row + int64_t{item.groups_per_lane} * tile_.group_rows);
       if (item.first_row >= last_row) continue;
       const int64_t begin = spans[item.first_row].begin;
       const int64_t end =
@@ -173,7 +180,7 @@ class Planner {
     int64_t sum = 0;
     for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
       const Segment& segment = plan_.segments[static_cast<size_t>(i)];
-      sum += (segment.end - segment.begin + kColumnTile - 1) / kColumnTile;
+      sum += (segment.end - segment.begin + tile_.column_tile - 1) / tile_.column_tile;
     }
     return sum;
   }
@@ -193,15 +200,15 @@ class Planner {
 
   int64_t length_;
   bool by_query_;
-  int group_rows_;
+  Tile tile_;
   std::vector<const sparse::Pass*> seen_;
   Plan plan_;
 };
 
 }  // namespace
 
-Plan make_plan(const HeadPasses& passes, int64_t length, RowsAre rows, int group_rows) {
-  return Planner(length, rows, group_rows).make(passes);
+Plan make_plan(const HeadPasses& passes, int64_t length, RowsAre rows, const Tile& tile) {
+  return Planner(length, rows, tile).make(passes);
 }
 
 }  // namespace lacuna::cuda::attention

@@ -16,8 +16,14 @@ namespace lacuna::cuda::attention {
 
 enum class RowsAre { kQueries, kKeys };
 
-inline constexpr int kGroups = 4;       // of rows in an item, one warp each
-inline constexpr int kColumnTile = 64;  // columns that a block of threads loads at a time
+/// How a kernel cuts up its work.
+struct Tile {
+  int groups;       // of rows in an item; a power of two
+  int group_rows;   // rows of a group
+  int column_tile;  // columns that a block of threads loads at a time
+
+  bool operator==(const Tile&) const = default;
+};
 
 /// sparse::Order for the device. i / run is (i * magic) >> 32 when run > 1.
 struct DeviceOrder {
@@ -66,7 +72,7 @@ struct Plan {
   bool covers = true;  // stage 0 has every position of every head among its rows
 };
 
-/// `group_rows`: the rows of a group. Later stages leave out items that see nothing.
-Plan make_plan(const HeadPasses& passes, int64_t length, RowsAre rows, int group_rows);
+/// Later stages leave out items that see nothing.
+Plan make_plan(const HeadPasses& passes, int64_t length, RowsAre rows, const Tile& tile);
 
 }  // namespace lacuna::cuda::attention

@@ -11,6 +11,9 @@ using namespace lacuna::cuda::attention;
 
 namespace {
 
+constexpr Tile kNarrow{.groups = 4, .group_rows = 16, .column_tile = 64};
+constexpr Tile kWide{.groups = 4, .group_rows = 32, .column_tile = 64};
+
 int64_t position_of(const DeviceOrder& order, int64_t lane, int64_t i) {
   const int64_t run =
       order.run == 1 ? i : static_cast<int64_t>((static_cast<uint64_t>(i) * order.magic) >> 32);
@@ -29,11 +32,8 @@ struct Walked {
 
 class Walker {
  public:
-  Walker(const Plan& plan, int64_t heads, int64_t length, RowsAre rows, int group_rows)
-      : plan_(plan),
-        length_(length),
-        by_query_(rows == RowsAre::kQueries),
-        group_rows_(group_rows) {
+  Walker(const Plan& plan, int64_t heads, int64_t length, RowsAre rows, const Tile& tile)
+      : plan_(plan), length_(length), by_query_(rows == RowsAre::kQueries), tile_(tile) {
     walked_.of_head.resize(size_t(heads));
     walked_.first_rows.assign(size_t(heads), std::vector<int>(size_t(length)));
   }
@@ -43,8 +43,8 @@ class Walker {
       taken_.clear();
       const Stage& s = plan_.stages[stage];
       for (int64_t i = s.first_item; i < s.first_item + s.items; ++i) {
-        for (int group = 0; group < kGroups; ++group) {
-          for (int row = 0; row < group_rows_; ++row) {
+        for (int group = 0; group < tile_.groups; ++group) {
+          for (int row = 0; row < tile_.group_rows; ++row) {
             walk_row(plan_.items[size_t(i)], group, row, stage == 0);
           }
         }
@@ -57,7 +57,7 @@ class Walker {
   void walk_row(const Item& item, int group, int row, bool first_stage) {
     const int32_t lane = item.first_lane + group / item.groups_per_lane;
     if (lane >= item.last_lane) return;
-    const int64_t index = item.first_row + group % item.groups_per_lane * group_rows_ + row;
+    const int64_t index = item.first_row + group % item.groups_per_lane * tile_.group_rows + row;
     const int64_t position = position_of(plan_.walks[size_t(item.walk)].rows, lane, index);
     if (position >= length_) return;
     const auto head = size_t(item.head);
@@ -80,18 +80,18 @@ class Walker {
   const Plan& plan_;
   int64_t length_;
   bool by_query_;
-  int group_rows_;
+  Tile tile_;
   std::map<std::pair<int64_t, int64_t>, int> taken_;
   Walked walked_;
 };
 
-void check_plan(const std::string& text, int64_t length, RowsAre rows, int group_rows) {
+void check_plan(const std::string& text, int64_t length, RowsAre rows, const Tile& tile) {
   constexpr int64_t kHeads = 3;
   const sparse::PatternPtr pattern = sparse::parse_pattern(text);
   const HeadPasses passes = sparse::head_passes(*pattern, kHeads, length);
-  const Plan plan = make_plan(passes, length, rows, group_rows);
-  const Walked walked = Walker(plan, kHeads, length, rows, group_rows).walk();
-  CAPTURE(text, length, rows == RowsAre::kQueries, group_rows);
+  const Plan plan = make_plan(passes, length, rows, tile);
+  const Walked walked = Walker(plan, kHeads, length, rows, tile).walk();
+  CAPTURE(text, length, rows == RowsAre::kQueries, tile.groups, tile.group_rows);
   CHECK(walked.segments_cover_spans);
   CHECK(walked.rows_once);
   bool covers = true;
@@ -114,32 +114,32 @@ TEST_CASE("The tiles of the GPU's attention cover exactly the attended pairs", "
   for (const char* pattern : kAttentionPatterns) {
     for (const int64_t length : {1, 15, 16, 17, 63, 64, 65, 131, 200}) {
       for (const RowsAre rows : {RowsAre::kQueries, RowsAre::kKeys}) {
-        check_plan(pattern, length, rows, length % 2 == 0 ? 16 : 32);
+        check_plan(pattern, length, rows, length % 2 == 0 ? kNarrow : kWide);
       }
     }
   }
 }
 
 TEST_CASE("Short lanes share a block, long ones do not", "[plan]") {
-  const auto plan_of = [](const char* text, int64_t length, int group_rows) {
+  const auto plan_of = [](const char* text, int64_t length, const Tile& tile) {
     return make_plan({sparse::parse_pattern(text)->passes(0, length, sparse::kEverything)}, length,
-                     RowsAre::kQueries, group_rows);
+                     RowsAre::kQueries, tile);
   };
   // 96 lanes of 32 positions: two groups of 16 a lane, so two lanes an item.
-  const Plan cifar = plan_of("column(96)", 3072, 16);
+  const Plan cifar = plan_of("column(96)", 3072, kNarrow);
   CHECK(cifar.items.size() == 48);
   CHECK(cifar.segments.size() == 96);
   CHECK(cifar.items[0].groups_per_lane == 2);
   // 128 lanes of 96 positions: three groups of 32 a lane, one group idle.
-  CHECK(plan_of("column(128)", 12288, 32).items.size() == 128);
+  CHECK(plan_of("column(128)", 12288, kWide).items.size() == 128);
   // One position a lane: four lanes an item.
-  CHECK(plan_of("column(64)", 64, 16).items.size() == 16);
+  CHECK(plan_of("column(64)", 64, kNarrow).items.size() == 16);
 }
 
 TEST_CASE("The longest items of a stage come first", "[plan]") {
   const Plan plan =
       make_plan({sparse::parse_pattern("dense()")->passes(0, 1024, sparse::kEverything)}, 1024,
-                RowsAre::kQueries, 16);
+                RowsAre::kQueries, kNarrow);
   REQUIRE(plan.items.size() == 16);
   CHECK(plan.items.front().first_row == 960);
   CHECK(plan.items.back().first_row == 0);
