@@ -42,8 +42,13 @@ function(lacuna_add_cuda target)
     message(STATUS "No nccl.h found: building without NCCL, so that a run has one GPU at most")
     list(FILTER sources EXCLUDE REGEX "/cuda/comm/nccl")
   endif()
-  add_library(lacuna_cuda STATIC ${sources})
-  target_include_directories(lacuna_cuda PUBLIC include PRIVATE cuda)
+  # What only Hopper has (wgmma) is not in the code for later GPUs of its family: sm_90a.
+  set(hopper_sources ${sources})
+  list(FILTER hopper_sources INCLUDE REGEX "_sm90[.]cu$")
+  list(REMOVE_ITEM sources ${hopper_sources})
+  add_library(lacuna_cuda_sm90 OBJECT ${hopper_sources})
+  set_target_properties(lacuna_cuda_sm90 PROPERTIES CUDA_ARCHITECTURES 90a-real)
+  add_library(lacuna_cuda STATIC ${sources} $<TARGET_OBJECTS:lacuna_cuda_sm90>)
   if(LACUNA_NCCL_INCLUDE)
     target_include_directories(lacuna_cuda SYSTEM PRIVATE ${LACUNA_NCCL_INCLUDE})
     target_compile_definitions(lacuna_cuda PRIVATE LACUNA_WITH_NCCL)
@@ -53,14 +58,17 @@ function(lacuna_add_cuda target)
     $<$<BOOL:${LACUNA_WERROR}>:-Werror=all-warnings>)
   set(cpp_warnings -Wall -Wextra -Wno-missing-field-initializers
     $<$<BOOL:${LACUNA_WERROR}>:-Werror>)
-  target_compile_options(lacuna_cuda PRIVATE
-    "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;${cuda_warnings}>"
-    "$<$<COMPILE_LANGUAGE:CXX>:${cpp_warnings}>")
+  foreach(library lacuna_cuda lacuna_cuda_sm90)
+    target_include_directories(${library} PUBLIC include PRIVATE cuda)
+    target_compile_options(${library} PRIVATE
+      "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;${cuda_warnings}>"
+      "$<$<COMPILE_LANGUAGE:CXX>:${cpp_warnings}>")
+    target_compile_definitions(${library} PRIVATE LACUNA_WITH_CUDA)
+  endforeach()
   target_compile_definitions(${target} PRIVATE
     LACUNA_CUDA_TOOLKIT="${CMAKE_CUDA_COMPILER_VERSION}")
   target_compile_definitions(${target} PUBLIC LACUNA_WITH_CUDA)
   target_link_libraries(lacuna_cuda PUBLIC CUDA::cublasLt CUDA::cudart_static ${CMAKE_DL_LIBS})
-  target_compile_definitions(lacuna_cuda PRIVATE LACUNA_WITH_CUDA)
   target_link_libraries(lacuna_cuda PRIVATE ${target})  # errors, texts: the two need each other
   target_link_libraries(${target} PRIVATE lacuna_cuda)
 endfunction()

@@ -112,6 +112,7 @@ GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   cudaDeviceProp facts{};
   check(cudaGetDeviceProperties(&facts, config.device), "cudaGetDeviceProperties");
   multiprocessors_ = facts.multiProcessorCount;
+  capability_ = facts.major * 10 + facts.minor;
   overlaps_launches_ = can_overlap_launches();
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
   check(cublasLtCreate(&blas_), "cublasLtCreate");

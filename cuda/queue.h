@@ -46,6 +46,7 @@ class GpuStream : public DeviceStream {
   cudaStream_t stream() const { return stream_; }
   cublasLtHandle_t blas() const { return blas_; }
   int multiprocessors() const { return multiprocessors_; }
+  int capability() const { return capability_; }  // 90 for compute capability 9.0
   /// Whether kernels may begin before the one before has ended (launch_kernel.h).
   bool overlaps_launches() const { return overlaps_launches_; }
   size_t context_bytes() const { return context_bytes_; }
@@ -83,6 +84,7 @@ class GpuStream : public DeviceStream {
   cudaStream_t stream_ = nullptr;
   cublasLtHandle_t blas_ = nullptr;
   int multiprocessors_ = 0;
+  int capability_ = 0;
   bool overlaps_launches_ = false;
   size_t context_bytes_ = 0;
   void* workspace_ = nullptr;

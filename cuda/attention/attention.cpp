@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "attention/device_plan.h"
+#include "attention/maps_sm90.h"
 #include "lacuna/base/error.h"
 #include "lacuna/kernels/gpu_limits.h"
 
@@ -82,8 +83,13 @@ void with_widths(const Choice& choice, const Body& body) {
 }
 
 template <class Op>
-Choice choice_for(Kernel kernel, const Op& op) {
-  return choose(kernel, {.dtype = op.y.dtype(), .qk = op.q.size(3), .v = op.v.size(3)});
+Choice choice_for(const GpuStream& stream, Kernel kernel, const Op& op, bool aligned) {
+  const Problem problem{.dtype = op.y.dtype(),
+                        .qk = op.q.size(3),
+                        .v = op.v.size(3),
+                        .aligned = aligned,
+                        .capability = stream.capability()};
+  return choose(kernel, problem, *op.passes, stream.config().attention);
 }
 
 /// Launches each stage of a plan, as launch(arguments).
@@ -98,11 +104,17 @@ void run_stages(const DevicePlan& plan, const Op& op, Arguments arguments, const
 }
 
 template <class T>
-void launch_forward(const Choice& choice, const ForwardArguments<T>& a, cudaStream_t stream) {
+void launch_forward(const GpuStream& stream, const Choice& choice, const DevicePlan& plan,
+                    const ForwardArguments<T>& a) {
   if constexpr (sizeof(T) == 4) {
-    launch_forward_f32(a, stream);
+    launch_forward_f32(a, stream.stream());
+  } else if (choice.family == Family::kSm90) {
+    const Sm90Maps maps = sm90_maps(plan, a);
+    with_widths(choice, [&](auto qk, auto v) {
+      launch_forward_sm90<T, qk, v>(a, maps, stream.multiprocessors(), stream.stream());
+    });
   } else {
-    with_widths(choice, [&](auto qk, auto v) { launch_forward<T, qk, v>(a, stream); });
+    with_widths(choice, [&](auto qk, auto v) { launch_forward<T, qk, v>(a, stream.stream()); });
   }
 }
 
@@ -126,21 +138,22 @@ void forward(GpuStream& stream, const AttentionForward& op) {
                                       .y = rows_of<T>(op.y),
                                       .lse = op.lse.data<float>(),
                                       .scale = static_cast<float>(op.scale)};
-  const Choice choice = choice_for(Kernel::kForward, op);
+  const bool aligned = arguments.q.wide && arguments.k.wide && arguments.v.wide && arguments.y.wide;
+  const Choice choice = choice_for(stream, Kernel::kForward, op, aligned);
   const DevicePlan& plan = device_plan(stream, *op.passes, op.y.size(1), choice);
   if (!plan.covers) {
     launch_clear(extent_of(op.y), arguments.y, stream.stream());
     launch_clear_lse(extent_of(op.y), arguments.lse, stream.stream());
   }
   run_stages(plan, op, arguments,
-             [&](const ForwardArguments<T>& a) { launch_forward<T>(choice, a, stream.stream()); });
+             [&](const ForwardArguments<T>& a) { launch_forward<T>(stream, choice, plan, a); });
 }
 
 template <class T>
 void backward_rows(GpuStream& stream, const AttentionBackward& op, Kernel kernel,
                    const BackwardArguments<T>& arguments) {
   const Extent extent = extent_of(op.y);
-  const Choice choice = choice_for(kernel, op);
+  const Choice choice = choice_for(stream, kernel, op, false);
   const bool of_queries = choice.rows == RowsAre::kQueries;
   const DevicePlan& plan = device_plan(stream, *op.passes, op.y.size(1), choice);
   const bool with_delta = sizeof(T) == 2 && plan.covers;  // on tensor cores, of every row

@@ -1,6 +1,8 @@
 #include "attention/choice.h"
 
-#include "attention/arguments.h"
+#include <algorithm>
+
+#include "attention/arguments_sm90.h"
 #include "lacuna/base/error.h"
 #include "lacuna/kernels/gpu_limits.h"
 
@@ -41,10 +43,49 @@ int general_group_rows(Kernel kernel, const Widths& widths) {
   return 16 * (widths.qk == 64 ? fragments<64, 128>(kernel) : fragments<128, 128>(kernel));
 }
 
+/// Upper bound: passes of several lanes count once with every list of passes that they stand in.
+int64_t walks_at_most(const HeadPasses& passes) {
+  std::vector<const std::vector<sparse::Pass>*> lists;
+  std::vector<sparse::Pass> alone;
+  int64_t count = 0;
+  for (const auto& of_head : passes) {
+    const auto same = [&](const auto* list) { return *list == of_head; };
+    if (std::any_of(lists.begin(), lists.end(), same)) continue;
+    lists.push_back(&of_head);
+    for (const sparse::Pass& pass : of_head) {
+      if (pass.lanes > 1) {
+        ++count;
+      } else if (std::find(alone.begin(), alone.end(), pass) == alone.end()) {
+        alone.push_back(pass);
+      }
+    }
+  }
+  return count + static_cast<int64_t>(alone.size());
+}
+
+bool can_run_sm90(Kernel kernel, const Problem& problem, const Widths& widths,
+                  const HeadPasses& passes) {
+  return kernel == Kernel::kForward && problem.capability == 90 && problem.aligned &&
+         problem.dtype != DType::kF32 && problem.qk == widths.qk && problem.v == widths.v &&
+         walks_at_most(passes) <= kSm90Walks;
+}
+
 }  // namespace
 
-Choice choose(Kernel kernel, const Problem& problem) {
+Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
+              AttentionKernels wanted) {
   const Widths widths = padded(problem.qk, problem.v);
+  // Not yet unless it is asked for: docs/kernels.md.
+  if (wanted == AttentionKernels::kSm90 && can_run_sm90(kernel, problem, widths, passes)) {
+    return {.family = Family::kSm90,
+            .qk = widths.qk,
+            .v = widths.v,
+            .rows = RowsAre::kQueries,
+            .tile = {.groups = kSm90Lanes,
+                     .group_rows = kSm90Rows / kSm90Lanes,
+                     .column_tile = kSm90Columns,
+                     .shares_tiles = true}};
+  }
   const bool f32 = problem.dtype == DType::kF32;
   return {.family = f32 ? Family::kF32 : Family::kGeneral,
           .qk = widths.qk,

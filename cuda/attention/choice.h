@@ -2,21 +2,24 @@
 // passes and the GPU, so it is tested without one.
 #pragma once
 
-#include "attention/plan.h"
+#include "plan.h"
+#include "lacuna/tensor/gpus.h"
 
 namespace lacuna::cuda::attention {
 
-/// Kernels that are written alike: f32 on plain multiply-adds, and 16 bits with mma.sync, which
-/// every supported GPU has.
-enum class Family : uint8_t { kF32, kGeneral };
+/// Kernels that are written alike: f32 on plain multiply-adds; 16 bits with mma.sync, which every
+/// supported GPU has; and with wgmma and bulk copies, on Hopper.
+enum class Family : uint8_t { kF32, kGeneral, kSm90 };
 
 /// The three kernels of a family.
 enum class Kernel : uint8_t { kForward, kBackwardQueries, kBackwardKeys };
 
-/// What the tensors are.
+/// What the tensors are, and where.
 struct Problem {
   DType dtype;
-  int64_t qk, v;  // widths of one head
+  int64_t qk, v;        // widths of one head
+  bool aligned = true;  // all rows start at multiples of 16 bytes, and are multiples of it long
+  int capability = 0;   // of the GPU: 90 for 9.0
 };
 
 struct Choice {
@@ -28,6 +31,8 @@ struct Choice {
   bool operator==(const Choice&) const = default;
 };
 
-Choice choose(Kernel kernel, const Problem& problem);
+/// The family that is `wanted` where it can compute this, else the one that can.
+Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
+              AttentionKernels wanted);
 
 }  // namespace lacuna::cuda::attention

@@ -10,7 +10,6 @@ namespace {
 constexpr size_t kAlignment = 256;
 static_assert(std::has_unique_object_representations_v<sparse::Pass>,
               "padding would spoil the key");
-static_assert(std::has_unique_object_representations_v<Tile>, "padding would spoil the key");
 
 template <class T>
 std::string bytes_of(const T& value) {
@@ -20,7 +19,10 @@ std::string bytes_of(const T& value) {
 /// All that a plan depends on.
 std::string key_of(const HeadPasses& passes, int64_t length, const Choice& choice) {
   std::string key = "attention ";
-  key += bytes_of(length) + bytes_of(choice.rows) + bytes_of(choice.tile);
+  key += bytes_of(length) + bytes_of(choice.rows);
+  const Tile& tile = choice.tile;
+  key += bytes_of(tile.groups) + bytes_of(tile.group_rows) + bytes_of(tile.column_tile) +
+         bytes_of(tile.shares_tiles);
   for (const auto& of_head : passes) {
     key += bytes_of(of_head.size());
     for (const sparse::Pass& pass : of_head) key += bytes_of(pass);
@@ -76,6 +78,8 @@ const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64
     made->segments = reinterpret_cast<const Segment*>(base + segments);
     made->walks = reinterpret_cast<const Walk*>(base + walks);
     made->spans = reinterpret_cast<const Span*>(base + spans);
+    made->walks_on_host = plan.walks;
+    made->extents = plan.extents;
     made->stages = plan.stages;
     made->covers = plan.covers;
     return made;

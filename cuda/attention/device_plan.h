@@ -14,6 +14,8 @@ struct DevicePlan {
   const Segment* segments;
   const Walk* walks;
   const Span* spans;
+  std::vector<Walk> walks_on_host;
+  std::vector<Extents> extents;  // of the walks
   std::vector<Stage> stages;
   bool covers;
 

@@ -36,6 +36,14 @@ int64_t most(const sparse::Pass& pass, const sparse::Order& order) {
   return count;
 }
 
+int64_t fewest(const sparse::Pass& pass, const sparse::Order& order) {
+  int64_t count = pass.length;
+  for (int64_t lane = 0; lane < pass.lanes; ++lane) {
+    count = std::min(count, order.count_below(lane, pass.length));
+  }
+  return count;
+}
+
 template <class T>
 bool same_bytes(const T& a, const T& b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0;
@@ -97,11 +105,15 @@ class Planner {
   }
 
   /// Heads often have the same passes: each is written down once.
-  int32_t walk_of(const sparse::Pass& pass) {
+  int32_t walk_of(const sparse::Pass& pass, int32_t slot) {
     for (size_t i = 0; i < seen_.size(); ++i) {
-      if (same_bytes(*seen_[i], pass)) return static_cast<int32_t>(i);
+      if (same_bytes(*seen_[i], pass) && plan_.extents[i].slot == slot) {
+        return static_cast<int32_t>(i);
+      }
     }
     seen_.push_back(&pass);
+    plan_.extents.push_back({narrow(pass.lanes), narrow(fewest(pass, rows(pass))),
+                             narrow(fewest(pass, columns(pass))), slot});
     plan_.walks.push_back({device_order(rows(pass), length_), device_order(columns(pass), length_),
                            narrow(static_cast<int64_t>(plan_.spans.size()))});
     by_query_ ? add_key_spans(pass) : add_query_spans(pass);
@@ -127,25 +139,37 @@ class Planner {
     }
   }
 
-  /// A lane takes a power of two of them, so that lanes fill an item.
-  int groups_per_lane(int64_t groups) const {
+  /// A lane takes a power of two of them, so that lanes fill an item. Lanes share tiles of columns
+  /// only where all columns of each have room.
+  int groups_per_lane(const std::vector<const sparse::Pass*>& passes) const {
+    int64_t needed = most(*passes[0], rows(*passes[0]));
+    if (tile_.shares_tiles) {
+      if (passes[0]->lanes == 1) return tile_.groups;
+      for (const sparse::Pass* pass : passes) {
+        needed = std::max(needed, most(*pass, columns(*pass)));
+      }
+    }
     int count = 1;
-    while (count < groups && count < tile_.groups) count *= 2;
+    while (count * tile_.group_rows < needed && count < tile_.groups) count *= 2;
     return count;
+  }
+
+  /// What a lane takes of a tile that it shares with others; 0: it does not.
+  int32_t slot_of(int per_lane) const {
+    return tile_.shares_tiles && per_lane < tile_.groups ? per_lane * tile_.group_rows : 0;
   }
 
   void add_head(int32_t head, const std::vector<const sparse::Pass*>& passes, bool keep_empty,
                 std::vector<Item>* items) {
     const sparse::Pass& first = *passes[0];
     const int64_t most_rows = most(first, rows(first));
-    const int64_t groups = (most_rows + tile_.group_rows - 1) / tile_.group_rows;
-    const int per_lane = groups_per_lane(groups);
+    const int per_lane = groups_per_lane(passes);
     const int64_t lanes_at_once = tile_.groups / per_lane;
     for (int64_t lane = 0; lane < first.lanes; lane += lanes_at_once) {
       const int64_t last_lane = std::min(first.lanes, lane + lanes_at_once);
       for (int64_t row = 0; row < most_rows; row += int64_t{per_lane} * tile_.group_rows) {
         Item item{.head = head,
-                  .walk = walk_of(first),
+                  .walk = walk_of(first, slot_of(per_lane)),
                   .first_lane = narrow(lane),
                   .last_lane = narrow(last_lane),
                   .first_row = narrow(row),
@@ -159,7 +183,9 @@ class Planner {
   }
 
   void add_segments(const sparse::Pass& pass, const Item& item) {
-    const int32_t walk = walk_of(pass);
+    const int32_t slot = slot_of(item.groups_per_lane);
+    const int32_t walk = walk_of(pass, slot);
+    int32_t longest = 0;  // of lanes that share a tile
     const Span* spans = plan_.spans.data() + plan_.walks[static_cast<size_t>(walk)].first_span;
     for (int32_t lane = item.first_lane; lane < item.last_lane; ++lane) {
       const int64_t rows_here = rows(pass).count_below(lane, length_);
@@ -170,9 +196,14 @@ class Planner {
       const int64_t end =
           std::min<int64_t>(spans[last_row - 1].end, columns(pass).count_below(lane, length_));
       if (begin >= end) continue;
+      longest = std::max(longest, narrow(end));
+      if (slot > 0) continue;
       const int group = (lane - item.first_lane) * item.groups_per_lane;
       plan_.segments.push_back(
           {walk, lane, narrow(begin), narrow(end), group, group + item.groups_per_lane});
+    }
+    if (longest > 0 && slot > 0) {
+      plan_.segments.push_back({walk, item.first_lane, 0, longest, 0, tile_.groups});
     }
   }
 

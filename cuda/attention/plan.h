@@ -21,6 +21,9 @@ struct Tile {
   int groups;       // of rows in an item; a power of two
   int group_rows;   // rows of a group
   int column_tile;  // columns that a block of threads loads at a time
+  // Lanes that share an item share tiles of columns, too: rows and columns i of the n-th lane of an
+  // item come at n * groups_per_lane * group_rows + i. Else each tile has columns of one lane.
+  bool shares_tiles = false;
 
   bool operator==(const Tile&) const = default;
 };
@@ -42,9 +45,16 @@ struct Walk {
   int32_t first_span;
 };
 
-/// Columns [begin, end) of a lane of a walk, for the groups [first_group, last_group) of an item.
+/// Columns [begin, end) of a lane of a walk, for the groups [first_group, last_group) of an item;
+/// where lanes share tiles, of each lane of the item, from 0 on.
 struct Segment {
   int32_t walk, lane, begin, end, first_group, last_group;
+};
+
+/// What copies of whole tiles must know of a walk besides its orders.
+struct Extents {
+  int32_t lanes, rows, columns;  // rows and columns: as many as every lane has
+  int32_t slot;  // rows, and columns, that a lane takes of a tile that lanes share; else 0
 };
 
 /// What one block of threads computes, for each sequence of the batch. Group g holds the rows from
@@ -65,6 +75,7 @@ struct Stage {
 /// first.
 struct Plan {
   std::vector<Walk> walks;
+  std::vector<Extents> extents;  // of the walks
   std::vector<Span> spans;
   std::vector<Segment> segments;
   std::vector<Item> items;

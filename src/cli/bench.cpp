@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include "attention_kernels.h"
 #include "lacuna/base/resources.h"
 #include "lacuna/tensor/runtime.h"
 
@@ -49,6 +50,7 @@ Command make_bench_command() {
                       "Names, or B,H,T,D_qk,D_v,PATTERN; several with ; between"},
                      {"--rates", "TFLOPS,TBS", "",
                       "Matrix and copy rate as measured, for the floor"},
+                     kFamily,
                      kDtype,
                      kJson},
            .run = bench_attention},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "attention_kernels.h"
 #include "bench.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -170,7 +171,7 @@ void bench_attention(const Parsed& parsed, const Stop& stop) {
   const DType dtype = wanted_dtype(parsed.text("dtype"));
   const Rates rates(parsed.text("rates"));
   const auto repeats = static_cast<int>(parsed.whole("repeats", 1));
-  Queue queue = cuda::make_queue({});
+  Queue queue = cuda::make_queue({.attention = wanted_attention(parsed)});
   std::printf("%s, %s; ms and useful TFLOP/s, medians of %d graph replays\n",
               cuda::device_name(queue).c_str(), name_of(dtype), repeats);
   std::printf("%-18s %9s %7s %9s %7s %9s %9s\n", "case", "forward", "TF/s", "fwd+bwd", "TF/s",
@@ -199,7 +200,8 @@ void bench_attention(const Parsed& parsed, const Stop& stop) {
 
 #else
 
-void bench_attention(const Parsed&, const Stop&) {
+void bench_attention(const Parsed& parsed, const Stop&) {
+  wanted_attention(parsed);
   throw Error(ErrorKind::kUsage, "bench attention", "this program was built without CUDA");
 }
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <random>
 
+#include "attention_kernels.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/resources.h"
 #include "lacuna/base/text.h"
@@ -40,8 +41,9 @@ class Table {
 };
 
 void run_check(const Parsed& parsed, const Stop& stop) {
+  const cuda::QueueConfig config{.attention = wanted_attention(parsed)};
   if constexpr (kWithCuda) {
-    const Queue gpu = cuda::make_queue({}), cpu = Queue::cpu(available_threads());
+    const Queue gpu = cuda::make_queue(config), cpu = Queue::cpu(available_threads());
     uint64_t seed = std::random_device()();
     if (parsed.is_set("seed")) seed = static_cast<uint64_t>(parsed.whole("seed", 0));
     std::printf(
@@ -68,7 +70,7 @@ void run_check(const Parsed& parsed, const Stop& stop) {
                 str("Report the table with the output of `lacuna --version`; --seed ", seed,
                     " repeats it"));
   }
-  (void)parsed;
+  (void)config;
   (void)stop;
   throw Error(ErrorKind::kConfig, "check", "this program was built without CUDA",
               "Build it where nvcc is found");
@@ -79,7 +81,8 @@ void run_check(const Parsed& parsed, const Stop& stop) {
 Command make_check_command() {
   return {.name = "check",
           .summary = "Compare the kernels with their specification on this machine's GPU",
-          .flags = {{"--seed", "N", "", "Of the random inputs; fresh ones when it is not given"}},
+          .flags = {{"--seed", "N", "", "Of the random inputs; fresh ones when it is not given"},
+                    kFamily},
           .run = run_check};
 }
 

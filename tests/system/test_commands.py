@@ -52,6 +52,13 @@ class Commands(unittest.TestCase):
                     self.assertIn("zzzzzzzzzzzz", refusals)
                 self.assertEqual(os.listdir(self.path), [])
 
+    def test_an_unknown_family_of_attention_kernels_is_answered_with_the_known_ones(self):
+        for command in (["check"], ["bench", "attention"]):
+            with self.subTest(" ".join(command)):
+                result = self.lacuna(*command, "--family", "hopper")
+                self.assertEqual((result.returncode, result.stdout), (2, ""))
+                self.assertRegex(result.stderr, "--family: .*'hopper'.*auto, general, sm90")
+
 
 if __name__ == "__main__":
     unittest.main()

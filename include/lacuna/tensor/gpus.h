@@ -25,11 +25,17 @@ enum class MatrixPrecision : uint8_t { kF32, kTF32 };
 /// waited for, so that a fault names it.
 enum class LaunchMode : uint8_t { kGraph, kStream };
 
+/// Which kernels compute attention in 16 bits: those that are chosen for the GPU and the sizes, or
+/// one family wherever it can, for checks and comparisons (general: mma.sync; sm90: wgmma and bulk
+/// copies, on Hopper).
+enum class AttentionKernels : uint8_t { kAutomatic, kGeneral, kSm90 };
+
 struct QueueConfig {
   int device = 0;
   MatrixPrecision f32_products = MatrixPrecision::kF32;
   size_t workspace = size_t{64} << 20;  // bytes, for matrix products and partial sums
   LaunchMode launches = LaunchMode::kGraph;
+  AttentionKernels attention = AttentionKernels::kAutomatic;
 };
 
 /// A queue with a stream, a cuBLASLt handle and a workspace of its own. Throws Error(kConfig) with

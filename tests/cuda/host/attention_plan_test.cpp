@@ -13,6 +13,7 @@ namespace {
 
 constexpr Tile kNarrow{.groups = 4, .group_rows = 16, .column_tile = 64};
 constexpr Tile kWide{.groups = 4, .group_rows = 32, .column_tile = 64};
+constexpr Tile kShared{.groups = 8, .group_rows = 16, .column_tile = 128, .shares_tiles = true};
 
 int64_t position_of(const DeviceOrder& order, int64_t lane, int64_t i) {
   const int64_t run =
@@ -27,6 +28,7 @@ struct Walked {
   std::vector<Pairs> of_head;
   std::vector<std::vector<int>> first_rows;  // head, position: how often a row of stage 0
   bool segments_cover_spans = true;
+  bool slots_hold_lanes = true;
   bool rows_once = true;  // in each stage
 };
 
@@ -63,14 +65,20 @@ class Walker {
     const auto head = size_t(item.head);
     if (first_stage) ++walked_.first_rows[head][size_t(position)];
     if (++taken_[{item.head, position}] > 1) walked_.rows_once = false;
+    const bool shares = tile_.shares_tiles && item.groups_per_lane < tile_.groups;
+    const int64_t slot = shares ? item.groups_per_lane * tile_.group_rows : 0;
     for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
       const Segment& segment = plan_.segments[size_t(i)];
+      const Extents& has = plan_.extents[size_t(segment.walk)];
+      if (has.slot != slot || (shares && (segment.begin != 0 || segment.end > slot))) {
+        walked_.slots_hold_lanes = false;
+      }
       if (group < segment.first_group || group >= segment.last_group) continue;
       const Walk& walk = plan_.walks[size_t(segment.walk)];
       const Span span = plan_.spans[size_t(walk.first_span + index)];
       if (span.begin < span.end && span.begin < segment.begin) walked_.segments_cover_spans = false;
       for (int64_t c = span.begin; c < std::min(span.end, segment.end); ++c) {
-        const int64_t other = position_of(walk.columns, segment.lane, c);
+        const int64_t other = position_of(walk.columns, shares ? lane : segment.lane, c);
         const auto pair = by_query_ ? std::pair(position, other) : std::pair(other, position);
         ++walked_.of_head[head][pair];
       }
@@ -93,6 +101,7 @@ void check_plan(const std::string& text, int64_t length, RowsAre rows, const Til
   const Walked walked = Walker(plan, kHeads, length, rows, tile).walk();
   CAPTURE(text, length, rows == RowsAre::kQueries, tile.groups, tile.group_rows);
   CHECK(walked.segments_cover_spans);
+  CHECK(walked.slots_hold_lanes);
   CHECK(walked.rows_once);
   bool covers = true;
   for (int64_t h = 0; h < kHeads; ++h) {
@@ -115,6 +124,7 @@ TEST_CASE("The tiles of the GPU's attention cover exactly the attended pairs", "
     for (const int64_t length : {1, 15, 16, 17, 63, 64, 65, 131, 200}) {
       for (const RowsAre rows : {RowsAre::kQueries, RowsAre::kKeys}) {
         check_plan(pattern, length, rows, length % 2 == 0 ? kNarrow : kWide);
+        if (rows == RowsAre::kQueries) check_plan(pattern, length, rows, kShared);
       }
     }
   }
@@ -134,6 +144,27 @@ TEST_CASE("Short lanes share a block, long ones do not", "[plan]") {
   CHECK(plan_of("column(128)", 12288, kWide).items.size() == 128);
   // One position a lane: four lanes an item.
   CHECK(plan_of("column(64)", 64, kNarrow).items.size() == 16);
+}
+
+TEST_CASE("Where tiles are shared, several short lanes make one tile", "[plan]") {
+  const auto plan_of = [](const char* text, int64_t length) {
+    return make_plan({sparse::parse_pattern(text)->passes(0, length, sparse::kEverything)}, length,
+                     RowsAre::kQueries, kShared);
+  };
+  // 96 lanes of 32 positions: four an item, in one tile.
+  const Plan cifar = plan_of("column(96)", 3072);
+  CHECK(cifar.items.size() == 24);
+  CHECK(cifar.segments.size() == 24);
+  CHECK(cifar.extents[0].slot == 32);
+  // Lanes of 33: two an item, and of different lengths where T is ragged.
+  const Plan ragged = plan_of("column(96)", 96 * 32 + 5);
+  CHECK(ragged.items.size() == 48);
+  CHECK(ragged.extents[0].slot == 64);
+  CHECK(ragged.extents[0].rows == 32);
+  // One lane, however short, has its tiles for itself, and so have lanes of more than a half.
+  CHECK(plan_of("dense()", 10).extents[0].slot == 0);
+  CHECK(plan_of("column(2)", 160).extents[0].slot == 0);
+  CHECK(plan_of("column(2)", 160).items.size() == 2);
 }
 
 TEST_CASE("The longest items of a stage come first", "[plan]") {

@@ -1,0 +1,39 @@
+// What the Hopper kernels are launched with besides the arguments of their family's contract: the
+// maps by which the copy engine reads rows where they are, lanes and summaries too.
+#pragma once
+
+#include <cuda.h>
+
+#include "attention/arguments.h"
+
+namespace lacuna::cuda::attention {
+
+inline constexpr int kSm90Rows = 128;     // of an item: two warpgroups with 64 each
+inline constexpr int kSm90Columns = 128;  // of a tile
+inline constexpr int kSm90Lanes = 8;      // that an item holds at most
+inline constexpr int kSm90Walks = 16;     // that a plan has at most
+
+/// The rows or the columns of a walk, as the copy engine can read them: whole tiles whose first
+/// index in the lane is a multiple of `unit`. Index `regular` and those beyond it are zeros in the
+/// map, since not all lanes have them: where a lane does, the tile is copied by hand.
+struct Regular {
+  int32_t regular, unit;
+};
+
+/// Dimensions of a map: elements of a head, index in the lane, lane, head, sequence; where the
+/// order has runs (and one lane only): elements, place in the run, run, head, sequence.
+struct Sm90Maps {
+  CUtensorMap q[kSm90Walks], k[kSm90Walks], v[kSm90Walks];
+  Regular rows[kSm90Walks], columns[kSm90Walks];
+};
+
+/// Elements of a row that a box takes, and bytes: rows of 128 elements take two.
+template <int kWidth>
+inline constexpr int kPanelWidth = kWidth < 64 ? kWidth : 64;
+
+/// 16-bit elements; every row starts at a multiple of 16 bytes and is exactly kQk or kV wide.
+template <class T, int kQk, int kV>
+void launch_forward_sm90(const ForwardArguments<T>& arguments, const Sm90Maps& maps,
+                         int multiprocessors, cudaStream_t stream);
+
+}  // namespace lacuna::cuda::attention

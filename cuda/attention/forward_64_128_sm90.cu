@@ -1,0 +1,11 @@
+// Forward attention on Hopper for heads of 64 elements in queries and keys and 128 in values.
+#include "attention/forward_sm90.cuh"
+
+namespace lacuna::cuda::attention {
+
+template void launch_forward_sm90<__nv_bfloat16, 64, 128>(const ForwardArguments<__nv_bfloat16>&,
+                                                          const Sm90Maps&, int, cudaStream_t);
+template void launch_forward_sm90<__half, 64, 128>(const ForwardArguments<__half>&, const Sm90Maps&,
+                                                   int, cudaStream_t);
+
+}  // namespace lacuna::cuda::attention
