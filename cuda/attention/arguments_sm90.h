@@ -8,10 +8,12 @@
 
 namespace lacuna::cuda::attention {
 
-inline constexpr int kSm90Rows = 128;     // of an item: two warpgroups with 64 each
-inline constexpr int kSm90Columns = 128;  // of a tile
-inline constexpr int kSm90Lanes = 8;      // that an item holds at most
-inline constexpr int kSm90Walks = 16;     // that a plan has at most
+inline constexpr int kSm90Rows = 128;  // of an item: two warpgroups with 64 each
+inline constexpr int kSm90Lanes = 8;   // that an item holds at most
+inline constexpr int kSm90Walks = 16;  // that a plan has at most
+// Columns of a tile. The backward kernels keep the elements of two products and two sums in
+// registers, forward those of one each.
+inline constexpr int kSm90ForwardColumns = 128, kSm90BackwardColumns = 64;
 
 /// The rows or the columns of a walk, as the copy engine can read them: whole tiles whose first
 /// index in the lane is a multiple of `unit`. Index `regular` and those beyond it are zeros in the
@@ -21,13 +23,15 @@ struct Regular {
 };
 
 /// Dimensions of a map: elements of a head, index in the lane, lane, head, sequence; where the
-/// order has runs (and one lane only): elements, place in the run, run, head, sequence.
+/// order has runs (and one lane only): elements, place in the run, run, head, sequence. Narrow is
+/// what products of queries and keys sum over (q, k), wide the others (v, dy).
 struct Sm90Maps {
-  CUtensorMap q[kSm90Walks], k[kSm90Walks], v[kSm90Walks];
+  CUtensorMap narrow_rows[kSm90Walks], wide_rows[kSm90Walks];
+  CUtensorMap narrow_columns[kSm90Walks], wide_columns[kSm90Walks];
   Regular rows[kSm90Walks], columns[kSm90Walks];
 };
 
-/// Elements of a row that a box takes, and bytes: rows of 128 elements take two.
+/// Elements of a row that a box takes: rows of 128 take two.
 template <int kWidth>
 inline constexpr int kPanelWidth = kWidth < 64 ? kWidth : 64;
 
@@ -35,5 +39,9 @@ inline constexpr int kPanelWidth = kWidth < 64 ? kWidth : 64;
 template <class T, int kQk, int kV>
 void launch_forward_sm90(const ForwardArguments<T>& arguments, const Sm90Maps& maps,
                          int multiprocessors, cudaStream_t stream);
+/// dq, or dk and dv.
+template <class T, int kQk, int kV, RowsAre kRowsAre>
+void launch_backward_sm90(const BackwardArguments<T>& arguments, const Sm90Maps& maps,
+                          int multiprocessors, cudaStream_t stream);
 
 }  // namespace lacuna::cuda::attention

@@ -109,7 +109,8 @@ void launch_forward(const GpuStream& stream, const Choice& choice, const DeviceP
   if constexpr (sizeof(T) == 4) {
     launch_forward_f32(a, stream.stream());
   } else if (choice.family == Family::kSm90) {
-    const Sm90Maps maps = sm90_maps(plan, a);
+    const Sm90Tensors tensors{bits_of(a.q), bits_of(a.q), bits_of(a.k), bits_of(a.v)};
+    const Sm90Maps maps = sm90_maps(plan, choice.tile, tensors, a.work.batch, a.work.heads);
     with_widths(choice, [&](auto qk, auto v) {
       launch_forward_sm90<T, qk, v>(a, maps, stream.multiprocessors(), stream.stream());
     });
@@ -119,10 +120,26 @@ void launch_forward(const GpuStream& stream, const Choice& choice, const DeviceP
 }
 
 template <class T>
-void launch_backward(const Choice& choice, const BackwardArguments<T>& a, cudaStream_t stream) {
+Sm90Tensors tensors_of(const BackwardArguments<T>& a, RowsAre rows) {
+  if (rows == RowsAre::kQueries) return {bits_of(a.q), bits_of(a.dy), bits_of(a.k), bits_of(a.v)};
+  return {bits_of(a.k), bits_of(a.v), bits_of(a.q), bits_of(a.dy)};
+}
+
+template <class T>
+void launch_backward(const GpuStream& gpu, const Choice& choice, const DevicePlan& plan,
+                     const BackwardArguments<T>& a) {
   const bool of_queries = choice.rows == RowsAre::kQueries;
+  cudaStream_t stream = gpu.stream();
   if constexpr (sizeof(T) == 4) {
     (of_queries ? launch_backward_queries_f32 : launch_backward_keys_f32)(a, stream);
+  } else if (choice.family == Family::kSm90) {
+    const Sm90Tensors tensors = tensors_of(a, choice.rows);
+    const Sm90Maps maps = sm90_maps(plan, choice.tile, tensors, a.work.batch, a.work.heads);
+    with_widths(choice, [&](auto qk, auto v) {
+      (of_queries ? launch_backward_sm90<T, qk, v, RowsAre::kQueries>
+                  : launch_backward_sm90<T, qk, v, RowsAre::kKeys>)(a, maps, gpu.multiprocessors(),
+                                                                    stream);
+    });
   } else {
     with_widths(choice, [&](auto qk, auto v) {
       (of_queries ? launch_backward_queries<T, qk, v> : launch_backward_keys<T, qk, v>)(a, stream);
@@ -153,7 +170,10 @@ template <class T>
 void backward_rows(GpuStream& stream, const AttentionBackward& op, Kernel kernel,
                    const BackwardArguments<T>& arguments) {
   const Extent extent = extent_of(op.y);
-  const Choice choice = choice_for(stream, kernel, op, false);
+  const bool rows_aligned = arguments.q.wide && arguments.k.wide && arguments.v.wide &&
+                            arguments.y.wide && arguments.dy.wide;
+  const bool aligned = rows_aligned && arguments.dq.wide && arguments.dk.wide && arguments.dv.wide;
+  const Choice choice = choice_for(stream, kernel, op, aligned);
   const bool of_queries = choice.rows == RowsAre::kQueries;
   const DevicePlan& plan = device_plan(stream, *op.passes, op.y.size(1), choice);
   const bool with_delta = sizeof(T) == 2 && plan.covers;  // on tensor cores, of every row
@@ -167,7 +187,7 @@ void backward_rows(GpuStream& stream, const AttentionBackward& op, Kernel kernel
   }
   run_stages(plan, op, arguments, [&](BackwardArguments<T> a) {
     a.writes_delta = with_delta && !a.later;
-    launch_backward<T>(choice, a, stream.stream());
+    launch_backward<T>(stream, choice, plan, a);
   });
 }
 

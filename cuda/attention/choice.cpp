@@ -63,11 +63,9 @@ int64_t walks_at_most(const HeadPasses& passes) {
   return count + static_cast<int64_t>(alone.size());
 }
 
-bool can_run_sm90(Kernel kernel, const Problem& problem, const Widths& widths,
-                  const HeadPasses& passes) {
-  return kernel == Kernel::kForward && problem.capability == 90 && problem.aligned &&
-         problem.dtype != DType::kF32 && problem.qk == widths.qk && problem.v == widths.v &&
-         walks_at_most(passes) <= kSm90Walks;
+bool can_run_sm90(const Problem& problem, const Widths& widths, const HeadPasses& passes) {
+  return problem.capability == 90 && problem.aligned && problem.dtype != DType::kF32 &&
+         problem.qk == widths.qk && problem.v == widths.v && walks_at_most(passes) <= kSm90Walks;
 }
 
 }  // namespace
@@ -75,22 +73,24 @@ bool can_run_sm90(Kernel kernel, const Problem& problem, const Widths& widths,
 Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
               AttentionKernels wanted) {
   const Widths widths = padded(problem.qk, problem.v);
+  const RowsAre rows = kernel == Kernel::kBackwardKeys ? RowsAre::kKeys : RowsAre::kQueries;
   // Not yet unless it is asked for: docs/kernels.md.
-  if (wanted == AttentionKernels::kSm90 && can_run_sm90(kernel, problem, widths, passes)) {
+  if (wanted == AttentionKernels::kSm90 && can_run_sm90(problem, widths, passes)) {
     return {.family = Family::kSm90,
             .qk = widths.qk,
             .v = widths.v,
-            .rows = RowsAre::kQueries,
+            .rows = rows,
             .tile = {.groups = kSm90Lanes,
                      .group_rows = kSm90Rows / kSm90Lanes,
-                     .column_tile = kSm90Columns,
+                     .column_tile =
+                         kernel == Kernel::kForward ? kSm90ForwardColumns : kSm90BackwardColumns,
                      .shares_tiles = true}};
   }
   const bool f32 = problem.dtype == DType::kF32;
   return {.family = f32 ? Family::kF32 : Family::kGeneral,
           .qk = widths.qk,
           .v = widths.v,
-          .rows = kernel == Kernel::kBackwardKeys ? RowsAre::kKeys : RowsAre::kQueries,
+          .rows = rows,
           .tile = {.groups = kGroups,
                    .group_rows = f32 ? kF32GroupRows : general_group_rows(kernel, widths),
                    .column_tile = kColumnTile}};

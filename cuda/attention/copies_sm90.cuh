@@ -48,16 +48,11 @@ __device__ inline bool is_regular(const Regular& x, const Place& place, const De
   return position_of(order, place.lane, x.regular) >= length;
 }
 
-/// Where a head of a sequence is.
-struct HeadPlace {
-  int32_t head, batch;
-};
-
 /// Starts to bring a tile of kRows rows; called by one thread.
 template <int kWidth, int kRows>
 __device__ inline void copy_tile(uint32_t to, const CUtensorMap* map, uint32_t barrier,
-                                 const DeviceOrder& order, const Place& place,
-                                 const HeadPlace& head) {
+                                 const DeviceOrder& order, const Place& place, int32_t head,
+                                 int32_t batch) {
   int32_t inner = place.first, outer = place.lane;
   if (order.run != 1) {
     outer = static_cast<int32_t>(__umulhi(static_cast<uint32_t>(place.first), order.magic));
@@ -66,7 +61,7 @@ __device__ inline void copy_tile(uint32_t to, const CUtensorMap* map, uint32_t b
 #pragma unroll
   for (int at = 0; at < kWidth; at += kPanelWidth<kWidth>) {
     copy_box(to + static_cast<uint32_t>(at * kRows * 2), map, barrier,
-             {at, inner, outer, head.head, head.batch});
+             {at, inner, outer, head, batch});
   }
 }
 
@@ -75,9 +70,9 @@ __device__ inline void copy_tile(uint32_t to, const CUtensorMap* map, uint32_t b
 template <int kWidth, int kRows, class T>
 __device__ inline void copy_tile_by_hand(uint32_t to, const Rows<const T>& from,
                                          const DeviceOrder& order, int32_t length,
-                                         const Place& place, const HeadPlace& head) {
+                                         const Place& place, int32_t head, int32_t batch) {
   constexpr int kChunks = kWidth / 8;
-  const T* base = from.data + head.batch * from.batch + head.head * from.head;
+  const T* base = from.data + batch * from.batch + head * from.head;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x) % 32; i < kRows * kChunks; i += 32) {
     const int row = i / kChunks, chunk = i % kChunks;

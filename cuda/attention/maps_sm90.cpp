@@ -1,8 +1,5 @@
 #include "attention/maps_sm90.h"
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
 #include <algorithm>
 
 #include "lacuna/base/error.h"
@@ -25,30 +22,26 @@ Encode find_encode() {
   return reinterpret_cast<Encode>(function);
 }
 
-/// A tensor of 16-bit elements; to be copied, it does not matter which.
-struct Tensor16 {
-  const void* data;
-  int64_t batch, position, head, width;  // strides in elements
-
-  template <class T>
-  explicit Tensor16(const Rows<const T>& x)
-      : data(x.data), batch(x.batch), position(x.position), head(x.head), width(x.width) {}
-};
-
 /// A dimension of a map between the elements of a head and the heads.
 struct Dimension {
   int64_t size, stride;  // stride in positions
   int64_t box;
 };
 
-CUtensorMap map_of(Encode encode, const Tensor16& x, int64_t offset, const Dimension& inner,
-                   const Dimension& outer, const Work& work) {
-  constexpr int64_t kElement = 2, kMostPanel = 64;
-  const int64_t panel = std::min(x.width, kMostPanel), row = x.position * kElement;
+struct Heads {
+  int64_t batch, heads;
+};
+
+CUtensorMap map_of(Encode encode, const Rows<const uint16_t>& x, int64_t offset,
+                   const Dimension& inner, const Dimension& outer, const Heads& all) {
+  constexpr int64_t kElement = 2;
+  constexpr int32_t kMostPanel = 64;
+  const int32_t panel = std::min(x.width, kMostPanel);
+  const int64_t row = x.position * kElement;
   const cuuint64_t sizes[5] = {
       static_cast<cuuint64_t>(x.width), static_cast<cuuint64_t>(inner.size),
-      static_cast<cuuint64_t>(outer.size), static_cast<cuuint64_t>(work.heads),
-      static_cast<cuuint64_t>(work.batch)};
+      static_cast<cuuint64_t>(outer.size), static_cast<cuuint64_t>(all.heads),
+      static_cast<cuuint64_t>(all.batch)};
   // What is there once may have no stride, but the driver wants one.
   const auto stride = [&](int64_t bytes) {
     return static_cast<cuuint64_t>(bytes > 0 ? bytes : row);
@@ -58,7 +51,7 @@ CUtensorMap map_of(Encode encode, const Tensor16& x, int64_t offset, const Dimen
   const cuuint32_t box[5] = {static_cast<cuuint32_t>(panel), static_cast<cuuint32_t>(inner.box),
                              static_cast<cuuint32_t>(outer.box), 1, 1};
   const cuuint32_t steps[5] = {1, 1, 1, 1, 1};
-  const auto* start = static_cast<const std::byte*>(x.data) + offset * row;
+  const auto* start = reinterpret_cast<const std::byte*>(x.data) + offset * row;
   CUtensorMap map{};
   const CUresult made =
       encode(&map, CU_TENSOR_MAP_DATA_TYPE_UINT16, 5, const_cast<std::byte*>(start), sizes, strides,
@@ -94,35 +87,34 @@ struct Readable {
     inner = {order.run, order.inner, regular.unit};
     outer = {count / order.run, order.outer, tile / regular.unit};
   }
-  bool ever() const { return regular.regular > 0; }
 };
 
 }  // namespace
 
-template <class T>
-Sm90Maps sm90_maps(const DevicePlan& plan, const ForwardArguments<T>& a) {
+Sm90Maps sm90_maps(const DevicePlan& plan, const Tile& tile, const Sm90Tensors& tensors,
+                   int64_t batch, int64_t heads) {
   static const Encode encode = find_encode();
   require(plan.extents.size() <= kSm90Walks, "attention", "more passes than maps");
   Sm90Maps maps{};
   for (size_t i = 0; i < plan.extents.size(); ++i) {
     const Walk& walk = plan.walks_on_host[i];
     const Extents& has = plan.extents[i];
-    const Readable rows(walk.rows, has.lanes, has.rows, has.slot, kSm90Rows);
-    const Readable columns(walk.columns, has.lanes, has.columns, has.slot, kSm90Columns);
-    const auto map = [&](const Readable& x, const auto& tensor, const DeviceOrder& order) {
-      return map_of(encode, Tensor16(tensor), order.offset, x.inner, x.outer, a.work);
+    const auto fill = [&](const DeviceOrder& order, int32_t count, int32_t tile_rows,
+                          const Rows<const uint16_t>& narrow, const Rows<const uint16_t>& wide,
+                          Regular* regular, CUtensorMap* narrow_map, CUtensorMap* wide_map) {
+      const Readable x(order, has.lanes, count, has.slot, tile_rows);
+      *regular = x.regular;
+      if (x.regular.regular == 0) return;  // never read
+      const Heads all{batch, heads};
+      *narrow_map = map_of(encode, narrow, order.offset, x.inner, x.outer, all);
+      *wide_map = map_of(encode, wide, order.offset, x.inner, x.outer, all);
     };
-    maps.rows[i] = rows.regular;
-    maps.columns[i] = columns.regular;
-    if (rows.ever()) maps.q[i] = map(rows, a.q, walk.rows);
-    if (!columns.ever()) continue;
-    maps.k[i] = map(columns, a.k, walk.columns);
-    maps.v[i] = map(columns, a.v, walk.columns);
+    fill(walk.rows, has.rows, tile.groups * tile.group_rows, tensors.narrow_rows, tensors.wide_rows,
+         &maps.rows[i], &maps.narrow_rows[i], &maps.wide_rows[i]);
+    fill(walk.columns, has.columns, tile.column_tile, tensors.narrow_columns, tensors.wide_columns,
+         &maps.columns[i], &maps.narrow_columns[i], &maps.wide_columns[i]);
   }
   return maps;
 }
-
-template Sm90Maps sm90_maps(const DevicePlan&, const ForwardArguments<__nv_bfloat16>&);
-template Sm90Maps sm90_maps(const DevicePlan&, const ForwardArguments<__half>&);
 
 }  // namespace lacuna::cuda::attention

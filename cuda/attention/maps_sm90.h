@@ -7,9 +7,19 @@
 
 namespace lacuna::cuda::attention {
 
-/// `plan` was made for a tile of the Hopper kernels, and the rows are `wide`. Throws
-/// Error(kInternal) when the driver refuses.
+/// The tensors of a kernel: rows and columns of kQk elements (narrow) and of kV (wide). Elements
+/// have 16 bits, whatever they mean.
+struct Sm90Tensors {
+  Rows<const uint16_t> narrow_rows, wide_rows, narrow_columns, wide_columns;
+};
 template <class T>
-Sm90Maps sm90_maps(const DevicePlan& plan, const ForwardArguments<T>& arguments);
+Rows<const uint16_t> bits_of(const Rows<T>& x) {
+  return {reinterpret_cast<const uint16_t*>(x.data), x.batch, x.position, x.head, x.width, x.wide};
+}
+
+/// `plan` was made for `tile`, one of the Hopper kernels', and all rows are `wide`. Throws
+/// Error(kInternal) when the driver refuses.
+Sm90Maps sm90_maps(const DevicePlan& plan, const Tile& tile, const Sm90Tensors& tensors,
+                   int64_t batch, int64_t heads);
 
 }  // namespace lacuna::cuda::attention

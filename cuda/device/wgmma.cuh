@@ -77,6 +77,18 @@ __device__ inline void keep(float (&sums)[kCount][4]) {
   "{%32, %33, %34, %35}, %36, add, 1, 1, %38;\n"                                      \
   "}"
 
+// As LACUNA_PRODUCT_64, with both operands in shared memory.
+#define LACUNA_SHARED_PRODUCT_64(type)                                                \
+  "{\n"                                                                               \
+  ".reg .pred add;\n"                                                                 \
+  "setp.ne.b32 add, %34, 0;\n"                                                        \
+  "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                         \
+  " {"                                                                                \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "            \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, " \
+  "%32, %33, add, 1, 1, 0, 0;\n"                                                      \
+  "}"
+
 #define LACUNA_PRODUCT_128(type)                                                      \
   "{\n"                                                                               \
   ".reg .pred add;\n"                                                                 \
@@ -130,9 +142,31 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
   }
 }
 
+/// The same for 64 columns with the left operand in shared memory, as the descriptor of a tile
+/// whose rows are the product's; the right one likewise.
+template <class T, bool kTransposed, bool kAdd>
+__device__ inline void multiply(float (&sums)[8][4], uint64_t left, uint64_t right) {
+  static_assert(!kTransposed);
+#define LACUNA_MULTIPLY_SHARED(type, how)     \
+  asm volatile(LACUNA_SHARED_PRODUCT_64(type) \
+               : LACUNA_ALL_64(how)           \
+               : "l"(left), "l"(right), "n"(kAdd ? 1 : 0));
+  if constexpr (std::is_same_v<T, __nv_bfloat16> && kAdd) {
+    LACUNA_MULTIPLY_SHARED("bf16", "+f")
+  } else if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    LACUNA_MULTIPLY_SHARED("bf16", "=f")
+  } else if constexpr (kAdd) {
+    LACUNA_MULTIPLY_SHARED("f16", "+f")
+  } else {
+    LACUNA_MULTIPLY_SHARED("f16", "=f")
+  }
+#undef LACUNA_MULTIPLY_SHARED
+}
+
 #undef LACUNA_PRODUCT_32
 #undef LACUNA_PRODUCT_64
 #undef LACUNA_PRODUCT_128
+#undef LACUNA_SHARED_PRODUCT_64
 #undef LACUNA_SUMS
 #undef LACUNA_SUMS_4
 #undef LACUNA_SUMS_8

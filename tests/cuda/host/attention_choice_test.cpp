@@ -72,7 +72,9 @@ TEST_CASE("Hopper's kernels run where they are wanted and can", "[plan]") {
   CHECK(chosen(Kernel::kForward, hopper, AttentionKernels::kSm90).tile.shares_tiles);
   CHECK(family(hopper, AttentionKernels::kAutomatic) == Family::kGeneral);
   CHECK(family(hopper, AttentionKernels::kGeneral) == Family::kGeneral);
-  CHECK(family(hopper, AttentionKernels::kSm90, Kernel::kBackwardKeys) == Family::kGeneral);
+  CHECK(family(hopper, AttentionKernels::kSm90, Kernel::kBackwardQueries) == Family::kSm90);
+  CHECK(family(hopper, AttentionKernels::kSm90, Kernel::kBackwardKeys) == Family::kSm90);
+  CHECK(chosen(Kernel::kBackwardKeys, hopper, AttentionKernels::kSm90).rows == RowsAre::kKeys);
   const auto unfit = [&](auto change) {
     Problem problem = hopper;
     change(problem);

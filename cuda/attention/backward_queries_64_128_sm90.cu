@@ -1,0 +1,12 @@
+// Gradients of the queries on Hopper for heads of 64 elements in queries and keys and 128 in
+// values.
+#include "attention/backward_sm90.cuh"
+
+namespace lacuna::cuda::attention {
+
+template void launch_backward_sm90<__nv_bfloat16, 64, 128, RowsAre::kQueries>(
+    const BackwardArguments<__nv_bfloat16>&, const Sm90Maps&, int, cudaStream_t);
+template void launch_backward_sm90<__half, 64, 128, RowsAre::kQueries>(
+    const BackwardArguments<__half>&, const Sm90Maps&, int, cudaStream_t);
+
+}  // namespace lacuna::cuda::attention
