@@ -29,6 +29,7 @@ struct Sm90Maps {
   CUtensorMap narrow_rows[kSm90Walks], wide_rows[kSm90Walks];
   CUtensorMap narrow_columns[kSm90Walks], wide_columns[kSm90Walks];
   Regular rows[kSm90Walks], columns[kSm90Walks];
+  Walk walks[kSm90Walks];  // those of the plan, nearer than memory
 };
 
 /// Elements of a row that a box takes: rows of 128 take two.

@@ -148,6 +148,7 @@ __device__ inline void differentiate_items(
       const Seen sees = notes.seen[group];
       last = notes.last;
       if (sees != Seen::kNothing) {
+        // Stale, and not used, where all is seen.
         const uint32_t seen[2] = {notes.columns[own_row], notes.columns[own_row + 8]};
         const uint32_t narrow_tile = Shape::narrow(memory, stage);
         const uint32_t wide_tile = Shape::wide(memory, stage);
@@ -207,7 +208,7 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
   __syncthreads();
   const int warpgroup = static_cast<int>(threadIdx.x) / 128;
   if (warpgroup == kSm90Groups) {
-    give_registers_up<kSm90CopyRegisters>();
+    give_registers_up<Shape::kCopyRegisters>();
     constexpr bool kOfKeys = kRowsAre == RowsAre::kKeys;
     const Sm90Sources<T> from{kOfKeys ? a.k : a.q,
                               kOfKeys ? a.v : a.dy,
@@ -215,9 +216,10 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
                               kOfKeys ? a.dy : a.v,
                               a.lse,
                               a.delta};
-    if (threadIdx.x % 128 < 32) bring_items<Shape>(a.work, from, maps, &shared, memory);
+    Producer<Shape, T> producer(a.work, from, maps, &shared, memory);
+    if (threadIdx.x % 128 < 32) producer.bring_items();
   } else {
-    take_registers<kSm90ComputeRegisters>();
+    take_registers<Shape::kComputeRegisters>();
     differentiate_items<T, kQk, kV, kRowsAre>(a, &shared, memory, warpgroup);
   }
 }

@@ -143,6 +143,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
         release(barriers.wide_free(stage));
         continue;
       }
+      // Stale, and not used, where all is seen.
       const uint32_t seen[2] = {notes.columns[own_row], notes.columns[own_row + 8]};
       Sums<kColumns> s;
       begin_products();
@@ -180,11 +181,12 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
   __syncthreads();
   const int warpgroup = static_cast<int>(threadIdx.x) / 128;
   if (warpgroup == kSm90Groups) {
-    give_registers_up<kSm90CopyRegisters>();
+    give_registers_up<Shape::kCopyRegisters>();
     const Sm90Sources<T> from{a.q, a.q, a.k, a.v};
-    if (threadIdx.x % 128 < 32) bring_items<Shape>(a.work, from, maps, &shared, memory);
+    Producer<Shape, T> producer(a.work, from, maps, &shared, memory);
+    if (threadIdx.x % 128 < 32) producer.bring_items();
   } else {
-    take_registers<kSm90ComputeRegisters>();
+    take_registers<Shape::kComputeRegisters>();
     attend_items<T, kQk, kV>(a, &shared, memory, warpgroup);
   }
 }

@@ -97,7 +97,7 @@ Sm90Maps sm90_maps(const DevicePlan& plan, const Tile& tile, const Sm90Tensors& 
   require(plan.extents.size() <= kSm90Walks, "attention", "more passes than maps");
   Sm90Maps maps{};
   for (size_t i = 0; i < plan.extents.size(); ++i) {
-    const Walk& walk = plan.walks_on_host[i];
+    const Walk& walk = maps.walks[i] = plan.walks_on_host[i];
     const Extents& has = plan.extents[i];
     const auto fill = [&](const DeviceOrder& order, int32_t count, int32_t tile_rows,
                           const Rows<const uint16_t>& narrow, const Rows<const uint16_t>& wide,

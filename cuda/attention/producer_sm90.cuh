@@ -6,37 +6,11 @@
 // `wide` ones of kV.
 #pragma once
 
-#include "attention/copies_sm90.cuh"
+#include "attention/notes_sm90.cuh"
 
 namespace lacuna::cuda::attention {
 
-inline constexpr int kSm90Groups = kSm90Rows / 64;
 inline constexpr int kSm90Threads = 128 * (1 + kSm90Groups);
-inline constexpr int kSm90CopyRegisters = 56, kSm90ComputeRegisters = 224;  // of a thread
-
-/// What a warpgroup sees of a tile.
-enum class Seen : int32_t { kNothing, kSome, kAll };
-
-/// What the rows of an item see of one tile, and with kStatistics lse * log2(e) and delta of its
-/// columns (infinity and 0 where there is none).
-template <int kColumns, bool kStatistics>
-struct TileNotes {
-  uint32_t columns[kSm90Rows];  // of the tile: the first, and 16 bits higher the one past the last
-  Seen seen[kSm90Groups];
-  bool last;  // of the item
-  alignas(8) float shift[kStatistics ? kColumns : 2];
-  alignas(8) float delta[kStatistics ? kColumns : 2];
-};
-
-struct HeadPlace {
-  int32_t head, batch;
-};
-
-struct ItemNotes {
-  int32_t positions[kSm90Rows];  // -1: there is no such row
-  HeadPlace head;
-  bool empty;  // no tile follows
-};
 
 /// Which tile of a ring is next, and the parity of the barriers' phase.
 template <int kStages>
@@ -108,6 +82,9 @@ struct Sm90Shape {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kTileColumns;
   static constexpr bool kWideRows = kRowTensors == 2, kStatistics = kWithStatistics;
   static constexpr int kStages = kRingStages;
+  // Of a thread; all threads together have what a multiprocessor has.
+  static constexpr int kComputeRegisters = kQk == 128 && kStatistics ? 224 : 208;
+  static constexpr int kCopyRegisters = 504 - kSm90Groups * kComputeRegisters;
   static constexpr int kNarrowRowBytes = kSm90Rows * kQk * 2;
   static constexpr int kRowBytes = kNarrowRowBytes + (kWideRows ? kSm90Rows * kV * 2 : 0);
   static constexpr int kNarrowBytes = kColumns * kQk * 2, kWideBytes = kColumns * kV * 2;
@@ -126,83 +103,6 @@ struct Sm90Shape {
   }
   __device__ static uint32_t wide(uint32_t memory, int stage) {
     return narrow(memory, kStages) + static_cast<uint32_t>(stage * kWideBytes);
-  }
-};
-
-/// What the rows of an item see of a tile, a warp's share: rows thread, thread + 32 and so on.
-template <int kColumns>
-struct TileView {
-  uint32_t columns[kSm90Rows / 32];
-  Seen seen[kSm90Groups];
-
-  /// `own` are the rows, the tile is at `place`; where lanes share it, `first` is the first of its
-  /// columns among those of all lanes of the item.
-  __device__ TileView(const Work& work, const Segment& segment, const Place& own,
-                      const Place& place, int32_t first, const int32_t* positions) {
-    const int thread = static_cast<int>(threadIdx.x) % 32;
-    const bool shares = own.slot < kSm90Rows;
-    const Span* table = work.spans + work.walks[segment.walk].first_span;
-#pragma unroll
-    for (int group = 0; group < kSm90Groups; ++group) {
-      bool any = false, all = true;
-#pragma unroll
-      for (int part = 2 * group; part < 2 * group + 2; ++part) {
-        const int row = part * 32 + thread;
-        int32_t begin = 0, end = kColumns;  // of a row that does not exist
-        if (positions[row] >= 0) {
-          const Span span = table[own.index_of(row)];
-          const int32_t shift = shares ? (row & -own.slot) - first : 0;  // of the row's lane
-          const int32_t room = shift < 0 || shift >= kColumns ? 0 : place.slot;
-          begin = shift + min(max(span.begin - place.first, 0), room);
-          end = shift + min(max(min(span.end, segment.end) - place.first, 0), room);
-          if (begin >= end) begin = end = 0;
-          any = any || begin < end;
-          all = all && begin == 0 && end == kColumns;
-        }
-        columns[part] = static_cast<uint32_t>(begin) | static_cast<uint32_t>(end) << 16;
-      }
-      seen[group] = !__any_sync(~0u, any)  ? Seen::kNothing
-                    : __all_sync(~0u, all) ? Seen::kAll
-                                           : Seen::kSome;
-    }
-  }
-  template <class Notes>
-  __device__ void write(Notes* notes, bool last) const {
-    const int thread = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-    for (int part = 0; part < kSm90Rows / 32; ++part) {
-      notes->columns[part * 32 + thread] = columns[part];
-    }
-    if (thread != 0) return;
-    for (int group = 0; group < kSm90Groups; ++group) notes->seen[group] = seen[group];
-    notes->last = last;
-  }
-};
-
-/// lse and delta of a tile's columns, a warp's share.
-template <int kColumns>
-struct ColumnStatistics {
-  float shift[kColumns / 32], delta[kColumns / 32];
-
-  __device__ ColumnStatistics(const Work& work, const float* lse, const float* deltas,
-                              const DeviceOrder& order, const Place& place, const HeadPlace& head) {
-    const int64_t first = (static_cast<int64_t>(head.batch) * work.heads + head.head) * work.length;
-#pragma unroll
-    for (int part = 0; part < kColumns / 32; ++part) {
-      const int column = part * 32 + static_cast<int>(threadIdx.x) % 32;
-      const int32_t at = place.position(order, work.length, column);
-      shift[part] = at < 0 ? INFINITY : lse[first + at] * kLog2E;
-      delta[part] = at < 0 ? 0 : deltas[first + at];
-    }
-  }
-  template <class Notes>
-  __device__ void write(Notes* notes) const {
-#pragma unroll
-    for (int part = 0; part < kColumns / 32; ++part) {
-      const int column = part * 32 + static_cast<int>(threadIdx.x) % 32;
-      notes->shift[column] = shift[part];
-      notes->delta[column] = delta[part];
-    }
   }
 };
 
@@ -244,83 +144,137 @@ struct Wanted {
   }
 };
 
+/// An item, read while the one before is worked on.
+struct Upcoming {
+  Item item;
+  int32_t batch;
+  Segment segment;  // its first, if it has any
+
+  __device__ void read(const Work& work, const ItemOrder& at) {
+    if (!at.valid(work)) return;
+    item = at.item(work);
+    batch = at.batch(work);
+  }
+  __device__ void read_segment(const Work& work, const ItemOrder& at) {
+    if (!at.valid(work) || item.first_segment >= item.last_segment) return;
+    segment = work.segments[item.first_segment];
+  }
+};
+
 /// All that the copying warp does.
 template <class Shape, class T>
-__device__ inline void bring_items(const Work& work, const Sm90Sources<T>& from,
-                                   const Sm90Maps& maps, typename Shape::Shared* shared,
-                                   uint32_t memory) {
-  constexpr int kQk = Shape::kQk, kV = Shape::kV, kColumns = Shape::kColumns;
-  const int thread = static_cast<int>(threadIdx.x) % 32;
-  const auto& barriers = shared->barriers;
-  Ring<Shape::kStages> ring;
-  Ring<1> items;
-  for (ItemOrder at; at.valid(work); at.advance(), items.advance()) {
-    const Item item = at.item(work);
-    const HeadPlace head{item.head, at.batch(work)};
-    const int32_t slot = item.groups_per_lane * (kSm90Rows / kSm90Lanes);
-    Wanted rows{.place = {item.first_lane, item.last_lane, item.first_row, slot},
-                .order = work.walks[item.walk].rows,
-                .length = work.length,
-                .head = head};
-    rows.regular = is_regular(maps.rows[item.walk], rows.place, rows.order, work.length, INT32_MAX);
-    await(barriers.rows_free(), items.parity ^ 1);
-    for (int row = thread; row < kSm90Rows; row += 32) {
-      shared->item.positions[row] = rows.place.position(rows.order, work.length, row);
-    }
-    if (thread == 0) {
-      shared->item.head = head;
-      shared->item.empty = item.first_segment >= item.last_segment;
-    }
-    rows.announce(barriers.rows_full(), Shape::kRowBytes);
-    rows.bring<kQk, kSm90Rows>(memory, barriers.rows_full(), &maps.narrow_rows[item.walk],
-                               from.narrow_rows);
-    if constexpr (Shape::kWideRows) {
-      rows.bring<kV, kSm90Rows>(Shape::wide_rows(memory), barriers.rows_full(),
-                                &maps.wide_rows[item.walk], from.wide_rows);
-    }
-    rows.conclude(barriers.rows_full());
+class Producer {
+ public:
+  __device__ Producer(const Work& work, const Sm90Sources<T>& from, const Sm90Maps& maps,
+                      typename Shape::Shared* shared, uint32_t memory)
+      : work_(work), from_(from), maps_(maps), shared_(shared), memory_(memory) {}
 
-    for (int32_t index = item.first_segment; index < item.last_segment; ++index) {
-      const Segment segment = work.segments[index];
-      const bool shares = slot < kSm90Rows;  // its tiles with other lanes
-      const int32_t end = shares ? (item.last_lane - item.first_lane) * slot : segment.end;
-      for (int32_t column = segment.begin; column < end; column += kColumns) {
-        const Place place = shares ? Place{item.first_lane + column / slot, item.last_lane, 0, slot}
-                                   : Place{segment.lane, segment.lane + 1, column, kColumns};
-        Wanted tile{.place = place,
-                    .order = work.walks[segment.walk].columns,
-                    .length = work.length,
-                    .head = head};
-        tile.regular =
-            is_regular(maps.columns[segment.walk], place, tile.order, work.length, segment.end);
-        const TileView<kColumns> view(work, segment, rows.place, place, column,
-                                      shared->item.positions);
-        auto* notes = &shared->tiles[ring.stage];
-        const uint32_t narrow_full = barriers.narrow_full(ring.stage);
-        const uint32_t wide_full = barriers.wide_full(ring.stage);
-        const bool last = index + 1 == item.last_segment && column + kColumns >= end;
-        if constexpr (Shape::kStatistics) {
-          const ColumnStatistics<kColumns> statistics(work, from.lse, from.delta, tile.order, place,
-                                                      head);
-          await(barriers.narrow_free(ring.stage), ring.parity ^ 1);
-          statistics.write(notes);
-        } else {
-          await(barriers.narrow_free(ring.stage), ring.parity ^ 1);
-        }
-        view.write(notes, last);
-        tile.announce(narrow_full, Shape::kNarrowBytes);
-        tile.bring<kQk, kColumns>(Shape::narrow(memory, ring.stage), narrow_full,
-                                  &maps.narrow_columns[segment.walk], from.narrow_columns);
-        tile.conclude(narrow_full);
-        await(barriers.wide_free(ring.stage), ring.parity ^ 1);
-        tile.announce(wide_full, Shape::kWideBytes);
-        tile.bring<kV, kColumns>(Shape::wide(memory, ring.stage), wide_full,
-                                 &maps.wide_columns[segment.walk], from.wide_columns);
-        tile.conclude(wide_full);
-        ring.advance();
+  __device__ void bring_items() {
+    ItemOrder at;
+    Upcoming next{};
+    next.read(work_, at);
+    next.read_segment(work_, at);
+    Ring<1> items;
+    while (at.valid(work_)) {
+      const Item item = next.item;
+      const Segment first = next.segment;
+      const HeadPlace head{item.head, next.batch};
+      const int32_t slot = item.groups_per_lane * (kSm90Rows / kSm90Lanes);
+      const Place own{item.first_lane, item.last_lane, item.first_row, slot};
+      at.advance();
+      next.read(work_, at);
+      await(shared_->barriers.rows_free(), items.parity ^ 1);
+      bring_rows(item, own, head);
+      next.read_segment(work_, at);
+      for (int32_t index = item.first_segment; index < item.last_segment; ++index) {
+        const Segment segment = index == item.first_segment ? first : work_.segments[index];
+        bring_segment(segment, item, own, head, index + 1 == item.last_segment);
       }
+      items.advance();
     }
   }
-}
+
+ private:
+  __device__ void bring_rows(const Item& item, const Place& own, const HeadPlace& head) {
+    const DeviceOrder order = maps_.walks[item.walk].rows;
+    const uint32_t full = shared_->barriers.rows_full();
+    Wanted rows{.place = own, .order = order, .length = work_.length, .head = head};
+    rows.regular = is_regular(maps_.rows[item.walk], own, order, work_.length, INT32_MAX);
+#pragma unroll
+    for (int part = 0; part < kSm90Parts; ++part) {
+      const int row = part * 32 + static_cast<int>(threadIdx.x) % 32;
+      shared_->item.positions[row] = own.position(order, work_.length, row);
+    }
+    if (threadIdx.x % 32 == 0) {
+      shared_->item.head = head;
+      shared_->item.empty = item.first_segment >= item.last_segment;
+    }
+    rows.announce(full, Shape::kRowBytes);
+    rows.bring<Shape::kQk, kSm90Rows>(memory_, full, &maps_.narrow_rows[item.walk],
+                                      from_.narrow_rows);
+    if constexpr (Shape::kWideRows) {
+      rows.bring<Shape::kV, kSm90Rows>(Shape::wide_rows(memory_), full, &maps_.wide_rows[item.walk],
+                                       from_.wide_rows);
+    }
+    rows.conclude(full);
+  }
+
+  __device__ void bring_segment(const Segment& segment, const Item& item, const Place& own,
+                                const HeadPlace& head, bool last) {
+    constexpr int kColumns = Shape::kColumns;
+    const Walk& walk = maps_.walks[segment.walk];
+    const RowSpans rows(work_.spans + walk.first_span, segment, own, shared_->item.positions);
+    const bool shares = own.slot < kSm90Rows;  // its tiles with other lanes
+    const int32_t end = shares ? (item.last_lane - item.first_lane) * own.slot : segment.end;
+    for (int32_t column = segment.begin; column < end; column += kColumns) {
+      const Place place =
+          shares ? Place{item.first_lane + column / own.slot, item.last_lane, 0, own.slot}
+                 : Place{segment.lane, segment.lane + 1, column, kColumns};
+      Wanted tile{.place = place, .order = walk.columns, .length = work_.length, .head = head};
+      tile.regular =
+          is_regular(maps_.columns[segment.walk], place, tile.order, work_.length, segment.end);
+      auto* notes = &shared_->tiles[ring_.stage];
+      if constexpr (Shape::kStatistics) {
+        const ColumnStatistics<kColumns> statistics(work_, from_.lse, from_.delta, tile.order,
+                                                    place, head);
+        await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
+        statistics.write(notes);
+      } else {
+        await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
+      }
+      if (!shares && rows.see_all(column, column + kColumns)) {
+        note_full_tile(notes);
+      } else {
+        note_tile<kColumns>(notes, rows, own, place, column);
+      }
+      if (threadIdx.x % 32 == 0) notes->last = last && column + kColumns >= end;
+      bring_tile(tile, segment.walk);
+      ring_.advance();
+    }
+  }
+
+  __device__ void bring_tile(const Wanted& tile, int32_t walk) {
+    constexpr int kColumns = Shape::kColumns;
+    const int stage = ring_.stage;
+    const uint32_t narrow_full = shared_->barriers.narrow_full(stage);
+    tile.announce(narrow_full, Shape::kNarrowBytes);
+    tile.bring<Shape::kQk, kColumns>(Shape::narrow(memory_, stage), narrow_full,
+                                     &maps_.narrow_columns[walk], from_.narrow_columns);
+    tile.conclude(narrow_full);
+    const uint32_t wide_full = shared_->barriers.wide_full(stage);
+    await(shared_->barriers.wide_free(stage), ring_.parity ^ 1);
+    tile.announce(wide_full, Shape::kWideBytes);
+    tile.bring<Shape::kV, kColumns>(Shape::wide(memory_, stage), wide_full,
+                                    &maps_.wide_columns[walk], from_.wide_columns);
+    tile.conclude(wide_full);
+  }
+
+  const Work& work_;
+  const Sm90Sources<T>& from_;
+  const Sm90Maps& maps_;
+  typename Shape::Shared* shared_;
+  uint32_t memory_;
+  Ring<Shape::kStages> ring_;
+};
 
 }  // namespace lacuna::cuda::attention

@@ -12,25 +12,35 @@ namespace lacuna::cuda::attention {
 template <int kColumns>
 using Sums = float[kColumns / 8][4];
 
-/// A tile of kRows rows whose rows are the columns of a product (k of q k^T): 16 elements of each,
-/// from 16 * step on. Also the left operand's 64 rows from `row` on.
-template <int kWidth, int kRows>
-__device__ inline uint64_t rows_operand(uint32_t tile, int step, int row = 0) {
-  constexpr int kPanel = kPanelWidth<kWidth>, kSteps = kPanel / 16;
-  constexpr Swizzle kSwizzle = kPanel == 64 ? Swizzle::k128 : Swizzle::k64;
-  const auto at =
-      static_cast<uint32_t>((step / kSteps * kRows + row) * kPanel * 2 + step % kSteps * 32);
-  return matrix_descriptor<kSwizzle>(tile + at, 8 * kPanel * 2, 0);
-}
+/// The swizzle of a tile's rows.
+template <int kWidth>
+inline constexpr Swizzle kSwizzleOf = kPanelWidth<kWidth> == 64 ? Swizzle::k128 : Swizzle::k64;
 
-/// A tile of kRows rows that a product sums over (v of p v): 16 of them, from 16 * step on.
+/// A tile of kRows rows as an operand. The address lies in the lowest bits of a matrix descriptor,
+/// in units of 16 bytes: other parts of the tile follow by adding.
 template <int kWidth, int kRows>
-__device__ inline uint64_t summed_operand(uint32_t tile, int step) {
-  constexpr int kPanel = kPanelWidth<kWidth>;
-  constexpr Swizzle kSwizzle = kPanel == 64 ? Swizzle::k128 : Swizzle::k64;
-  return matrix_descriptor<kSwizzle>(tile + static_cast<uint32_t>(step * 16 * kPanel * 2),
-                                     8 * kPanel * 2, kRows * kPanel * 2);
-}
+class TileOperand {
+ public:
+  __device__ explicit TileOperand(uint32_t tile)
+      : rows_(matrix_descriptor<kSwizzleOf<kWidth>>(tile, 8 * kRowBytes, 0)),
+        summed_(matrix_descriptor<kSwizzleOf<kWidth>>(tile, 8 * kRowBytes, kRows * kRowBytes)) {}
+
+  /// The tile's rows are rows or columns of the product (q and k of q k^T): those from `row` on, 16
+  /// of the elements that it sums over, from 16 * step on.
+  __device__ uint64_t rows(int step, int row = 0) const {
+    constexpr int kSteps = kPanel / 16;
+    const int at = (step / kSteps * kRows + row) * kRowBytes + step % kSteps * 32;
+    return rows_ + static_cast<uint32_t>(at >> 4);
+  }
+  /// The product sums over the tile's rows (v of p v): 16 of them, from 16 * step on.
+  __device__ uint64_t summed(int step) const {
+    return summed_ + static_cast<uint32_t>(step * 16 * kRowBytes >> 4);
+  }
+
+ private:
+  static constexpr int kPanel = kPanelWidth<kWidth>, kRowBytes = kPanel * 2;
+  uint64_t rows_, summed_;
+};
 
 /// 64 rows of an item as a left operand: kept in registers where there is room, so that the tensor
 /// cores read only the other operand from shared memory.
@@ -52,9 +62,10 @@ class LeftRows {
   /// sums = rows * (the kColumns rows of another tile)^T.
   template <int kColumns>
   __device__ void multiply_rows(Sums<kColumns>& sums, uint32_t other) const {
+    const TileOperand<kWidth, kColumns> columns(other);
 #pragma unroll
     for (int step = 0; step < kWidth / 16; ++step) {
-      const uint64_t right = rows_operand<kWidth, kColumns>(other, step);
+      const uint64_t right = columns.rows(step);
       if constexpr (kKept) {
         if (step == 0) {
           multiply<T, false, false>(sums, kept_[step], right);
@@ -62,7 +73,7 @@ class LeftRows {
           multiply<T, false, true>(sums, kept_[step], right);
         }
       } else {
-        const uint64_t left = rows_operand<kWidth, kSm90Rows>(tile_, step, row_);
+        const uint64_t left = TileOperand<kWidth, kSm90Rows>(tile_).rows(step, row_);
         if (step == 0) {
           multiply<T, false, false>(sums, left, right);
         } else {
@@ -100,9 +111,10 @@ struct Weights {
   /// sums += weights * (the kColumns rows of a tile).
   template <int kWidth>
   __device__ void multiply_summed(Sums<kWidth>& sums, uint32_t tile) const {
+    const TileOperand<kWidth, kColumns> rows(tile);
 #pragma unroll
     for (int step = 0; step < kColumns / 16; ++step) {
-      multiply<T, true, true>(sums, fragments[step], summed_operand<kWidth, kColumns>(tile, step));
+      multiply<T, true, true>(sums, fragments[step], rows.summed(step));
     }
   }
 };
