@@ -20,11 +20,18 @@
 namespace lacuna::cuda::attention {
 namespace {
 
+/// Whether the rows are kept in registers. Else they stay in shared memory while their item is
+/// worked on, and those of the next one come beside them.
+template <int kQk, int kV, RowsAre kRowsAre>
+inline constexpr bool kRowsKept = kQk + kV <= (kRowsAre == RowsAre::kKeys ? 128 : 192);
+
 template <int kQk, int kV, RowsAre kRowsAre>
 using BackwardShape = Sm90Shape<kQk, kV, kSm90BackwardColumns, 2, kRowsAre == RowsAre::kKeys,
-                                kV == 32   ? 6
-                                : kV == 64 ? 4
-                                           : 3>;
+                                kRowsKept<kQk, kV, kRowsAre> ? 1 : 2,
+                                kV == 32    ? 6
+                                : kV == 64  ? 4
+                                : kQk == 64 ? 3
+                                            : 2>;
 
 /// lse * log2(e) and delta of a thread's two rows, which are queries.
 template <class T, int kV>
@@ -114,20 +121,20 @@ __device__ inline void differentiate_items(
   using Shape = BackwardShape<kQk, kV, kRowsAre>;
   constexpr int kColumns = Shape::kColumns;
   constexpr bool kOfKeys = kRowsAre == RowsAre::kKeys;
-  constexpr bool kKept = kQk + kV <= (kOfKeys ? 128 : 192);
+  constexpr bool kKept = kRowsKept<kQk, kV, kRowsAre>;
   const auto& barriers = shared->barriers;
   const int own_row = group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 +
                       static_cast<int>(threadIdx.x) % 32 / 4;
   const float factor = a.scale * kLog2E;
   Ring<Shape::kStages> ring;
-  Ring<1> items;
+  Ring<Shape::kRowStages> items;
   for (ItemOrder at; at.valid(a.work); at.advance(), items.advance()) {
-    await(barriers.rows_full(), items.parity);
-    const bool empty = shared->item.empty;
-    const OwnRows own(shared->item, own_row);
-    const LeftRows<T, kQk, kKept> narrow(memory, group * 64);
-    const LeftRows<T, kV, kKept> wide(Shape::wide_rows(memory), group * 64);
-    if (kKept) release(barriers.rows_free());
+    await(barriers.rows_full(items.stage), items.parity);
+    const bool empty = shared->items[items.stage].empty;
+    const OwnRows own(shared->items[items.stage], own_row);
+    const LeftRows<T, kQk, kKept> narrow(Shape::narrow_rows(memory, items.stage), group * 64);
+    const LeftRows<T, kV, kKept> wide(Shape::wide_rows(memory, items.stage), group * 64);
+    if (kKept) release(barriers.rows_free(items.stage));
     const auto statistics = [&] {
       if constexpr (kOfKeys) {
         return NotedStatistics{};
@@ -185,7 +192,7 @@ __device__ inline void differentiate_items(
       release(barriers.narrow_free(stage));
       release(barriers.wide_free(stage));
     }
-    if (!kKept) release(barriers.rows_free());
+    if (!kKept) release(barriers.rows_free(items.stage));
     const float scale[2] = {a.scale, a.scale}, one[2] = {1, 1};
     if constexpr (kOfKeys) {
       write_own_rows<T, kQk>(a.dk, own, narrow_sums, scale, a.later);

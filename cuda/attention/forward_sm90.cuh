@@ -18,7 +18,7 @@ namespace lacuna::cuda::attention {
 namespace {
 
 template <int kQk, int kV>
-using ForwardShape = Sm90Shape<kQk, kV, kSm90ForwardColumns, 1, false,
+using ForwardShape = Sm90Shape<kQk, kV, kSm90ForwardColumns, 1, false, 1,
                                kV == 32     ? 6
                                : kQk == 128 ? 2
                                             : 4>;
@@ -121,13 +121,13 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
                       static_cast<int>(threadIdx.x) % 32 / 4;
   const float factor = a.scale * kLog2E;
   Ring<Shape::kStages> ring;
-  Ring<1> items;
+  Ring<Shape::kRowStages> items;
   for (ItemOrder at; at.valid(a.work); at.advance(), items.advance()) {
-    await(barriers.rows_full(), items.parity);
-    const bool empty = shared->item.empty;
-    const OwnRows own(shared->item, own_row);
-    const LeftRows<T, kQk, true> q(memory, group * 64);
-    release(barriers.rows_free());
+    await(barriers.rows_full(items.stage), items.parity);
+    const bool empty = shared->items[items.stage].empty;
+    const OwnRows own(shared->items[items.stage], own_row);
+    const LeftRows<T, kQk, true> q(Shape::narrow_rows(memory, items.stage), group * 64);
+    release(barriers.rows_free(items.stage));
     RunningRows<kV> rows;
     begin_rows(&rows, a, own);
 

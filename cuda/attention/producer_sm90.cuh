@@ -27,20 +27,23 @@ struct Ring {
 
 /// The barriers of a block, by their addresses. "Full" waits for one thread's arrival and for
 /// bytes, "free" for all warps that compute.
-template <int kStages>
+template <int kRowStages, int kStages>
 struct Barriers {
-  uint64_t memory[2 + 4 * kStages];
+  static constexpr int kOfRows = 2 * kRowStages, kAll = kOfRows + 4 * kStages;
+  uint64_t memory[kAll];
 
-  __device__ uint32_t rows_full() const { return shared_address(memory); }
-  __device__ uint32_t rows_free() const { return shared_address(memory + 1); }
+  __device__ uint32_t rows_full(int stage) const { return shared_address(memory + stage); }
+  __device__ uint32_t rows_free(int stage) const {
+    return shared_address(memory + kRowStages + stage);
+  }
   __device__ uint32_t narrow_full(int stage) const { return at(0, stage); }
   __device__ uint32_t narrow_free(int stage) const { return at(1, stage); }
   __device__ uint32_t wide_full(int stage) const { return at(2, stage); }
   __device__ uint32_t wide_free(int stage) const { return at(3, stage); }
 
   __device__ void make() {
-    for (int i = 0; i < 2 + 4 * kStages; ++i) {
-      const bool full = i < 2 ? i == 0 : (i - 2) / kStages % 2 == 0;
+    for (int i = 0; i < kAll; ++i) {
+      const bool full = i < kOfRows ? i < kRowStages : (i - kOfRows) / kStages % 2 == 0;
       make_barrier(shared_address(memory + i), full ? 1 : 4 * kSm90Groups);
     }
     publish_barriers();
@@ -48,7 +51,7 @@ struct Barriers {
 
  private:
   __device__ uint32_t at(int kind, int stage) const {
-    return shared_address(memory + 2 + kind * kStages + stage);
+    return shared_address(memory + kOfRows + kind * kStages + stage);
   }
 };
 
@@ -77,11 +80,11 @@ struct ItemOrder {
 /// What a kernel's tiles are like, and where they lie in shared memory: the rows of an item, then
 /// the ring.
 template <int kQkWidth, int kVWidth, int kTileColumns, int kRowTensors, bool kWithStatistics,
-          int kRingStages>
+          int kRowRingStages, int kRingStages>
 struct Sm90Shape {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kTileColumns;
   static constexpr bool kWideRows = kRowTensors == 2, kStatistics = kWithStatistics;
-  static constexpr int kStages = kRingStages;
+  static constexpr int kRowStages = kRowRingStages, kStages = kRingStages;
   // Of a thread; all threads together have what a multiprocessor has.
   static constexpr int kComputeRegisters = kQk == 128 && kStatistics ? 224 : 208;
   static constexpr int kCopyRegisters = 504 - kSm90Groups * kComputeRegisters;
@@ -89,17 +92,24 @@ struct Sm90Shape {
   static constexpr int kRowBytes = kNarrowRowBytes + (kWideRows ? kSm90Rows * kV * 2 : 0);
   static constexpr int kNarrowBytes = kColumns * kQk * 2, kWideBytes = kColumns * kV * 2;
   static constexpr int kAlignment = 1024;  // of swizzled tiles
-  static constexpr int kBytes = kRowBytes + kStages * (kNarrowBytes + kWideBytes) + kAlignment;
+  static constexpr int kAllRowBytes = kRowStages * kRowBytes;
+  static constexpr int kBytes = kAllRowBytes + kStages * (kNarrowBytes + kWideBytes) + kAlignment;
 
   struct Shared {
-    Barriers<kStages> barriers;
-    ItemNotes item;
+    Barriers<kRowStages, kStages> barriers;
+    ItemNotes items[kRowStages];
     TileNotes<kColumns, kStatistics> tiles[kStages];
   };
+  static_assert(kBytes + sizeof(Shared) <= 227 * 1024, "more than a block may have");
   /// Addresses of tiles, when `memory` is that of the first.
-  __device__ static uint32_t wide_rows(uint32_t memory) { return memory + kNarrowRowBytes; }
+  __device__ static uint32_t narrow_rows(uint32_t memory, int stage) {
+    return memory + static_cast<uint32_t>(stage * kRowBytes);
+  }
+  __device__ static uint32_t wide_rows(uint32_t memory, int stage) {
+    return narrow_rows(memory, stage) + kNarrowRowBytes;
+  }
   __device__ static uint32_t narrow(uint32_t memory, int stage) {
-    return memory + static_cast<uint32_t>(kRowBytes + stage * kNarrowBytes);
+    return memory + static_cast<uint32_t>(kAllRowBytes + stage * kNarrowBytes);
   }
   __device__ static uint32_t wide(uint32_t memory, int stage) {
     return narrow(memory, kStages) + static_cast<uint32_t>(stage * kWideBytes);
@@ -174,7 +184,6 @@ class Producer {
     Upcoming next{};
     next.read(work_, at);
     next.read_segment(work_, at);
-    Ring<1> items;
     while (at.valid(work_)) {
       const Item item = next.item;
       const Segment first = next.segment;
@@ -183,38 +192,39 @@ class Producer {
       const Place own{item.first_lane, item.last_lane, item.first_row, slot};
       at.advance();
       next.read(work_, at);
-      await(shared_->barriers.rows_free(), items.parity ^ 1);
+      await(shared_->barriers.rows_free(items_.stage), items_.parity ^ 1);
       bring_rows(item, own, head);
       next.read_segment(work_, at);
       for (int32_t index = item.first_segment; index < item.last_segment; ++index) {
         const Segment segment = index == item.first_segment ? first : work_.segments[index];
         bring_segment(segment, item, own, head, index + 1 == item.last_segment);
       }
-      items.advance();
+      items_.advance();
     }
   }
 
  private:
   __device__ void bring_rows(const Item& item, const Place& own, const HeadPlace& head) {
     const DeviceOrder order = maps_.walks[item.walk].rows;
-    const uint32_t full = shared_->barriers.rows_full();
+    const uint32_t full = shared_->barriers.rows_full(items_.stage);
+    ItemNotes& notes = shared_->items[items_.stage];
     Wanted rows{.place = own, .order = order, .length = work_.length, .head = head};
     rows.regular = is_regular(maps_.rows[item.walk], own, order, work_.length, INT32_MAX);
 #pragma unroll
     for (int part = 0; part < kSm90Parts; ++part) {
       const int row = part * 32 + static_cast<int>(threadIdx.x) % 32;
-      shared_->item.positions[row] = own.position(order, work_.length, row);
+      notes.positions[row] = own.position(order, work_.length, row);
     }
     if (threadIdx.x % 32 == 0) {
-      shared_->item.head = head;
-      shared_->item.empty = item.first_segment >= item.last_segment;
+      notes.head = head;
+      notes.empty = item.first_segment >= item.last_segment;
     }
     rows.announce(full, Shape::kRowBytes);
-    rows.bring<Shape::kQk, kSm90Rows>(memory_, full, &maps_.narrow_rows[item.walk],
-                                      from_.narrow_rows);
+    rows.bring<Shape::kQk, kSm90Rows>(Shape::narrow_rows(memory_, items_.stage), full,
+                                      &maps_.narrow_rows[item.walk], from_.narrow_rows);
     if constexpr (Shape::kWideRows) {
-      rows.bring<Shape::kV, kSm90Rows>(Shape::wide_rows(memory_), full, &maps_.wide_rows[item.walk],
-                                       from_.wide_rows);
+      rows.bring<Shape::kV, kSm90Rows>(Shape::wide_rows(memory_, items_.stage), full,
+                                       &maps_.wide_rows[item.walk], from_.wide_rows);
     }
     rows.conclude(full);
   }
@@ -223,7 +233,8 @@ class Producer {
                                 const HeadPlace& head, bool last) {
     constexpr int kColumns = Shape::kColumns;
     const Walk& walk = maps_.walks[segment.walk];
-    const RowSpans rows(work_.spans + walk.first_span, segment, own, shared_->item.positions);
+    const RowSpans rows(work_.spans + walk.first_span, segment, own,
+                        shared_->items[items_.stage].positions);
     const bool shares = own.slot < kSm90Rows;  // its tiles with other lanes
     const int32_t end = shares ? (item.last_lane - item.first_lane) * own.slot : segment.end;
     for (int32_t column = segment.begin; column < end; column += kColumns) {
@@ -274,6 +285,7 @@ class Producer {
   const Sm90Maps& maps_;
   typename Shape::Shared* shared_;
   uint32_t memory_;
+  Ring<Shape::kRowStages> items_;
   Ring<Shape::kStages> ring_;
 };
 
