@@ -2,8 +2,8 @@
 // passes and the GPU, so it is tested without one.
 #pragma once
 
-#include "plan.h"
 #include "lacuna/tensor/gpus.h"
+#include "plan.h"
 
 namespace lacuna::cuda::attention {
 
