@@ -143,8 +143,9 @@ int available_threads(int sharing) {
   return std::max(1, static_cast<int>(std::min<double>(cpus_of_process(), quota)) / sharing);
 }
 
-bool is_bound_to_cpus() {
-  return cpus_of_process() < cpus_of_machine();
+bool has_own_cpus(int processes) {
+  const int own = cpus_of_process(), all = cpus_of_machine();
+  return own < all && static_cast<int64_t>(own) * processes <= all;
 }
 
 size_t free_memory() {

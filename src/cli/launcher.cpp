@@ -29,7 +29,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kLauncher = "LACUNA_LAUNCHER";  // the process number of ours
-constexpr std::chrono::seconds kToSayWhy(8), kToEnd(3);
+// For the others once one has failed: to say why, and rank 0 to write the checkpoint under way;
+// then to end when they are asked to.
+constexpr std::chrono::seconds kToSayWhy(4), kToSave(16), kToEnd(2);
 constexpr std::chrono::milliseconds kLook(20);
 constexpr int kMistake = 2;  // of the command line, the configuration or the data
 
@@ -88,14 +90,13 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// In a process group of its own, with the signals blocked that were before lacuna blocked some.
+// In a process group of its own. The signals that are blocked here stay so until it watches them
+// itself: one that comes before that is not lost and kills nobody.
 pid_t start(std::vector<std::string> arguments, std::vector<std::string> variables) {
   posix_spawnattr_t how;
   posix_spawnattr_init(&how);
-  const sigset_t mask = mask_before_watching();
-  posix_spawnattr_setsigmask(&how, &mask);
   posix_spawnattr_setpgroup(&how, 0);
-  posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&how, POSIX_SPAWN_SETPGROUP);
   pid_t child = 0;
   const int failure = posix_spawn(&child, "/proc/self/exe", nullptr, &how,
                                   pointers_to(arguments).data(), pointers_to(variables).data());
@@ -115,7 +116,7 @@ class Children {
     left_ = processes;
   }
 
-  // The exit code of the first that failed, or 0.
+  // 0, or the exit code of one that failed: of the first, unless one has found a mistake.
   int wait(const Stop& stop) {
     bool asked = false;
     while (left_ > 0) {
@@ -155,8 +156,9 @@ class Children {
   }
   void end_soon() {
     const auto since = Clock::now() - failed_;
-    if (since > kToSayWhy && told_ == 0) tell(told_ = SIGTERM);
-    if (since > kToSayWhy + kToEnd && told_ != SIGKILL) tell(told_ = SIGKILL);
+    const auto patience = ranks_.front() != 0 ? kToSave : kToSayWhy;
+    if (since > patience && told_ == 0) tell(told_ = SIGTERM);
+    if (since > patience + kToEnd && told_ != SIGKILL) tell(told_ = SIGKILL);
   }
 
   std::vector<pid_t> ranks_;  // 0: has ended

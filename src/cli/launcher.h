@@ -22,9 +22,10 @@ struct LaunchRequest {
 /// Runs this program with the arguments that it was given, `processes` times, and waits. The
 /// children find each other by the variables that world_from() reads. Each has a process group of
 /// its own, so that a key at the terminal asks this process alone to stop, which asks each child
-/// once; they are asked, too, when this process is killed. When one fails, the others have 8
-/// seconds to say why and end before they are made to. Throws EndedWith with the exit code of the
-/// first that failed: 128 and the number of a signal that ended it.
+/// once; they are asked, too, when this process is killed. When one fails, the others have a few
+/// seconds to say why and to end. Throws EndedWith with 2 where one has found a mistake of the
+/// user, else with the exit code of the first that failed: 128 and the number of a signal that
+/// ended it.
 void launch_processes(const LaunchRequest& request, const Stop& stop);
 
 /// Whether launch_processes() has started this process.

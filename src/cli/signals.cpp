@@ -16,14 +16,13 @@ namespace {
 
 // `timeout` and others send one request twice, to the process and to its group; nobody presses
 // Ctrl-C twice as fast.
-constexpr std::chrono::milliseconds kOneRequest(50);
+std::atomic<std::chrono::milliseconds> one_request(std::chrono::milliseconds(50));
 
 // The watching thread uses these until the process is gone: none has a destructor.
 std::atomic<bool> requested;
 std::mutex writing;          // an acknowledgement, or that the command is over
 bool over = false;           // or another process does it
 bool watched = false;        // by a thread
-sigset_t before;             // what was blocked
 sigset_t asking, insisting;  // all that are watched; those whose second one ends the process
 
 bool is_ignored(int signal) {
@@ -66,7 +65,7 @@ void answer_request() {
     sigwait(&asking, &signal);
     requested = true;
   } while (signal == SIGHUP);
-  std::this_thread::sleep_for(kOneRequest);
+  std::this_thread::sleep_for(one_request.load());
   answer_request();
   for (;;) pause();
 }
@@ -81,7 +80,7 @@ void watch_signals() {
   }
   asking = insisting;
   if (!is_ignored(SIGHUP)) sigaddset(&asking, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &asking, &before);
+  pthread_sigmask(SIG_BLOCK, &asking, nullptr);
   try {
     std::thread(watch).detach();
     watched = true;
@@ -98,17 +97,15 @@ bool stop_requested() {
   return true;
 }
 
-sigset_t mask_before_watching() {
-  return before;
-}
-
 void leave_acknowledging_to_others() {
+  one_request = std::chrono::seconds(2);
   const std::scoped_lock lock(writing);
   over = true;
 }
 
 Acknowledging::~Acknowledging() {
-  leave_acknowledging_to_others();
+  const std::scoped_lock lock(writing);
+  over = true;
 }
 
 }  // namespace lacuna::cli

@@ -6,8 +6,6 @@
 // them.
 #pragma once
 
-#include <csignal>
-
 namespace lacuna::cli {
 
 /// Begins to watch. To be called once, before any other thread is made: threads inherit what is
@@ -20,10 +18,8 @@ void watch_signals();
 /// twice. To be asked by one thread.
 bool stop_requested();
 
-/// What was blocked before, which processes that are started by this one should find.
-sigset_t mask_before_watching();
-
-/// From now on another process acknowledges the signals that this one is sent.
+/// From now on another process acknowledges the signals that this one is sent, and passes on those
+/// that it is sent itself: what comes within two seconds is one request.
 void leave_acknowledging_to_others();
 
 /// While one exists, signals are acknowledged. Its end waits for an acknowledgement that is being

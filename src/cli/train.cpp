@@ -3,6 +3,7 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/cli/command.h"
+#include "lacuna/comm/lost_rank.h"
 #include "lacuna/train/run.h"
 #include "lacuna/train/run_folder.h"
 #include "train_ranks.h"
@@ -76,6 +77,9 @@ Command make_train_command() {
         const std::shared_ptr<Group> group = group_of(world, options, stop);
         try {
           train::run_training(request, group, stop);
+        } catch (const LostRank&) {
+          if (world.rank > 0) throw EndedWith{1};  // the watch over the group has said who is lost
+          throw;
         } catch (const Error& error) {
           group->fail(error.what());
           // A mistake that all ranks have found is told by the first.

@@ -38,7 +38,7 @@ class Restart {
       });
     };
     Arguments again = first;
-    if (found() != checkpoints_) again = without_start(first);
+    if (has_new_checkpoint()) again = without_start(first);
     const bool told = has("--resume") || has("--init-from") || has("--overwrite");
     if (again != first || !told) {
       again.emplace_back("--resume=auto");
@@ -60,6 +60,13 @@ class Restart {
     const train::CheckpointFolder checkpoints(folder_.checkpoints());
     for (const int64_t step : checkpoints.steps()) times[step] = time_of(checkpoints.at(step));
     return times;
+  }
+  bool has_new_checkpoint() const {
+    const std::map<int64_t, Time> now = found();
+    return std::any_of(now.begin(), now.end(), [this](const auto& checkpoint) {
+      const auto before = checkpoints_.find(checkpoint.first);
+      return before == checkpoints_.end() || before->second != checkpoint.second;
+    });
   }
   Time stamp() const { return time_of(folder_.config()); }
 
@@ -128,8 +135,10 @@ bool launch_if_asked(const Parsed& parsed, const train::RunRequest& request, con
   if (count > kMostProcesses) {
     throw Error(ErrorKind::kUsage, "--" + flag, str("is at most ", kMostProcesses));
   }
-  Arguments also = device_argument(parsed, flag, gpus ? "gpu" : "cpu");
-  train::check_request(request);
+  train::RunRequest of_children = request;
+  of_children.options.train.device = gpus ? "gpu" : "cpu";
+  Arguments also = device_argument(parsed, flag, of_children.options.train.device);
+  train::check_request(of_children);
   (void)train::share_of(request.options, {.size = static_cast<int>(count)});
   const Restart restart(request.options.train.run);
   launch_processes(
@@ -143,13 +152,18 @@ bool launch_if_asked(const Parsed& parsed, const train::RunRequest& request, con
 
 std::shared_ptr<Group> group_of(const World& world, const train::Options& options,
                                 const Stop& stop) {
+  // When another rank is lost, the first may have a checkpoint under way, which it writes to its
+  // end.
+  constexpr std::chrono::seconds kToSave(12);
   if (world.launcher.empty()) return std::make_shared<Group>();
   if (world.rank > 0) {
     log_warnings_only(str("rank ", world.rank));
     leave_acknowledging_to_others();
   }
   const auto patience = std::chrono::seconds(static_cast<int64_t>(options.dist.start_patience));
-  return std::make_shared<Group>(world, patience, GroupTimes(), [&] { leave_if(stop); });
+  GroupTimes times;
+  if (world.rank == 0) times.grace = kToSave;
+  return std::make_shared<Group>(world, patience, times, [&] { leave_if(stop); });
 }
 
 }  // namespace lacuna::cli

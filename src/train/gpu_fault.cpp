@@ -20,7 +20,7 @@ std::string progress_text(const Trainer& trainer) {
     case StepPart::kDone:
       return "after " + step;
   }
-  return str("after step ", trainer.steps_done());
+  return "before its first step";
 }
 
 Error gpu_fault(const DeviceError& fault, const Trainer& trainer) {

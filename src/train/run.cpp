@@ -42,10 +42,12 @@ class RunPlace {
     check_resumable(read_options(start_.checkpoint + "/config.toml", {}), options);
   }
   void take() {
-    made_ = folder_.make();
-    if (lock_) return;
-    lock_.emplace(folder_.path());
-    folder_.check_free(false);  // another process may have been here meanwhile
+    const bool made = folder_.make();
+    if (!lock_) {
+      lock_.emplace(folder_.path());
+      folder_.check_free(false);  // another process may have been here meanwhile
+    }
+    made_ = made;
   }
   void begin(const Options& options, const RunDirector& director, int64_t step) {
     begun_ = true;

@@ -8,6 +8,7 @@
 #include "lacuna/base/error.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
+#include "lacuna/comm/lost_rank.h"
 #include "lacuna/train/matrix_rate.h"
 #include "manifest.h"
 #include "resume.h"
@@ -50,7 +51,7 @@ RunDirector::RunDirector(const Options& options, const Dataset& data, std::strin
       display_(options.train.log_every) {
   check_patience(options, step_size_, has_validation());
   group->watch([this] { return progress_text(trainer_); });
-  goes_on(options.dist.step_patience);
+  goes_on(options.dist.save_patience);  // until the run is open
 }
 
 RunDirector::~RunDirector() {
@@ -262,17 +263,21 @@ void RunDirector::draw_sample() {
   progress_->begin(Chore::kSample);
   const auto counted = [this](int64_t drawn, int64_t all) { count(drawn, all); };
   const int64_t length = sample_config(options_, data_.medium()).length;
-  const auto samples = draw_samples(
-      trainer_, length, [this] { return stop_.wanted(); }, counted);
-  stop_.agree(!samples);
-  if (samples) {
-    try {
-      output_.write_samples(trainer_.steps_done(), data_.medium(), *samples);
-    } catch (const Error& failure) {
-      log_warning(str("no sample was written: ", failure.what()));
-    }
+  bool written = false;
+  try {
+    const auto samples = draw_samples(
+        trainer_, length, [this] { return stop_.wanted(); }, counted);
+    stop_.agree(!samples);
+    if (samples) output_.write_samples(trainer_.steps_done(), data_.medium(), *samples);
+    written = samples.has_value();
+  } catch (const DeviceError&) {
+    throw;
+  } catch (const LostRank&) {
+    throw;
+  } catch (const Error& failure) {
+    log_warning(str("no sample was written: ", failure.what()));
   }
-  progress_->end(samples.has_value());
+  progress_->end(written);
 }
 
 // Training waits for the copy only.

@@ -36,7 +36,8 @@ std::string place_text(const StepProgress& progress, int64_t layers, int64_t mic
 
 double seconds_at(double peak, const Trainer& trainer) {
   if (peak <= 0) return 0;
-  return static_cast<double>(trainer.step_size().samples) * trainer.model().training_flops() / peak;
+  return static_cast<double>(trainer.share().batch * trainer.share().micro_batches) *
+         trainer.model().training_flops() / peak;
 }
 
 }  // namespace

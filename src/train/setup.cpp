@@ -148,7 +148,7 @@ Queue make_queue(const Options& options, const World& world) {
     }
   }
   // Other launchers may have bound each process to CPUs of its own.
-  const bool own_cpus = world.launcher != "lacuna" && is_bound_to_cpus();
+  const bool own_cpus = world.launcher != "lacuna" && has_own_cpus(world.local_size);
   const int share = available_threads(own_cpus ? 1 : world.local_size);
   const int wanted = options.train.threads > 0 ? static_cast<int>(options.train.threads) : share;
   Queue queue = Queue::cpu(wanted);

@@ -358,6 +358,8 @@ class Lost(Processes):
         self.train("--train.run=whole", "--processes=2", "--init-from=source", *options)
         self.restarted("--init-from=source", *options)
         self.same_weights("run", "whole")
+        self.restarted("--overwrite", "--init-from=source", *options)  # over the checkpoints of another run
+        self.same_weights("run", "whole")
         text = self.restarted("--overwrite", *options)
         self.assertNotIn("resumed", text)
         self.train("--train.run=fresh", "--processes=2", *options)

@@ -20,7 +20,7 @@ TEST_CASE("a fault is told with the step it came after, and what to do") {
   Trainer trainer(options, text);
   const DeviceError fault("LinearForward", "the GPU reports: a test");
   const auto said = [&] { return std::string(gpu_fault(fault, trainer).what()); };
-  CHECK(said().starts_with("after step 0: LinearForward: the GPU reports: a test."));
+  CHECK(said().starts_with("before its first step: LinearForward: the GPU reports: a test."));
   trainer.step();
   trainer.step();
   CHECK(said().starts_with("after step 2: LinearForward: the GPU reports: a test."));

@@ -10,8 +10,8 @@ namespace lacuna {
 /// process may run on, or fewer where the quota of a container grants less time. At least 1.
 /// With `sharing`: of so many processes one's share of the CPUs.
 int available_threads(int sharing = 1);
-/// Whether this process may run on some of the machine's CPUs alone.
-bool is_bound_to_cpus();
+/// Whether this process is bound to so few CPUs that each of `processes` may have its own.
+bool has_own_cpus(int processes);
 
 /// The CPU time per time that control groups grant, such as 1.5; infinite without a limit. Reads
 /// cgroup v2 (cpu.max) and v1 (cpu.cfs_quota_us) below `mount`, usually "/sys/fs/cgroup", of the

@@ -23,12 +23,12 @@ void check_request(const RunRequest& request);
 
 /// Trains, evaluates the validation part at intervals and at the end, writes checkpoints and, at
 /// the end, the weights. Once `stop()` is true the step at hand is finished, a checkpoint and the
-/// weights are saved and the function returns; when the data cannot be read any more, they are
-/// saved and Error(kIo) says so. Nothing but the folder and its lock is written before the first
-/// step is done, so that a start that fails leaves an older run as it was. A checkpoint that cannot
-/// be written is a warning; when the last one could not be, Error(kIo) at the end. Throws Error.
-/// All ranks of a group call it with the same options; the first alone writes, and reads what the
-/// run goes on from, so the folder need not be seen by others.
+/// weights are saved and the function returns; when the data cannot be read any more, a
+/// process alone saves them and Error(kIo) says so. Nothing but the folder and its lock is written
+/// before the first step is done, so that a start that fails leaves an older run as it was. A
+/// checkpoint that cannot be written is a warning; when the last one could not be, Error(kIo) at
+/// the end. Throws Error. All ranks of a group call it with the same options; the first alone
+/// writes, and reads what the run goes on from, so the folder need not be seen by others.
 void run_training(const RunRequest& request, const std::shared_ptr<Group>& group,
                   const std::function<bool()>& stop);
 
