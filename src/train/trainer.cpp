@@ -111,7 +111,7 @@ StepPlan Trainer::choose_plan() const {
   const bool step = needed == search.least();
   const char* what = step ? "a step" : around.largest().what;
   const std::string hint = what_to_lower(budget.value_or(held + room));
-  check_budget(budget, held + needed, str(what, " needs most. ", hint));
+  check_budget(budget, held + needed, str("Most of it is for ", what, ". ", hint));
   throw Error(ErrorKind::kConfig, queue_.on_gpu() ? "GPU memory" : "memory",
               str(what, " needs ", human_bytes(needed), " more than what is held already",
                   step ? ", although it keeps least; " : "; ", human_bytes(room), " are free"),
