@@ -59,6 +59,25 @@ train() { # RUN LENGTH [MORE...]
   "$bundle/lacuna" train c.toml --train.run "$run" --train.length "$length" "$@"
 }
 
+# As train, by so many ranks that share the first GPU: to NCCL each is on a host of its own, reached by the
+# loopback. That tests the library, not its speed.
+train_ranks() { # COUNT RUN LENGTH [MORE...]
+  local count=$1 port=$((20000 + RANDOM % 20000)) rank pids=() code=0
+  shift
+  for rank in $(seq 0 $((count - 1))); do
+    NCCL_HOSTID=rank$rank NCCL_SOCKET_IFNAME=lo CUDA_VISIBLE_DEVICES=0 RANK=$rank WORLD_SIZE=$count LOCAL_RANK=$rank \
+      LOCAL_WORLD_SIZE=$count MASTER_ADDR=127.0.0.1 MASTER_PORT=$port train "$@" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || code=$?; done
+  return $code
+}
+
+bits() { grep '"kind":"evaluation"' "$1/metrics.jsonl" | tail -n 1 | sed 's/.*"bits":\([0-9.]*\).*/\1/'; }
+
+# Whether two runs end with bits that differ by less than 0.01.
+close() { awk -v a="$(bits "$1")" -v b="$(bits "$2")" 'BEGIN { d = a - b; print a, b; exit !(a > 0 && d < 0.01 && d > -0.01) }'; }
+
 cat >c.toml <<'TOML'
 [data]
 format = "echo"
@@ -114,6 +133,17 @@ expect "a batch that does not fit" says 2 'activations.*Lower train.batch from 6
   train o "10 steps" --train.batch 65536
 expect "a model that does not fit" says 2 'parameters.*Lower model.layers from 200 to at most' \
   train o "10 steps" --model.width 8192 --model.heads 64 --model.layers 200
+expect "NCCL with one rank" train n "50 steps" --gpus 1
+expect "one rank has the bits of a process alone" same a n
+for count in 2 4; do
+  expect "$count ranks" train_ranks $count "n$count" "50 steps"
+  expect "$count ranks end like one" close a "n$count"
+  expect "$count ranks again" train_ranks $count "m$count" "50 steps"
+  expect "$count ranks have the same bits again" same "n$count" "m$count"
+  expect "$count ranks with parts of the optimizer" train_ranks $count "p$count" "50 steps" --dist.shard optimizer
+  expect "they end like one" close a "p$count"
+done
+expect "4 ranks go on from the checkpoint of 2" train_ranks 4 q "50 steps" --resume n2/checkpoints/step-40
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do
     for tests in '[small]' '[layernorm]' '[residual_norm]' '[embedding]' '[cross_entropy]' '[activation]' \
