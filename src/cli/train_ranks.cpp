@@ -13,6 +13,7 @@
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/share.h"
+#include "lacuna/train/time_limit.h"
 #include "launcher.h"
 #include "signals.h"
 
@@ -141,12 +142,15 @@ bool launch_if_asked(const Parsed& parsed, const train::RunRequest& request, con
   train::check_request(of_children);
   (void)train::share_of(request.options, {.size = static_cast<int>(count)});
   const Restart restart(request.options.train.run);
+  // The limit counts from here, however often the processes are started again.
+  const train::TimeLimit limit(request.options.train.time_limit);
+  const Stop stop_in_time = [&] { return stop() || limit.is_over(); };
   launch_processes(
       {.processes = static_cast<int>(count),
        .also = std::move(also),
        .restarts = parsed.is_set("restarts") ? static_cast<int>(parsed.whole("restarts", 0)) : 0,
        .arguments_of_restart = [&](const Arguments& first) { return restart.arguments(first); }},
-      stop);
+      stop_in_time);
   return true;
 }
 

@@ -1,7 +1,5 @@
 #include "lacuna/train/run.h"
 
-#include <chrono>
-
 #include "data_identity.h"
 #include "lacuna/base/error.h"
 #include "lacuna/base/files.h"
@@ -9,6 +7,7 @@
 #include "lacuna/base/text.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/saved_run.h"
+#include "lacuna/train/time_limit.h"
 #include "resume.h"
 #include "run_director.h"
 #include "same_on_all.h"
@@ -85,12 +84,8 @@ void run_training(const RunRequest& request, const std::shared_ptr<Group>& group
                   const std::function<bool()>& asked_to_stop) {
   Options options = request.options;
   check_options(options);
-  const std::function<bool()> asked = [&, start = std::chrono::steady_clock::now()] {
-    const std::chrono::duration<double, std::ratio<3600>> hours =
-        std::chrono::steady_clock::now() - start;
-    return asked_to_stop() ||
-           (options.train.time_limit > 0 && hours.count() > options.train.time_limit);
-  };
+  const TimeLimit limit(options.train.time_limit);
+  const std::function<bool()> asked = [&] { return asked_to_stop() || limit.is_over(); };
   StopSign stop(asked, *group);
   const RunFolder folder(options.train.run);
   std::optional<RunPlace> place;
