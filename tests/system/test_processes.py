@@ -47,8 +47,23 @@ def floats(file):
 
 
 def rank_of(child):
+    """Nothing while it has not begun to run the program."""
     with open(f"/proc/{child}/environ", encoding="utf-8") as file:
-        return int(re.search(r"(?:^|\0)RANK=(\d+)", file.read())[1])
+        rank = re.search(r"(?:^|\0)RANK=(\d+)", file.read())
+    return int(rank[1]) if rank else None
+
+
+def ranks_of(process, count):
+    """The process numbers of all that it has launched, by rank."""
+    ranks = {}
+    wait_until(lambda: len(children_of(process)) == count)
+
+    def all_are_known():
+        ranks.update({rank_of(child): child for child in children_of(process)})
+        ranks.pop(None, None)
+        return len(ranks) == count
+    wait_until(all_are_known)
+    return ranks
 
 
 class Processes(SmallRun):
@@ -62,9 +77,9 @@ class Processes(SmallRun):
 
     def ranks(self, process, count):
         """Process numbers by rank, once all are there and have made a step."""
-        wait_until(lambda: len(children_of(process)) == count)
+        ranks = ranks_of(process, count)
         wait_until(lambda: '"train"' in self.metrics_text())
-        return {rank_of(child): child for child in children_of(process)}
+        return ranks
 
     def metrics_text(self):
         file = self.path / "run/metrics.jsonl"
@@ -344,9 +359,9 @@ class Lost(Processes):
         """The text of a run whose rank 1 is killed before there is a checkpoint."""
         before = len(self.metrics_text())
         process = self.start("train", "c.toml", "--processes=2", "--restarts=1", *arguments)
-        wait_until(lambda: len(children_of(process)) == 2)
+        ranks = ranks_of(process, 2)
         wait_until(lambda: 0 < len(self.metrics_text()) != before)
-        os.kill({rank_of(child): child for child in children_of(process)}[1], signal.SIGKILL)
+        os.kill(ranks[1], signal.SIGKILL)
         text = process.communicate(timeout=60)[1]
         self.assertEqual(process.returncode, 0, text)
         self.assertIn("is started again", text)
