@@ -66,8 +66,10 @@ class Interrupts(SmallRun):
         return process
 
     def metrics_text(self):
-        file = self.path / "run/metrics.jsonl"
-        return file.read_text() if file.exists() else ""
+        try:
+            return (self.path / "run/metrics.jsonl").read_text()
+        except FileNotFoundError:  # not yet, or it is being replaced
+            return ""
 
     def read_until(self, process, fragment):
         for line in process.stderr:

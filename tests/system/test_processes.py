@@ -82,8 +82,10 @@ class Processes(SmallRun):
         return ranks
 
     def metrics_text(self):
-        file = self.path / "run/metrics.jsonl"
-        return file.read_text() if file.exists() else ""
+        try:
+            return (self.path / "run/metrics.jsonl").read_text()
+        except FileNotFoundError:  # not yet, or it is being replaced
+            return ""
 
     def bits(self, run):
         """What the run measured, by kind, step, set and weights."""
