@@ -201,7 +201,9 @@ TEST_CASE("what our own launcher says counts, whoever has started the launcher")
                         {"WORLD_SIZE", "2"},        {"LOCAL_RANK", "1"},
                         {"LOCAL_WORLD_SIZE", "2"},  {"MASTER_ADDR", "127.0.0.1"},
                         {"MASTER_PORT", "40000"}};
-  const Settings one_task = {{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}, {"SLURM_LOCALID", "0"},
+  const Settings one_task = {{"SLURM_PROCID", "0"},
+                             {"SLURM_NTASKS", "1"},
+                             {"SLURM_LOCALID", "0"},
                              {"SLURM_NTASKS_PER_NODE", "1"}};
   const World world = world_in(with(with(kSlurm, one_task), own));
   CHECK(world.launcher == "lacuna");
