@@ -147,7 +147,7 @@ TEST_CASE("when a rank is stopped, each other one says so and ends, also when it
   let_them_tell_where();
   ranks.signal_to(2, SIGSTOP);
   others.signal_to(0, SIGSTOP);
-  const std::string silent = " is lost: nothing has come from it for 0.8 s; it was last at step ";
+  const std::string silent = " is lost: nothing has come from it for 2.5 s; it was last at step ";
   check_others_end(ranks, 3, 2, silent + "2");
   check_others_end(others, 3, 0, silent + "0");
   // Once it runs again it learns of it, and that it was not missed for nothing.

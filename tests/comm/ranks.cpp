@@ -34,10 +34,10 @@ GroupTimes short_times() {
   using std::chrono::milliseconds;
   GroupTimes times;
   times.heartbeat = milliseconds(40);
-  times.silence = milliseconds(800);
-  times.gathering = milliseconds(150);
+  times.silence = milliseconds(2500);
+  times.gathering = milliseconds(400);
   times.grace = milliseconds(200);
-  times.word = milliseconds(500);
+  times.word = milliseconds(3000);
   times.farewell = milliseconds(1000);
   return times;
 }
