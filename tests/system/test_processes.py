@@ -288,7 +288,7 @@ class Stopped(Processes):
         text = process.communicate(timeout=30)[1]
         self.assertEqual(process.returncode, 0, text)
         self.assertIn("stopped after", text)
-        self.assertEqual(len(small_run.steps(self.path / "run")) > 0, True)
+        self.assertTrue(small_run.steps(self.path / "run"))
 
     def test_a_signal_during_an_evaluation_in_training_ends_it(self):
         process = self.start("train", "c.toml", "--processes=2", *ECHO[:-1], "--data.size=20000000",
@@ -356,6 +356,12 @@ class Lost(Processes):
         self.assertEqual(process.returncode, 0, text)
         self.assertIn("the run has failed and is started again", text)
         self.same_weights("run", "whole")
+
+    def test_a_step_that_takes_longer_than_step_patience_ends_the_run(self):
+        slow = ["--model.width=512", "--model.layers=8", "--model.context=512", "--train.batch=32"]
+        run = self.lacuna("train", "c.toml", "--processes=2", "--dist.step_patience=1", *slow)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertRegex(run.stderr, r"rank [01]\b.* not gone on.* 1 s")
 
     def restarted(self, *arguments):
         """The text of a run whose rank 1 is killed before there is a checkpoint."""
