@@ -7,8 +7,7 @@
 //   sum of ds times narrow columns: dq or dk;  of p times wide columns: dv, if the rows are keys
 // and what differs is whether lse and delta belong to rows or to columns. A warp copies
 // (producer_sm90.cuh); two warpgroups compute 64 rows each against tiles of 64 columns:
-//   load     the rows to registers as left fragments, where the sums leave room; the queries'
-//            lse and delta, which in the first stage is computed here from dy and y
+//   load     the queries' lse and delta, which in the first stage is computed here from dy and y
 //   compute  for each tile: both products, p while the second runs, ds, the products of the sums
 //   finish   the sums, straight from registers; a later stage adds to what is there
 // Seven products where one kernel of both would do with five.
@@ -20,14 +19,8 @@
 namespace lacuna::cuda::attention {
 namespace {
 
-/// Whether the rows are kept in registers. Else they stay in shared memory while their item is
-/// worked on, and those of the next one come beside them.
-template <int kQk, int kV, RowsAre kRowsAre>
-inline constexpr bool kRowsKept = kQk + kV <= (kRowsAre == RowsAre::kKeys ? 128 : 192);
-
 template <int kQk, int kV, RowsAre kRowsAre>
 using BackwardShape = Sm90Shape<kQk, kV, kSm90BackwardColumns, 2, kRowsAre == RowsAre::kKeys,
-                                kRowsKept<kQk, kV, kRowsAre> ? 1 : 2,
                                 kV == 32    ? 6
                                 : kV == 64  ? 4
                                 : kQk == 64 ? 3
@@ -121,7 +114,6 @@ __device__ inline void differentiate_items(
   using Shape = BackwardShape<kQk, kV, kRowsAre>;
   constexpr int kColumns = Shape::kColumns;
   constexpr bool kOfKeys = kRowsAre == RowsAre::kKeys;
-  constexpr bool kKept = kRowsKept<kQk, kV, kRowsAre>;
   const auto& barriers = shared->barriers;
   const int own_row = group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 +
                       static_cast<int>(threadIdx.x) % 32 / 4;
@@ -132,9 +124,8 @@ __device__ inline void differentiate_items(
     await(barriers.rows_full(items.stage), items.parity);
     const bool empty = shared->items[items.stage].empty;
     const OwnRows own(shared->items[items.stage], own_row);
-    const LeftRows<T, kQk, kKept> narrow(Shape::narrow_rows(memory, items.stage), group * 64);
-    const LeftRows<T, kV, kKept> wide(Shape::wide_rows(memory, items.stage), group * 64);
-    if (kKept) release(barriers.rows_free(items.stage));
+    const uint32_t narrow = Shape::narrow_rows(memory, items.stage);
+    const uint32_t wide = Shape::wide_rows(memory, items.stage);
     const auto statistics = [&] {
       if constexpr (kOfKeys) {
         return NotedStatistics{};
@@ -161,9 +152,9 @@ __device__ inline void differentiate_items(
         const uint32_t wide_tile = Shape::wide(memory, stage);
         Sums<kColumns> s, ds;
         begin_products();
-        narrow.template multiply_rows<kColumns>(s, narrow_tile);
+        multiply_rows<T, kQk, kColumns>(s, narrow, group * 64, narrow_tile);
         commit_products();
-        wide.template multiply_rows<kColumns>(ds, wide_tile);
+        multiply_rows<T, kV, kColumns>(ds, wide, group * 64, wide_tile);
         commit_products();
         finish_products<1>();
         keep(s);
@@ -192,7 +183,7 @@ __device__ inline void differentiate_items(
       release(barriers.narrow_free(stage));
       release(barriers.wide_free(stage));
     }
-    if (!kKept) release(barriers.rows_free(items.stage));
+    release(barriers.rows_free(items.stage));
     const float scale[2] = {a.scale, a.scale}, one[2] = {1, 1};
     if constexpr (kOfKeys) {
       write_own_rows<T, kQk>(a.dk, own, narrow_sums, scale, a.later);

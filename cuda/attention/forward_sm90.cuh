@@ -3,7 +3,7 @@
 // One block a multiprocessor, which goes through its share of the items. A warp copies
 // (producer_sm90.cuh); two warpgroups compute 64 rows each, every one on its own, so that one
 // exponentiates while the other multiplies:
-//   load     Q to registers as left fragments; where a later stage goes on, y and lse
+//   load     where a later stage goes on, y and lse
 //   compute  for each tile of 128 keys: S = Q K^T; the softmax's weights, masked only where a
 //            row sees a part of the tile; y += P V
 //   finish   y and lse, straight from registers
@@ -18,10 +18,11 @@ namespace lacuna::cuda::attention {
 namespace {
 
 template <int kQk, int kV>
-using ForwardShape = Sm90Shape<kQk, kV, kSm90ForwardColumns, 1, false, 1,
-                               kV == 32     ? 6
-                               : kQk == 128 ? 2
-                                            : 4>;
+using ForwardShape = Sm90Shape<kQk, kV, kSm90ForwardColumns, 1, false,
+                               kV == 32    ? 6
+                               : kV == 64  ? 4
+                               : kQk == 64 ? 3
+                                           : 2>;
 
 /// The state of a thread's two rows.
 template <int kV>
@@ -126,8 +127,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
     await(barriers.rows_full(items.stage), items.parity);
     const bool empty = shared->items[items.stage].empty;
     const OwnRows own(shared->items[items.stage], own_row);
-    const LeftRows<T, kQk, true> q(Shape::narrow_rows(memory, items.stage), group * 64);
-    release(barriers.rows_free(items.stage));
+    const uint32_t q = Shape::narrow_rows(memory, items.stage);
     RunningRows<kV> rows;
     begin_rows(&rows, a, own);
 
@@ -147,7 +147,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
       const uint32_t seen[2] = {notes.columns[own_row], notes.columns[own_row + 8]};
       Sums<kColumns> s;
       begin_products();
-      q.template multiply_rows<kColumns>(s, Shape::narrow(memory, stage));
+      multiply_rows<T, kQk, kColumns>(s, q, group * 64, Shape::narrow(memory, stage));
       commit_products();
       finish_products<0>();
       keep(s);
@@ -165,6 +165,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
       keep(rows.out);
       release(barriers.wide_free(stage));
     }
+    release(barriers.rows_free(items.stage));
     finish_rows(rows, a, own);
   }
 }

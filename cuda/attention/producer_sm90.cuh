@@ -80,11 +80,11 @@ struct ItemOrder {
 /// What a kernel's tiles are like, and where they lie in shared memory: the rows of an item, then
 /// the ring.
 template <int kQkWidth, int kVWidth, int kTileColumns, int kRowTensors, bool kWithStatistics,
-          int kRowRingStages, int kRingStages>
+          int kRingStages>
 struct Sm90Shape {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kTileColumns;
   static constexpr bool kWideRows = kRowTensors == 2, kStatistics = kWithStatistics;
-  static constexpr int kRowStages = kRowRingStages, kStages = kRingStages;
+  static constexpr int kRowStages = 2, kStages = kRingStages;  // of items, of tiles
   // Of a thread; all threads together have what a multiprocessor has.
   static constexpr int kComputeRegisters = kQk == 128 && kStatistics ? 224 : 208;
   static constexpr int kCopyRegisters = 504 - kSm90Groups * kComputeRegisters;

@@ -42,56 +42,22 @@ class TileOperand {
   uint64_t rows_, summed_;
 };
 
-/// 64 rows of an item as a left operand: kept in registers where there is room, so that the tensor
-/// cores read only the other operand from shared memory.
-template <class T, int kWidth, bool kKept>
-class LeftRows {
- public:
-  /// `row`: the first of the warpgroup.
-  __device__ LeftRows(uint32_t tile, int row) : tile_(tile), row_(row) {
-    if constexpr (kKept) {
-      const int lane = static_cast<int>(threadIdx.x) % 32;
-      const int of_warp = row + static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane % 16;
+/// sums = (64 rows of an item's tile, from `row` on) * (the kColumns rows of another tile)^T. The
+/// rows stay in shared memory: ptxas before 13.3 may write over left operands in registers that
+/// outlive a product.
+template <class T, int kWidth, int kColumns>
+__device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, int row, uint32_t other) {
+  const TileOperand<kWidth, kSm90Rows> rows(tile);
+  const TileOperand<kWidth, kColumns> columns(other);
 #pragma unroll
-      for (int step = 0; step < kWidth / 16; ++step) {
-        const int chunk = 2 * step + lane / 16;
-        load_matrices(kept_[step], tile + panel_chunk_at<kWidth, kSm90Rows>(of_warp, chunk));
-      }
+  for (int step = 0; step < kWidth / 16; ++step) {
+    if (step == 0) {
+      multiply_shared<T, false>(sums, rows.rows(step, row), columns.rows(step));
+    } else {
+      multiply_shared<T, true>(sums, rows.rows(step, row), columns.rows(step));
     }
   }
-  /// sums = rows * (the kColumns rows of another tile)^T.
-  template <int kColumns>
-  __device__ void multiply_rows(Sums<kColumns>& sums, uint32_t other) const {
-    const TileOperand<kWidth, kColumns> columns(other);
-#pragma unroll
-    for (int step = 0; step < kWidth / 16; ++step) {
-      const uint64_t right = columns.rows(step);
-      if constexpr (kKept) {
-        if (step == 0) {
-          multiply<T, false, false>(sums, kept_[step], right);
-        } else {
-          multiply<T, false, true>(sums, kept_[step], right);
-        }
-      } else {
-        const uint64_t left = TileOperand<kWidth, kSm90Rows>(tile_).rows(step, row_);
-        if (step == 0) {
-          multiply<T, false, false>(sums, left, right);
-        } else {
-          multiply<T, false, true>(sums, left, right);
-        }
-      }
-    }
-  }
-  /// A fragment, as of a warp's rows; only if kKept.
-  __device__ const uint32_t (&fragment(int step) const)[4] {
-    return kept_[step];
-  }
-
- private:
-  uint32_t tile_;
-  int row_;
-  uint32_t kept_[kKept ? kWidth / 16 : 1][4];
-};
+}
 
 /// Rounded, as left operands of products that sum over the columns.
 template <class T, int kColumns>

@@ -77,18 +77,6 @@ __device__ inline void keep(float (&sums)[kCount][4]) {
   "{%32, %33, %34, %35}, %36, add, 1, 1, %38;\n"                                      \
   "}"
 
-// As LACUNA_PRODUCT_64, with both operands in shared memory.
-#define LACUNA_SHARED_PRODUCT_64(type)                                                \
-  "{\n"                                                                               \
-  ".reg .pred add;\n"                                                                 \
-  "setp.ne.b32 add, %34, 0;\n"                                                        \
-  "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                         \
-  " {"                                                                                \
-  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "            \
-  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, " \
-  "%32, %33, add, 1, 1, 0, 0;\n"                                                      \
-  "}"
-
 #define LACUNA_PRODUCT_128(type)                                                      \
   "{\n"                                                                               \
   ".reg .pred add;\n"                                                                 \
@@ -142,31 +130,61 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
   }
 }
 
-/// The same for 64 columns with the left operand in shared memory, as the descriptor of a tile
-/// whose rows are the product's; the right one likewise.
-template <class T, bool kTransposed, bool kAdd>
-__device__ inline void multiply(float (&sums)[8][4], uint64_t left, uint64_t right) {
-  static_assert(!kTransposed);
-#define LACUNA_MULTIPLY_SHARED(type, how)     \
-  asm volatile(LACUNA_SHARED_PRODUCT_64(type) \
-               : LACUNA_ALL_64(how)           \
-               : "l"(left), "l"(right), "n"(kAdd ? 1 : 0));
-  if constexpr (std::is_same_v<T, __nv_bfloat16> && kAdd) {
-    LACUNA_MULTIPLY_SHARED("bf16", "+f")
-  } else if constexpr (std::is_same_v<T, __nv_bfloat16>) {
-    LACUNA_MULTIPLY_SHARED("bf16", "=f")
-  } else if constexpr (kAdd) {
-    LACUNA_MULTIPLY_SHARED("f16", "+f")
-  } else {
-    LACUNA_MULTIPLY_SHARED("f16", "=f")
+// Both operands in shared memory.
+#define LACUNA_SHARED_PRODUCT_64(type)                                                \
+  "{\n"                                                                               \
+  ".reg .pred add;\n"                                                                 \
+  "setp.ne.b32 add, %34, 0;\n"                                                        \
+  "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type                         \
+  " {"                                                                                \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "            \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, " \
+  "%32, %33, add, 1, 1, 0, 0;\n"                                                      \
+  "}"
+
+#define LACUNA_SHARED_PRODUCT_128(type)                                               \
+  "{\n"                                                                               \
+  ".reg .pred add;\n"                                                                 \
+  "setp.ne.b32 add, %66, 0;\n"                                                        \
+  "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type                        \
+  " {"                                                                                \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "            \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "  \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "  \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, " \
+  "%64, %65, add, 1, 1, 0, 0;\n"                                                      \
+  "}"
+
+#define LACUNA_MULTIPLY_SHARED(product, sums_of)                           \
+  if constexpr (kAdd) {                                                    \
+    asm volatile(product : sums_of("+f") : "l"(left), "l"(right), "n"(1)); \
+  } else {                                                                 \
+    asm volatile(product : sums_of("=f") : "l"(left), "l"(right), "n"(0)); \
   }
-#undef LACUNA_MULTIPLY_SHARED
+
+/// The same with the left operand in shared memory, too: the descriptors of tiles whose rows are
+/// the product's rows and columns.
+template <class T, bool kAdd, int kCount>
+__device__ inline void multiply_shared(float (&sums)[kCount][4], uint64_t left, uint64_t right) {
+  constexpr bool kBf16 = std::is_same_v<T, __nv_bfloat16>;
+  static_assert(kCount == 8 || kCount == 16);
+  if constexpr (kCount == 8 && kBf16) {
+    LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_64("bf16"), LACUNA_ALL_64)
+  } else if constexpr (kCount == 8) {
+    LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_64("f16"), LACUNA_ALL_64)
+  } else if constexpr (kBf16) {
+    LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_128("bf16"), LACUNA_ALL_128)
+  } else {
+    LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_128("f16"), LACUNA_ALL_128)
+  }
 }
 
 #undef LACUNA_PRODUCT_32
 #undef LACUNA_PRODUCT_64
 #undef LACUNA_PRODUCT_128
 #undef LACUNA_SHARED_PRODUCT_64
+#undef LACUNA_SHARED_PRODUCT_128
+#undef LACUNA_MULTIPLY_SHARED
 #undef LACUNA_SUMS
 #undef LACUNA_SUMS_4
 #undef LACUNA_SUMS_8
