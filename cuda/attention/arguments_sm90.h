@@ -5,6 +5,7 @@
 #include <cuda.h>
 
 #include "attention/arguments.h"
+#include "attention/pair_plan.h"
 
 namespace lacuna::cuda::attention {
 
@@ -32,6 +33,12 @@ struct Sm90Maps {
   Walk walks[kSm90Walks];  // those of the plan, nearer than memory
 };
 
+/// A stage of a pair plan on the device, beside its Work.
+struct PairWork {
+  const PairItem* items;
+  const PairSegment* segments;
+};
+
 /// Elements of a row that a box takes: rows of 128 take two.
 template <int kWidth>
 inline constexpr int kPanelWidth = kWidth < 64 ? kWidth : 64;
@@ -40,9 +47,9 @@ inline constexpr int kPanelWidth = kWidth < 64 ? kWidth : 64;
 template <class T, int kQk, int kV>
 void launch_forward_sm90(const ForwardArguments<T>& arguments, const Sm90Maps& maps,
                          int multiprocessors, cudaStream_t stream);
-/// dq, or dk and dv.
-template <class T, int kQk, int kV, RowsAre kRowsAre>
-void launch_backward_sm90(const BackwardArguments<T>& arguments, const Sm90Maps& maps,
-                          int multiprocessors, cudaStream_t stream);
+/// dq, dk and dv; delta is there. Of the work only the numbers and the spans count.
+template <class T, int kQk, int kV>
+void launch_backward_sm90(const BackwardArguments<T>& arguments, const PairWork& pairs,
+                          const Sm90Maps& maps, int multiprocessors, cudaStream_t stream);
 
 }  // namespace lacuna::cuda::attention

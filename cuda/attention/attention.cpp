@@ -5,6 +5,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "attention/device_plan.h"
@@ -110,7 +111,10 @@ void launch_forward(const GpuStream& stream, const Choice& choice, const DeviceP
     launch_forward_f32(a, stream.stream());
   } else if (choice.family == Family::kSm90) {
     const Sm90Tensors tensors{bits_of(a.q), bits_of(a.q), bits_of(a.k), bits_of(a.v)};
-    const Sm90Maps maps = sm90_maps(plan, choice.tile, tensors, a.work.batch, a.work.heads);
+    const Sm90Walks walks{plan.walks_on_host, plan.extents,
+                          choice.tile.groups * choice.tile.group_rows, choice.tile.column_tile};
+    const std::vector<Sm90Tensors> of_walks(plan.walks_on_host.size(), tensors);
+    const Sm90Maps maps = sm90_maps(walks, of_walks, a.work.batch, a.work.heads);
     with_widths(choice, [&](auto qk, auto v) {
       launch_forward_sm90<T, qk, v>(a, maps, stream.multiprocessors(), stream.stream());
     });
@@ -120,26 +124,11 @@ void launch_forward(const GpuStream& stream, const Choice& choice, const DeviceP
 }
 
 template <class T>
-Sm90Tensors tensors_of(const BackwardArguments<T>& a, RowsAre rows) {
-  if (rows == RowsAre::kQueries) return {bits_of(a.q), bits_of(a.dy), bits_of(a.k), bits_of(a.v)};
-  return {bits_of(a.k), bits_of(a.v), bits_of(a.q), bits_of(a.dy)};
-}
-
-template <class T>
-void launch_backward(const GpuStream& gpu, const Choice& choice, const DevicePlan& plan,
-                     const BackwardArguments<T>& a) {
+void launch_backward(const GpuStream& gpu, const Choice& choice, const BackwardArguments<T>& a) {
   const bool of_queries = choice.rows == RowsAre::kQueries;
   cudaStream_t stream = gpu.stream();
   if constexpr (sizeof(T) == 4) {
     (of_queries ? launch_backward_queries_f32 : launch_backward_keys_f32)(a, stream);
-  } else if (choice.family == Family::kSm90) {
-    const Sm90Tensors tensors = tensors_of(a, choice.rows);
-    const Sm90Maps maps = sm90_maps(plan, choice.tile, tensors, a.work.batch, a.work.heads);
-    with_widths(choice, [&](auto qk, auto v) {
-      (of_queries ? launch_backward_sm90<T, qk, v, RowsAre::kQueries>
-                  : launch_backward_sm90<T, qk, v, RowsAre::kKeys>)(a, maps, gpu.multiprocessors(),
-                                                                    stream);
-    });
   } else {
     with_widths(choice, [&](auto qk, auto v) {
       (of_queries ? launch_backward_queries<T, qk, v> : launch_backward_keys<T, qk, v>)(a, stream);
@@ -167,13 +156,54 @@ void forward(GpuStream& stream, const AttentionForward& op) {
 }
 
 template <class T>
+bool all_wide(const BackwardArguments<T>& a) {
+  return a.q.wide && a.k.wide && a.v.wide && a.y.wide && a.dy.wide && a.dq.wide && a.dk.wide &&
+         a.dv.wide;
+}
+
+/// Hopper's kernel: dq, dk and dv of a stage at once.
+template <class T>
+void backward_sm90(GpuStream& stream, const AttentionBackward& op, const Choice& choice,
+                   BackwardArguments<T> a) {
+  if constexpr (sizeof(T) == 2) {
+    const Extent extent = extent_of(op.y);
+    const DevicePairPlan& made = device_pair_plan(stream, *op.passes, extent.length, choice);
+    const PairPlan& plan = made.plan;
+    launch_delta(extent, a.y, a.dy, a.delta, stream.stream());
+    if (!plan.queries_cover) launch_clear(extent, a.dq, stream.stream());
+    if (!plan.keys_cover) {
+      launch_clear(extent, a.dk, stream.stream());
+      launch_clear(extent, a.dv, stream.stream());
+    }
+    const Sm90Tensors queries{bits_of(a.q), bits_of(a.dy), bits_of(a.k), bits_of(a.v)};
+    const Sm90Tensors keys{bits_of(a.k), bits_of(a.v), bits_of(a.q), bits_of(a.dy)};
+    std::vector<Sm90Tensors> of_walks(plan.walks.size(), keys);
+    std::fill_n(of_walks.begin(), plan.query_walks, queries);
+    const int tile = choice.tile.column_tile;
+    const Sm90Maps maps =
+        sm90_maps({plan.walks, plan.extents, tile, tile}, of_walks, extent.batch, extent.heads);
+    for (size_t i = 0; i < plan.stages.size(); ++i) {
+      const Stage& stage = plan.stages[i];
+      if (stage.items == 0) continue;
+      a.work = {.spans = made.spans,
+                .count = stage.items,
+                .batch = extent.batch,
+                .length = extent.length,
+                .heads = extent.heads};
+      a.later = i > 0;
+      const PairWork pairs{made.items + stage.first_item, made.segments};
+      with_widths(choice, [&](auto qk, auto v) {
+        launch_backward_sm90<T, qk, v>(a, pairs, maps, stream.multiprocessors(), stream.stream());
+      });
+    }
+  }
+}
+
+template <class T>
 void backward_rows(GpuStream& stream, const AttentionBackward& op, Kernel kernel,
                    const BackwardArguments<T>& arguments) {
   const Extent extent = extent_of(op.y);
-  const bool rows_aligned = arguments.q.wide && arguments.k.wide && arguments.v.wide &&
-                            arguments.y.wide && arguments.dy.wide;
-  const bool aligned = rows_aligned && arguments.dq.wide && arguments.dk.wide && arguments.dv.wide;
-  const Choice choice = choice_for(stream, kernel, op, aligned);
+  const Choice choice = choice_for(stream, kernel, op, all_wide(arguments));
   const bool of_queries = choice.rows == RowsAre::kQueries;
   const DevicePlan& plan = device_plan(stream, *op.passes, op.y.size(1), choice);
   const bool with_delta = sizeof(T) == 2 && plan.covers;  // on tensor cores, of every row
@@ -187,7 +217,7 @@ void backward_rows(GpuStream& stream, const AttentionBackward& op, Kernel kernel
   }
   run_stages(plan, op, arguments, [&](BackwardArguments<T> a) {
     a.writes_delta = with_delta && !a.later;
-    launch_backward<T>(stream, choice, plan, a);
+    launch_backward<T>(stream, choice, a);
   });
 }
 
@@ -204,6 +234,8 @@ void backward(GpuStream& stream, const AttentionBackward& op) {
                                        .lse = op.lse.data<float>(),
                                        .delta = op.delta.data<float>(),
                                        .scale = static_cast<float>(op.scale)};
+  const Choice choice = choice_for(stream, Kernel::kBackwardQueries, op, all_wide(arguments));
+  if (choice.family == Family::kSm90) return backward_sm90(stream, op, choice, arguments);
   backward_rows(stream, op, Kernel::kBackwardQueries, arguments);
   backward_rows(stream, op, Kernel::kBackwardKeys, arguments);
 }

@@ -1,72 +1,44 @@
-// Gradients on Hopper's tensor cores (wgmma), deterministic without atomics: one kernel whose rows
-// are queries, then one whose rows are keys, as backward_queries.cuh and backward_keys.cuh:
+// Gradients on Hopper's tensor cores (wgmma), deterministic without atomics:
 //   p = exp(scale q k^T - lse),  ds = p * (dy v^T - delta),  dq = scale ds k
 //   dk = scale ds^T q,  dv = p^T dy
-// Both are the same text: rows and columns have a narrow and a wide tensor (q and dy, or k and v),
+// An item has 128 rows of a head: as queries they walk the keys that they see and get dq, as keys
+// the queries by which they are seen and get dk and dv (pair_plan.h). So q, k, v and dy of an item
+// are read once, and what it walks of its neighbours comes from the L2 cache. Both sides are the
+// same text: rows and columns have a narrow and a wide tensor (q and dy, or k and v),
 //   s = narrow rows (narrow columns)^T,  ds = p * (wide rows (wide columns)^T - delta),
 //   sum of ds times narrow columns: dq or dk;  of p times wide columns: dv, if the rows are keys
 // and what differs is whether lse and delta belong to rows or to columns. A warp copies
-// (producer_sm90.cuh); two warpgroups compute 64 rows each against tiles of 64 columns:
-//   load     the queries' lse and delta, which in the first stage is computed here from dy and y
+// (backward_producer_sm90.cuh); two warpgroups compute 64 rows each against tiles of 64 columns:
 //   compute  for each tile: both products, p while the second runs, ds, the products of the sums
 //   finish   the sums, straight from registers; a later stage adds to what is there
-// Seven products where one kernel of both would do with five.
+// Seven products where dq, dk and dv of a pair of tiles at once would take five.
 #pragma once
 
+#include "attention/backward_producer_sm90.cuh"
 #include "attention/products_sm90.cuh"
 #include "queue.h"
 
 namespace lacuna::cuda::attention {
 namespace {
 
-template <int kQk, int kV, RowsAre kRowsAre>
-using BackwardShape = Sm90Shape<kQk, kV, kSm90BackwardColumns, 2, kRowsAre == RowsAre::kKeys,
-                                kV == 32    ? 6
-                                : kV == 64  ? 4
-                                : kQk == 64 ? 3
-                                            : 2>;
-
 /// lse * log2(e) and delta of a thread's two rows, which are queries.
-template <class T, int kV>
 struct RowStatistics {
   float shift[2], delta[2];
 
-  __device__ RowStatistics(const BackwardArguments<T>& a, const OwnRows& own) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const bool exists = own.position[half] >= 0;
-      const int64_t at = own.statistic(a.work, half);
-      shift[half] = exists ? a.lse[at] * kLog2E : 0;
-      if (!a.writes_delta) {
-        delta[half] = exists ? a.delta[at] : 0;
-        continue;
-      }
-      float sum = 0;
-#pragma unroll
-      for (int n = 0; n < kV / 8; n += 4) {
-        uint32_t y[4], dy[4];
-        load_words(y, own.in(a.y, half), exists, n);
-        load_words(dy, own.in(a.dy, half), exists, n);
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const float2 left = unpack<T>(y[i]), right = unpack<T>(dy[i]);
-          sum += left.x * right.x + left.y * right.y;
-        }
-      }
-      delta[half] = row_sum(sum);
-      if (exists && threadIdx.x % 4 == 0) a.delta[at] = delta[half];
-    }
-  }
-  template <int kColumns, class Notes>
-  __device__ void weigh(Sums<kColumns>& s, float factor, const Notes&) const {
+  __device__ RowStatistics(const PairItemNotes& notes, int row)
+      : shift{notes.lse[row] * kLog2E, notes.lse[row + 8] * kLog2E},
+        delta{notes.delta[row], notes.delta[row + 8]} {}
+
+  template <int kColumns>
+  __device__ void weigh(Sums<kColumns>& s, float factor) const {
 #pragma unroll
     for (int n = 0; n < kColumns / 8; ++n) {
 #pragma unroll
       for (int e = 0; e < 4; ++e) s[n][e] = exp2_fast(s[n][e] * factor - shift[e / 2]);
     }
   }
-  template <int kColumns, class Notes>
-  __device__ void slope(Sums<kColumns>& ds, const Sums<kColumns>& p, const Notes&) const {
+  template <int kColumns>
+  __device__ void slope(Sums<kColumns>& ds, const Sums<kColumns>& p) const {
 #pragma unroll
     for (int n = 0; n < kColumns / 8; ++n) {
 #pragma unroll
@@ -75,130 +47,158 @@ struct RowStatistics {
   }
 };
 
-/// The same where queries are columns: what the copying warp has left beside a tile.
-struct NotedStatistics {
-  template <class Numbers>
-  __device__ static float2 pair(const Numbers& numbers, int n) {
+/// The same where queries are the 64 columns, from two arrays in shared memory.
+struct ColumnStatistics {
+  const float *lse, *delta;
+
+  __device__ static float2 pair(const float* numbers, int n) {
     const int column = n * 8 + static_cast<int>(threadIdx.x) % 4 * 2;
     return *reinterpret_cast<const float2*>(&numbers[column]);
   }
-  template <int kColumns, class Notes>
-  __device__ void weigh(Sums<kColumns>& s, float factor, const Notes& notes) const {
+  template <int kColumns>
+  __device__ void weigh(Sums<kColumns>& s, float factor) const {
 #pragma unroll
     for (int n = 0; n < kColumns / 8; ++n) {
-      const float2 shift = pair(notes.shift, n);
+      const float2 x = pair(lse, n);
+      const float shift[2] = {x.x * kLog2E, x.y * kLog2E};
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        s[n][e] = exp2_fast(s[n][e] * factor - (e % 2 == 0 ? shift.x : shift.y));
-      }
+      for (int e = 0; e < 4; ++e) s[n][e] = exp2_fast(s[n][e] * factor - shift[e % 2]);
     }
   }
-  template <int kColumns, class Notes>
-  __device__ void slope(Sums<kColumns>& ds, const Sums<kColumns>& p, const Notes& notes) const {
+  template <int kColumns>
+  __device__ void slope(Sums<kColumns>& ds, const Sums<kColumns>& p) const {
 #pragma unroll
     for (int n = 0; n < kColumns / 8; ++n) {
-      const float2 delta = pair(notes.delta, n);
+      const float2 x = pair(delta, n);
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        ds[n][e] = p[n][e] * (ds[n][e] - (e % 2 == 0 ? delta.x : delta.y));
-      }
+      for (int e = 0; e < 4; ++e) ds[n][e] = p[n][e] * (ds[n][e] - (e % 2 == 0 ? x.x : x.y));
     }
   }
 };
 
-/// All that a computing warpgroup does.
-template <class T, int kQk, int kV, RowsAre kRowsAre>
-__device__ inline void differentiate_items(
-    const BackwardArguments<T>& a, typename BackwardShape<kQk, kV, kRowsAre>::Shared* shared,
-    uint32_t memory, int group) {
-  using Shape = BackwardShape<kQk, kV, kRowsAre>;
-  constexpr int kColumns = Shape::kColumns;
-  constexpr bool kOfKeys = kRowsAre == RowsAre::kKeys;
-  const auto& barriers = shared->barriers;
-  const int own_row = group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 +
-                      static_cast<int>(threadIdx.x) % 32 / 4;
-  const float factor = a.scale * kLog2E;
-  Ring<Shape::kStages> ring;
+/// What a computing warpgroup knows of its block.
+template <class Shape>
+struct Computing {
+  typename Shape::Shared* shared;
+  uint32_t memory;
+  int group;
   Ring<Shape::kRowStages> items;
-  for (ItemOrder at; at.valid(a.work); at.advance(), items.advance()) {
-    await(barriers.rows_full(items.stage), items.parity);
-    const bool empty = shared->items[items.stage].empty;
-    const OwnRows own(shared->items[items.stage], own_row);
-    const uint32_t narrow = Shape::narrow_rows(memory, items.stage);
-    const uint32_t wide = Shape::wide_rows(memory, items.stage);
-    const auto statistics = [&] {
-      if constexpr (kOfKeys) {
-        return NotedStatistics{};
-      } else {
-        return RowStatistics<T, kV>(a, own);
-      }
-    }();
-    Sums<kQk> narrow_sums;
-    Sums<kOfKeys ? kV : 8> wide_sums;
-    clear<kQk>(narrow_sums);
-    if constexpr (kOfKeys) clear<kV>(wide_sums);
+  Ring<Shape::kStages> ring;
 
-    for (bool last = empty; !last; ring.advance()) {
-      const int stage = ring.stage;
-      await(barriers.narrow_full(stage), ring.parity);
-      await(barriers.wide_full(stage), ring.parity);
-      const auto& notes = shared->tiles[stage];
-      const Seen sees = notes.seen[group];
-      last = notes.last;
-      if (sees != Seen::kNothing) {
-        // Stale, and not used, where all is seen.
-        const uint32_t seen[2] = {notes.columns[own_row], notes.columns[own_row + 8]};
-        const uint32_t narrow_tile = Shape::narrow(memory, stage);
-        const uint32_t wide_tile = Shape::wide(memory, stage);
-        Sums<kColumns> s, ds;
-        begin_products();
-        multiply_rows<T, kQk, kColumns>(s, narrow, group * 64, narrow_tile);
-        commit_products();
-        multiply_rows<T, kV, kColumns>(ds, wide, group * 64, wide_tile);
-        commit_products();
-        finish_products<1>();
-        keep(s);
-        statistics.template weigh<kColumns>(s, factor, notes);
-        if (sees == Seen::kSome) mask<kColumns>(s, seen, 0);
-        finish_products<0>();
-        keep(ds);
-        statistics.template slope<kColumns>(ds, s, notes);
-        const Weights<T, kColumns> slopes(ds);
-        keep(narrow_sums);
+  /// The first of this thread's two rows of an item; the other is 8 below.
+  __device__ int own_row() const {
+    return group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 +
+           static_cast<int>(threadIdx.x) % 32 / 4;
+  }
+};
+
+/// The sums of one side of an item: over its tiles, if there are any.
+template <class T, class Shape, RowsAre kRowsAre>
+__device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape::kQk>& narrow_sums,
+                                 Sums<kRowsAre == RowsAre::kKeys ? Shape::kV : 8>& wide_sums) {
+  constexpr bool kOfKeys = kRowsAre == RowsAre::kKeys;
+  constexpr int kQk = Shape::kQk, kV = Shape::kV, kColumns = Shape::kColumns;
+  constexpr int kSide = kOfKeys ? kKeySide : kQuerySide;
+  const auto& barriers = at.shared->barriers;
+  const PairItemNotes& item = at.shared->items[at.items.stage];
+  const uint32_t narrow = Shape::own_tile(at.memory, at.items.stage, kSide, at.group);
+  const uint32_t wide = narrow + Shape::kNarrowBytes;
+  const RowStatistics of_rows(item, at.own_row());
+  for (bool last = !item.walks[kSide]; !last; at.ring.advance()) {
+    const int stage = at.ring.stage;
+    await(barriers.full(stage), at.ring.parity);
+    const PairTileNotes& notes = at.shared->tiles[stage];
+    const Seen sees = notes.seen[at.group];
+    last = notes.last;
+    if (sees != Seen::kNothing) {
+      const int own = notes.own;
+      // Stale, and not used, where all is seen.
+      const uint32_t seen[2] = {notes.columns[at.own_row()], notes.columns[at.own_row() + 8]};
+      const uint32_t narrow_tile = own < 0
+                                       ? Shape::ring_tile(at.memory, stage)
+                                       : Shape::own_tile(at.memory, at.items.stage, 1 - kSide, own);
+      const uint32_t wide_tile = narrow_tile + Shape::kNarrowBytes;
+      const auto statistics = [&] {
         if constexpr (kOfKeys) {
-          const Weights<T, kColumns> weights(s);
-          keep(wide_sums);
-          begin_products();
-          weights.template multiply_summed<kV>(wide_sums, wide_tile);
-          slopes.template multiply_summed<kQk>(narrow_sums, narrow_tile);
+          return own < 0 ? ColumnStatistics{notes.lse, notes.delta}
+                         : ColumnStatistics{item.lse + own * kColumns, item.delta + own * kColumns};
         } else {
-          begin_products();
-          slopes.template multiply_summed<kQk>(narrow_sums, narrow_tile);
+          return of_rows;
         }
-        commit_products();
-        finish_products<0>();
-        keep(narrow_sums);
-        if constexpr (kOfKeys) keep(wide_sums);
+      }();
+      Sums<kColumns> s, ds;
+      begin_products();
+      multiply_rows<T, kQk, kColumns>(s, narrow, narrow_tile);
+      commit_products();
+      multiply_rows<T, kV, kColumns>(ds, wide, wide_tile);
+      commit_products();
+      finish_products<1>();
+      keep(s);
+      statistics.template weigh<kColumns>(s, factor);
+      if (sees == Seen::kSome) mask<kColumns>(s, seen, 0);
+      finish_products<0>();
+      keep(ds);
+      statistics.template slope<kColumns>(ds, s);
+      const Weights<T, kColumns> slopes(ds);
+      keep(narrow_sums);
+      if constexpr (kOfKeys) {
+        const Weights<T, kColumns> weights(s);
+        keep(wide_sums);
+        begin_products();
+        weights.template multiply_summed<kV>(wide_sums, wide_tile);
+        slopes.template multiply_summed<kQk>(narrow_sums, narrow_tile);
+      } else {
+        begin_products();
+        slopes.template multiply_summed<kQk>(narrow_sums, narrow_tile);
       }
-      release(barriers.narrow_free(stage));
-      release(barriers.wide_free(stage));
+      commit_products();
+      finish_products<0>();
+      keep(narrow_sums);
+      if constexpr (kOfKeys) keep(wide_sums);
     }
-    release(barriers.rows_free(items.stage));
-    const float scale[2] = {a.scale, a.scale}, one[2] = {1, 1};
-    if constexpr (kOfKeys) {
-      write_own_rows<T, kQk>(a.dk, own, narrow_sums, scale, a.later);
-      write_own_rows<T, kV>(a.dv, own, wide_sums, one, a.later);
+    release(barriers.free(stage));
+  }
+}
+
+/// All that a computing warpgroup does.
+template <class T, class Shape>
+__device__ inline void differentiate_items(const BackwardArguments<T>& a, Computing<Shape> at) {
+  const float factor = a.scale * kLog2E;
+  const float scale[2] = {a.scale, a.scale}, one[2] = {1, 1};
+  for (ItemOrder order; order.valid(a.work); order.advance(), at.items.advance()) {
+    const auto& barriers = at.shared->barriers;
+    await(barriers.rows_full(at.items.stage), at.items.parity);
+    const PairItemNotes& notes = at.shared->items[at.items.stage];
+    const OwnRows own(notes, at.own_row());
+    const bool has_keys = notes.has[kKeySide];
+    if (notes.has[kQuerySide]) {
+      Sums<Shape::kQk> dq;
+      Sums<8> none;
+      clear<Shape::kQk>(dq);
+      sum_tiles<T, Shape, RowsAre::kQueries>(at, factor, dq, none);
+      write_own_rows<T, Shape::kQk>(a.dq, own, dq, scale, a.later);
+    }
+    if (has_keys) {
+      Sums<Shape::kQk> dk;
+      Sums<Shape::kV> dv;
+      clear<Shape::kQk>(dk);
+      clear<Shape::kV>(dv);
+      sum_tiles<T, Shape, RowsAre::kKeys>(at, factor, dk, dv);
+      release(barriers.rows_free(at.items.stage));
+      write_own_rows<T, Shape::kQk>(a.dk, own, dk, scale, a.later);
+      write_own_rows<T, Shape::kV>(a.dv, own, dv, one, a.later);
     } else {
-      write_own_rows<T, kQk>(a.dq, own, narrow_sums, scale, a.later);
+      release(barriers.rows_free(at.items.stage));
     }
   }
 }
 
-template <class T, int kQk, int kV, RowsAre kRowsAre>
+template <class T, int kQk, int kV>
 __global__ void __launch_bounds__(kSm90Threads, 1)
     attention_backward_sm90_kernel(const __grid_constant__ BackwardArguments<T> a,
+                                   const __grid_constant__ PairWork pairs,
                                    const __grid_constant__ Sm90Maps maps) {
-  using Shape = BackwardShape<kQk, kV, kRowsAre>;
+  using Shape = BackwardShape<kQk, kV>;
   extern __shared__ unsigned char dynamic[];
   __shared__ typename Shape::Shared shared;
   const uint32_t memory = first_tile(dynamic, Shape::kAlignment);
@@ -207,32 +207,26 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
   const int warpgroup = static_cast<int>(threadIdx.x) / 128;
   if (warpgroup == kSm90Groups) {
     give_registers_up<Shape::kCopyRegisters>();
-    constexpr bool kOfKeys = kRowsAre == RowsAre::kKeys;
-    const Sm90Sources<T> from{kOfKeys ? a.k : a.q,
-                              kOfKeys ? a.v : a.dy,
-                              kOfKeys ? a.q : a.k,
-                              kOfKeys ? a.dy : a.v,
-                              a.lse,
-                              a.delta};
-    Producer<Shape, T> producer(a.work, from, maps, &shared, memory);
+    const PairSources<T> from{a.q, a.k, a.v, a.dy, a.lse, a.delta};
+    BackwardProducer<Shape, T> producer(a.work, pairs, from, maps, &shared, memory);
     if (threadIdx.x % 128 < 32) producer.bring_items();
   } else {
     take_registers<Shape::kComputeRegisters>();
-    differentiate_items<T, kQk, kV, kRowsAre>(a, &shared, memory, warpgroup);
+    differentiate_items<T, Shape>(a, {&shared, memory, warpgroup, {}, {}});
   }
 }
 
 }  // namespace
 
-template <class T, int kQk, int kV, RowsAre kRowsAre>
-void launch_backward_sm90(const BackwardArguments<T>& arguments, const Sm90Maps& maps,
-                          int multiprocessors, cudaStream_t stream) {
-  constexpr int kBytes = BackwardShape<kQk, kV, kRowsAre>::kBytes;
-  const auto kernel = attention_backward_sm90_kernel<T, kQk, kV, kRowsAre>;
+template <class T, int kQk, int kV>
+void launch_backward_sm90(const BackwardArguments<T>& arguments, const PairWork& pairs,
+                          const Sm90Maps& maps, int multiprocessors, cudaStream_t stream) {
+  constexpr int kBytes = BackwardShape<kQk, kV>::kBytes;
+  const auto kernel = attention_backward_sm90_kernel<T, kQk, kV>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
         "cudaFuncSetAttribute");
   const unsigned blocks = sm90_blocks(arguments.work, multiprocessors);
-  kernel<<<blocks, kSm90Threads, kBytes, stream>>>(arguments, maps);
+  kernel<<<blocks, kSm90Threads, kBytes, stream>>>(arguments, pairs, maps);
   check_launch("attention_backward_sm90_kernel");
 }
 

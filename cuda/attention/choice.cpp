@@ -63,9 +63,12 @@ int64_t walks_at_most(const HeadPasses& passes) {
   return count + static_cast<int64_t>(alone.size());
 }
 
-bool can_run_sm90(const Problem& problem, const Widths& widths, const HeadPasses& passes) {
+bool can_run_sm90(Kernel kernel, const Problem& problem, const Widths& widths,
+                  const HeadPasses& passes) {
+  const int64_t plans = kernel == Kernel::kForward ? 1 : 2;  // of queries, and of keys
   return problem.capability == 90 && problem.aligned && problem.dtype != DType::kF32 &&
-         problem.qk == widths.qk && problem.v == widths.v && walks_at_most(passes) <= kSm90Walks;
+         problem.qk == widths.qk && problem.v == widths.v &&
+         plans * walks_at_most(passes) <= kSm90Walks;
 }
 
 }  // namespace
@@ -75,7 +78,7 @@ Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
   const Widths widths = padded(problem.qk, problem.v);
   const RowsAre rows = kernel == Kernel::kBackwardKeys ? RowsAre::kKeys : RowsAre::kQueries;
   // Not yet unless it is asked for: docs/kernels.md.
-  if (wanted == AttentionKernels::kSm90 && can_run_sm90(problem, widths, passes)) {
+  if (wanted == AttentionKernels::kSm90 && can_run_sm90(kernel, problem, widths, passes)) {
     return {.family = Family::kSm90,
             .qk = widths.qk,
             .v = widths.v,

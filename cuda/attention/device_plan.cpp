@@ -17,8 +17,9 @@ std::string bytes_of(const T& value) {
 }
 
 /// All that a plan depends on.
-std::string key_of(const HeadPasses& passes, int64_t length, const Choice& choice) {
-  std::string key = "attention ";
+std::string key_of(const char* kind, const HeadPasses& passes, int64_t length,
+                   const Choice& choice) {
+  std::string key = kind;
   key += bytes_of(length) + bytes_of(choice.rows);
   const Tile& tile = choice.tile;
   key += bytes_of(tile.groups) + bytes_of(tile.group_rows) + bytes_of(tile.column_tile) +
@@ -64,7 +65,7 @@ Work DevicePlan::stage(size_t index, int64_t batch, int64_t length, int64_t head
 
 const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
                               const Choice& choice) {
-  return stream.cached<DevicePlan>(key_of(passes, length, choice), [&] {
+  return stream.cached<DevicePlan>(key_of("attention ", passes, length, choice), [&] {
     const Plan plan = make_plan(passes, length, choice.rows, choice.tile);
     Packer packer;
     const size_t items = packer.add(plan.items), segments = packer.add(plan.segments);
@@ -82,6 +83,28 @@ const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64
     made->extents = plan.extents;
     made->stages = plan.stages;
     made->covers = plan.covers;
+    return made;
+  });
+}
+
+const DevicePairPlan& device_pair_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
+                                       const Choice& choice) {
+  return stream.cached<DevicePairPlan>(key_of("attention pairs ", passes, length, choice), [&] {
+    auto made = std::make_shared<DevicePairPlan>();
+    PairPlan& plan = made->plan = make_pair_plan(passes, length, choice.tile);
+    Packer packer;
+    const size_t items = packer.add(plan.items), segments = packer.add(plan.segments);
+    const size_t spans = packer.add(plan.spans);
+    const auto size = static_cast<int64_t>(packer.bytes().size());
+    made->memory = stream.allocate({size}, DType::kU8);
+    auto* base = static_cast<unsigned char*>(made->memory.view().raw());
+    stream.upload(base, packer.bytes().data(), packer.bytes().size());
+    made->items = reinterpret_cast<const PairItem*>(base + items);
+    made->segments = reinterpret_cast<const PairSegment*>(base + segments);
+    made->spans = reinterpret_cast<const Span*>(base + spans);
+    plan.items = {};
+    plan.segments = {};
+    plan.spans = {};
     return made;
   });
 }

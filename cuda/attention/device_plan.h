@@ -4,6 +4,7 @@
 
 #include "attention/arguments.h"
 #include "attention/choice.h"
+#include "attention/pair_plan.h"
 #include "queue.h"
 
 namespace lacuna::cuda::attention {
@@ -24,5 +25,18 @@ struct DevicePlan {
 
 const DevicePlan& device_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
                               const Choice& choice);
+
+/// The same of a PairPlan.
+struct DevicePairPlan {
+  Tensor memory;
+  const PairItem* items;
+  const PairSegment* segments;
+  const Span* spans;
+  PairPlan plan;  // its long tables are empty: they are on the device
+};
+
+/// For both backward kernels of that family and tile.
+const DevicePairPlan& device_pair_plan(GpuStream& stream, const HeadPasses& passes, int64_t length,
+                                       const Choice& choice);
 
 }  // namespace lacuna::cuda::attention

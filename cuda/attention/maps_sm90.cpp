@@ -91,13 +91,13 @@ struct Readable {
 
 }  // namespace
 
-Sm90Maps sm90_maps(const DevicePlan& plan, const Tile& tile, const Sm90Tensors& tensors,
-                   int64_t batch, int64_t heads) {
+Sm90Maps sm90_maps(const Sm90Walks& plan, const std::vector<Sm90Tensors>& tensors, int64_t batch,
+                   int64_t heads) {
   static const Encode encode = find_encode();
-  require(plan.extents.size() <= kSm90Walks, "attention", "more passes than maps");
+  require(plan.walks.size() <= kSm90Walks, "attention", "more passes than maps");
   Sm90Maps maps{};
-  for (size_t i = 0; i < plan.extents.size(); ++i) {
-    const Walk& walk = maps.walks[i] = plan.walks_on_host[i];
+  for (size_t i = 0; i < plan.walks.size(); ++i) {
+    const Walk& walk = maps.walks[i] = plan.walks[i];
     const Extents& has = plan.extents[i];
     const auto fill = [&](const DeviceOrder& order, int32_t count, int32_t tile_rows,
                           const Rows<const uint16_t>& narrow, const Rows<const uint16_t>& wide,
@@ -109,9 +109,10 @@ Sm90Maps sm90_maps(const DevicePlan& plan, const Tile& tile, const Sm90Tensors& 
       *narrow_map = map_of(encode, narrow, order.offset, x.inner, x.outer, all);
       *wide_map = map_of(encode, wide, order.offset, x.inner, x.outer, all);
     };
-    fill(walk.rows, has.rows, tile.groups * tile.group_rows, tensors.narrow_rows, tensors.wide_rows,
-         &maps.rows[i], &maps.narrow_rows[i], &maps.wide_rows[i]);
-    fill(walk.columns, has.columns, tile.column_tile, tensors.narrow_columns, tensors.wide_columns,
+    const Sm90Tensors& of = tensors[i];
+    fill(walk.rows, has.rows, plan.row_tile, of.narrow_rows, of.wide_rows, &maps.rows[i],
+         &maps.narrow_rows[i], &maps.wide_rows[i]);
+    fill(walk.columns, has.columns, plan.column_tile, of.narrow_columns, of.wide_columns,
          &maps.columns[i], &maps.narrow_columns[i], &maps.wide_columns[i]);
   }
   return maps;

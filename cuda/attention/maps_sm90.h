@@ -17,9 +17,16 @@ Rows<const uint16_t> bits_of(const Rows<T>& x) {
   return {reinterpret_cast<const uint16_t*>(x.data), x.batch, x.position, x.head, x.width, x.wide};
 }
 
-/// `plan` was made for `tile`, one of the Hopper kernels', and all rows are `wide`. Throws
-/// Error(kInternal) when the driver refuses.
-Sm90Maps sm90_maps(const DevicePlan& plan, const Tile& tile, const Sm90Tensors& tensors,
-                   int64_t batch, int64_t heads);
+/// What maps are made of: the walks of a plan, and the rows that one copy brings.
+struct Sm90Walks {
+  const std::vector<Walk>& walks;
+  const std::vector<Extents>& extents;
+  int row_tile, column_tile;
+};
+
+/// `tensors` are those of each walk, and all their rows are `wide`. Throws Error(kInternal) when
+/// the driver refuses.
+Sm90Maps sm90_maps(const Sm90Walks& plan, const std::vector<Sm90Tensors>& tensors, int64_t batch,
+                   int64_t heads);
 
 }  // namespace lacuna::cuda::attention

@@ -13,8 +13,7 @@ inline constexpr int kSm90Parts = kSm90Rows / 32;  // a warp's thread notes rows
 /// What a warpgroup sees of a tile.
 enum class Seen : int32_t { kNothing, kSome, kAll };
 
-/// What the rows of an item see of one tile, and with kStatistics lse * log2(e) and delta of its
-/// columns (infinity and 0 where there is none).
+/// What the rows of an item see of one tile, and with kStatistics lse and delta of its columns.
 template <int kColumns, bool kStatistics>
 struct TileNotes {
   // Where something is seen, but not all: the first column of the tile, and 16 bits higher the one
@@ -22,7 +21,7 @@ struct TileNotes {
   uint32_t columns[kSm90Rows];
   Seen seen[kSm90Groups];
   bool last;  // of the item
-  alignas(8) float shift[kStatistics ? kColumns : 2];
+  alignas(8) float lse[kStatistics ? kColumns : 2];
   alignas(8) float delta[kStatistics ? kColumns : 2];
 };
 
@@ -111,32 +110,5 @@ __device__ inline void note_tile(Notes* notes, const RowSpans& rows, const Place
     if (thread == 0) notes->seen[group] = seen;
   }
 }
-
-/// lse and delta of a tile's columns, a warp's share.
-template <int kColumns>
-struct ColumnStatistics {
-  float shift[kColumns / 32], delta[kColumns / 32];
-
-  __device__ ColumnStatistics(const Work& work, const float* lse, const float* deltas,
-                              const DeviceOrder& order, const Place& place, const HeadPlace& head) {
-    const int64_t first = (static_cast<int64_t>(head.batch) * work.heads + head.head) * work.length;
-#pragma unroll
-    for (int part = 0; part < kColumns / 32; ++part) {
-      const int column = part * 32 + static_cast<int>(threadIdx.x) % 32;
-      const int32_t at = place.position(order, work.length, column);
-      shift[part] = at < 0 ? INFINITY : lse[first + at] * kLog2E;
-      delta[part] = at < 0 ? 0 : deltas[first + at];
-    }
-  }
-  template <class Notes>
-  __device__ void write(Notes* notes) const {
-#pragma unroll
-    for (int part = 0; part < kColumns / 32; ++part) {
-      const int column = part * 32 + static_cast<int>(threadIdx.x) % 32;
-      notes->shift[column] = shift[part];
-      notes->delta[column] = delta[part];
-    }
-  }
-};
 
 }  // namespace lacuna::cuda::attention

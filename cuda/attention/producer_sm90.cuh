@@ -222,10 +222,6 @@ class Producer {
     rows.announce(full, Shape::kRowBytes);
     rows.bring<Shape::kQk, kSm90Rows>(Shape::narrow_rows(memory_, items_.stage), full,
                                       &maps_.narrow_rows[item.walk], from_.narrow_rows);
-    if constexpr (Shape::kWideRows) {
-      rows.bring<Shape::kV, kSm90Rows>(Shape::wide_rows(memory_, items_.stage), full,
-                                       &maps_.wide_rows[item.walk], from_.wide_rows);
-    }
     rows.conclude(full);
   }
 
@@ -245,14 +241,7 @@ class Producer {
       tile.regular =
           is_regular(maps_.columns[segment.walk], place, tile.order, work_.length, segment.end);
       auto* notes = &shared_->tiles[ring_.stage];
-      if constexpr (Shape::kStatistics) {
-        const ColumnStatistics<kColumns> statistics(work_, from_.lse, from_.delta, tile.order,
-                                                    place, head);
-        await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
-        statistics.write(notes);
-      } else {
-        await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
-      }
+      await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
       if (!shares && rows.see_all(column, column + kColumns)) {
         note_full_tile(notes);
       } else {

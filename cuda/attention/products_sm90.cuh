@@ -45,9 +45,9 @@ class TileOperand {
 /// sums = (64 rows of an item's tile, from `row` on) * (the kColumns rows of another tile)^T. The
 /// rows stay in shared memory: ptxas before 13.3 may write over left operands in registers that
 /// outlive a product.
-template <class T, int kWidth, int kColumns>
+template <class T, int kWidth, int kColumns, int kRows = kSm90Rows>
 __device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, int row, uint32_t other) {
-  const TileOperand<kWidth, kSm90Rows> rows(tile);
+  const TileOperand<kWidth, kRows> rows(tile);
   const TileOperand<kWidth, kColumns> columns(other);
 #pragma unroll
   for (int step = 0; step < kWidth / 16; ++step) {
@@ -57,6 +57,12 @@ __device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, int ro
       multiply_shared<T, true>(sums, rows.rows(step, row), columns.rows(step));
     }
   }
+}
+
+/// The same for a tile that has just these 64 rows.
+template <class T, int kWidth, int kColumns>
+__device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, uint32_t other) {
+  multiply_rows<T, kWidth, kColumns, 64>(sums, tile, 0, other);
 }
 
 /// Rounded, as left operands of products that sum over the columns.
@@ -174,6 +180,21 @@ __device__ inline void load_words(uint32_t (&words)[4], const T* row, bool exist
   exchange(words);
 }
 
+/// Adds 8 elements to those in memory, rounded once more, without waiting for them. Nobody else
+/// adds to them meanwhile, so the order is settled.
+template <class T>
+__device__ inline void add_words(T* to, const uint32_t (&words)[4]) {
+  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+    asm volatile("red.relaxed.gpu.global.add.noftz.v4.bf16x2 [%0], {%1, %2, %3, %4};" ::"l"(to),
+                 "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+  } else {
+    asm volatile("red.relaxed.gpu.global.add.noftz.v4.f16x2 [%0], {%1, %2, %3, %4};" ::"l"(to),
+                 "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+  }
+}
+
 /// Writes a thread's share of its rows, times `factor`, rounded; adds to what is there if `later`.
 template <class T, int kWidth>
 __device__ inline void write_own_rows(const Rows<T>& to, const OwnRows& own,
@@ -193,7 +214,11 @@ __device__ inline void write_own_rows(const Rows<T>& to, const OwnRows& own,
       exchange(words);
       if (own.position[half] < 0) continue;
       T* chunk = row + (n + static_cast<int>(threadIdx.x) % 4) * 8;
-      write_chunk<T>(chunk, make_uint4(words[0], words[1], words[2], words[3]), later);
+      if (later) {
+        add_words<T>(chunk, words);
+      } else {
+        *reinterpret_cast<uint4*>(chunk) = make_uint4(words[0], words[1], words[2], words[3]);
+      }
     }
   }
 }

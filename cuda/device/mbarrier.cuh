@@ -26,6 +26,11 @@ __device__ inline void arrive_and_expect(uint32_t barrier, int bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                : "memory");
 }
+/// Arrives when all asynchronous copies (cp.async) of this thread have come, while it goes on; one
+/// of the arrivals that the barrier was made for.
+__device__ inline void arrive_after_copies(uint32_t barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
+}
 
 /// Until the phase of this parity is over.
 __device__ inline void await(uint32_t barrier, uint32_t parity) {

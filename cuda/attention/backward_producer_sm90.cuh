@@ -1,0 +1,288 @@
+// The copying side of the Hopper backward kernel, as producer_sm90.cuh is that of the forward one.
+//
+// All is brought in tiles of 64 rows: of q and dy (a tile of queries), or of k and v (of keys). An
+// item's rows are two tiles for each of its sides; the tiles that it walks come to a ring, unless
+// they are the item's own rows, which are there already.
+#pragma once
+
+#include "attention/notes_sm90.cuh"
+#include "attention/producer_sm90.cuh"
+
+namespace lacuna::cuda::attention {
+
+/// The two sides of an item.
+inline constexpr int kQuerySide = 0, kKeySide = 1;
+
+struct PairItemNotes : ItemNotes {
+  bool has[2], walks[2];  // by side: whether it has it; whether any tile follows
+  alignas(8) float lse[kSm90Rows];
+  alignas(8) float delta[kSm90Rows];
+};
+
+struct PairTileNotes : TileNotes<kSm90BackwardColumns, true> {
+  int32_t own;  // which of the item's own two tiles it is; -1: it is in the ring
+};
+
+/// The barriers of a block, by their addresses. "Full" waits for all threads of the copying warp
+/// and for bytes, "free" for all warps that compute.
+template <int kRowStages, int kStages>
+struct BackwardBarriers {
+  uint64_t of_rows_full[kRowStages], of_rows_free[kRowStages], of_full[kStages], of_free[kStages];
+
+  __device__ uint32_t rows_full(int stage) const { return shared_address(of_rows_full + stage); }
+  __device__ uint32_t rows_free(int stage) const { return shared_address(of_rows_free + stage); }
+  __device__ uint32_t full(int stage) const { return shared_address(of_full + stage); }
+  __device__ uint32_t free(int stage) const { return shared_address(of_free + stage); }
+
+  __device__ void make() {
+    constexpr int kCopying = 1 + 32, kComputing = 4 * kSm90Groups;
+    for (int i = 0; i < kRowStages; ++i) make_barrier(rows_full(i), kCopying);
+    for (int i = 0; i < kRowStages; ++i) make_barrier(rows_free(i), kComputing);
+    for (int i = 0; i < kStages; ++i) make_barrier(full(i), kCopying);
+    for (int i = 0; i < kStages; ++i) make_barrier(free(i), kComputing);
+    publish_barriers();
+  }
+};
+
+/// Where tiles lie in shared memory: an item's rows, then the ring.
+template <int kQkWidth, int kVWidth>
+struct BackwardShape {
+  static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kSm90BackwardColumns;
+  static constexpr int kRowStages = kV == 128 ? 1 : 2;
+  static constexpr int kStages = kV == 32 ? 6 : kQk == 128 ? 2 : 4;
+  // Of a thread; all threads together have what a multiprocessor has.
+  static constexpr int kComputeRegisters = kQk == 128 ? 224 : 208;
+  static constexpr int kCopyRegisters = 504 - kSm90Groups * kComputeRegisters;
+  static constexpr int kNarrowBytes = kColumns * kQk * 2;
+  static constexpr int kTileBytes = kNarrowBytes + kColumns * kV * 2;
+  static constexpr int kAlignment = 1024;  // of swizzled tiles
+  static constexpr int kItemTiles = 2 * kSm90Rows / kColumns;
+  static constexpr int kBytes = (kRowStages * kItemTiles + kStages) * kTileBytes + kAlignment;
+
+  struct Shared {
+    BackwardBarriers<kRowStages, kStages> barriers;
+    PairItemNotes items[kRowStages];
+    PairTileNotes tiles[kStages];
+  };
+  static_assert(kBytes + sizeof(Shared) <= 227 * 1024, "more than a block may have");
+
+  /// Addresses, when `memory` is that of the first tile. The narrow tensor comes first in a tile.
+  __device__ static uint32_t own_tile(uint32_t memory, int stage, int side, int tile) {
+    return memory +
+           static_cast<uint32_t>(((stage * 2 + side) * (kSm90Rows / kColumns) + tile) * kTileBytes);
+  }
+  __device__ static uint32_t ring_tile(uint32_t memory, int stage) {
+    return memory + static_cast<uint32_t>((kRowStages * kItemTiles + stage) * kTileBytes);
+  }
+};
+
+/// The tensors, and the numbers of each query.
+template <class T>
+struct PairSources {
+  const Rows<const T>&q, &k, &v, &dy;
+  const float *lse, *delta;
+};
+
+/// All that the copying warp does.
+template <class Shape, class T>
+class BackwardProducer {
+ public:
+  __device__ BackwardProducer(const Work& work, const PairWork& pairs, const PairSources<T>& from,
+                              const Sm90Maps& maps, typename Shape::Shared* shared, uint32_t memory)
+      : work_(work), pairs_(pairs), from_(from), maps_(maps), shared_(shared), memory_(memory) {}
+
+  __device__ void bring_items() {
+    ItemOrder at;
+    PairItem next{};
+    read(&next, at);
+    while (at.valid(work_)) {
+      const PairItem item = next;
+      const HeadPlace head{item.head, batch_of(at)};
+      at.advance();
+      read(&next, at);
+      await(shared_->barriers.rows_free(items_.stage), items_.parity ^ 1);
+      bring_rows(item, head);
+      for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
+        const bool last = i + 1 == item.key_segment || i + 1 == item.last_segment;
+        bring_segment(pairs_.segments[i], item, i < item.key_segment ? kQuerySide : kKeySide, head,
+                      last);
+      }
+      items_.advance();
+    }
+  }
+
+ private:
+  static constexpr int kColumns = Shape::kColumns;
+
+  __device__ int32_t batch_of(const ItemOrder& at) const {
+    return static_cast<int32_t>(at.next % static_cast<unsigned>(work_.batch));
+  }
+  __device__ void read(PairItem* item, const ItemOrder& at) const {
+    if (at.valid(work_)) *item = pairs_.items[at.next / static_cast<unsigned>(work_.batch)];
+  }
+
+  __device__ static Place rows_of(const PairItem& item) {
+    return {item.first_lane, item.last_lane, item.first_row,
+            item.groups_per_lane * (kSm90Rows / kSm90Lanes)};
+  }
+  /// Columns from `column` on, of one lane or of all lanes of an item that share tiles.
+  __device__ static Place tile_at(const Place& own, int32_t lane, int32_t column) {
+    if (own.slot < kSm90Rows) return {own.lane + column / own.slot, own.last_lane, 0, own.slot};
+    return {lane, lane + 1, column, kColumns};
+  }
+  /// One of the tiles of an item's rows.
+  __device__ static Place own_place(const Place& own, int tile) {
+    return tile_at(own, own.lane, own.first + tile * kColumns);
+  }
+
+  __device__ void bring_rows(const PairItem& item, const HeadPlace& head) {
+    const Place own = rows_of(item);
+    const int32_t walk = item.query_walk >= 0 ? item.query_walk : item.key_walk;
+    const DeviceOrder order = maps_.walks[walk].rows;
+    const uint32_t full = shared_->barriers.rows_full(items_.stage);
+    PairItemNotes& notes = shared_->items[items_.stage];
+#pragma unroll
+    for (int part = 0; part < kSm90Parts; ++part) {
+      const int row = part * 32 + static_cast<int>(threadIdx.x) % 32;
+      const int32_t at = own.position(order, work_.length, row);
+      notes.positions[row] = at;
+      if (item.query_walk >= 0) bring_statistics(&notes, row, at, head);
+    }
+    if (threadIdx.x % 32 == 0) {
+      notes.head = head;
+      notes.has[kQuerySide] = item.query_walk >= 0;
+      notes.has[kKeySide] = item.key_walk >= 0;
+      notes.walks[kQuerySide] = item.first_segment < item.key_segment;
+      notes.walks[kKeySide] = item.key_segment < item.last_segment;
+    }
+    const int sides = (item.query_walk >= 0 ? 1 : 0) + (item.key_walk >= 0 ? 1 : 0);
+    constexpr int kTiles = kSm90Rows / kColumns;
+    unsigned regular = 0;  // by tile
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      const Place place = own_place(own, tile);
+      if (is_regular(maps_.rows[walk], place, order, work_.length, INT32_MAX))
+        regular |= 1u << tile;
+    }
+#pragma unroll 1
+    for (int i = 0; i < 2 * kTiles; ++i) {
+      const int side = i / kTiles, tile = i % kTiles;
+      if ((regular >> tile & 1) == 0 && side_walk(item, side) >= 0) {
+        bring_by_hand(own_tile(side, tile), side, order, own_place(own, tile), head);
+      }
+    }
+    announce(full, __popc(regular) * sides * Shape::kTileBytes);
+#pragma unroll 1
+    for (int i = 0; i < 2 * kTiles; ++i) {
+      const int side = i / kTiles, tile = i % kTiles;
+      const int32_t of_side = side_walk(item, side);
+      if ((regular >> tile & 1) != 0 && of_side >= 0) {
+        copy(own_tile(side, tile), full, &maps_.narrow_rows[of_side], &maps_.wide_rows[of_side],
+             order, own_place(own, tile), head);
+      }
+    }
+  }
+
+  __device__ void bring_segment(const PairSegment& segment, const PairItem& item, int side,
+                                const HeadPlace& head, bool last) {
+    const Place own = rows_of(item);
+    const Walk& walk = maps_.walks[segment.walk];
+    const RowSpans rows(work_.spans + walk.first_span, segment, own,
+                        shared_->items[items_.stage].positions);
+    const bool shares = own.slot < kSm90Rows;  // its tiles with other lanes
+    const int32_t end = shares ? (item.last_lane - item.first_lane) * own.slot : segment.end;
+    for (int32_t column = segment.begin; column < end; column += kColumns) {
+      const Place place = tile_at(own, segment.lane, column);
+      const int32_t ahead = shares ? column : column - item.first_row;
+      const bool is_own = segment.own != 0 && ahead >= 0 && ahead < kSm90Rows;
+      const bool regular = is_own || is_regular(maps_.columns[segment.walk], place, walk.columns,
+                                                work_.length, segment.end);
+      PairTileNotes* notes = &shared_->tiles[ring_.stage];
+      await(shared_->barriers.free(ring_.stage), ring_.parity ^ 1);
+      if (!shares && rows.see_all(column, column + kColumns)) {
+        note_full_tile(notes);
+      } else {
+        note_tile<kColumns>(notes, rows, own, place, column);
+      }
+      if (threadIdx.x % 32 == 0) {
+        notes->last = last && column + kColumns >= end;
+        notes->own = is_own ? ahead / kColumns : -1;
+      }
+      if (side == kKeySide && !is_own) {
+#pragma unroll
+        for (int part = 0; part < kColumns / 32; ++part) {
+          const int i = part * 32 + static_cast<int>(threadIdx.x) % 32;
+          bring_statistics(notes, i, place.position(walk.columns, work_.length, i), head);
+        }
+      }
+      bring_tile(1 - side, segment.walk, walk.columns, place, head, is_own, regular);
+      ring_.advance();
+    }
+  }
+
+  /// A tile of the ring, whose rows have that side.
+  __device__ void bring_tile(int side, int32_t walk, const DeviceOrder& order, const Place& place,
+                             const HeadPlace& head, bool is_own, bool regular) {
+    const uint32_t full = shared_->barriers.full(ring_.stage);
+    const uint32_t to = Shape::ring_tile(memory_, ring_.stage);
+    if (!regular) bring_by_hand(to, side, order, place, head);
+    announce(full, regular && !is_own ? Shape::kTileBytes : 0);
+    if (regular && !is_own) {
+      copy(to, full, &maps_.narrow_columns[walk], &maps_.wide_columns[walk], order, place, head);
+    }
+  }
+
+  /// lse and delta of a query to place `i` of the notes, while the warp goes on.
+  template <class Notes>
+  __device__ void bring_statistics(Notes* notes, int i, int32_t position, const HeadPlace& head) {
+    const int64_t at = (static_cast<int64_t>(head.batch) * work_.heads + head.head) * work_.length +
+                       max(position, 0);
+    copy_async_4(shared_address(&notes->lse[i]), from_.lse + at, position >= 0);
+    copy_async_4(shared_address(&notes->delta[i]), from_.delta + at, position >= 0);
+  }
+
+  /// After all that the warp has written; the copies of its threads, and `bytes` by the copy
+  /// engine, which are to be started next, complete the phase of `full`.
+  __device__ void announce(uint32_t full, int bytes) const {
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) arrive_and_expect(full, bytes);
+    arrive_after_copies(full);
+  }
+
+  __device__ void copy(uint32_t to, uint32_t full, const CUtensorMap* narrow,
+                       const CUtensorMap* wide, const DeviceOrder& order, const Place& place,
+                       const HeadPlace& head) const {
+    if (threadIdx.x % 32 != 0) return;
+    copy_tile<Shape::kQk, kColumns>(to, narrow, full, order, place, head.head, head.batch);
+    copy_tile<Shape::kV, kColumns>(to + Shape::kNarrowBytes, wide, full, order, place, head.head,
+                                   head.batch);
+  }
+
+  __device__ void bring_by_hand(uint32_t to, int side, const DeviceOrder& order, const Place& place,
+                                const HeadPlace& head) const {
+    const Rows<const T>& narrow = side == kQuerySide ? from_.q : from_.k;
+    const Rows<const T>& wide = side == kQuerySide ? from_.dy : from_.v;
+    copy_tile_by_hand<Shape::kQk, kColumns>(to, narrow, order, work_.length, place, head.head,
+                                            head.batch);
+    copy_tile_by_hand<Shape::kV, kColumns>(to + Shape::kNarrowBytes, wide, order, work_.length,
+                                           place, head.head, head.batch);
+  }
+
+  __device__ static int32_t side_walk(const PairItem& item, int side) {
+    return side == kQuerySide ? item.query_walk : item.key_walk;
+  }
+  __device__ uint32_t own_tile(int side, int tile) const {
+    return Shape::own_tile(memory_, items_.stage, side, tile);
+  }
+
+  const Work& work_;
+  const PairWork& pairs_;
+  const PairSources<T>& from_;
+  const Sm90Maps& maps_;
+  typename Shape::Shared* shared_;
+  uint32_t memory_;
+  Ring<Shape::kRowStages> items_;
+  Ring<Shape::kStages> ring_;
+};
+
+}  // namespace lacuna::cuda::attention

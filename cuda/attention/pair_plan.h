@@ -1,0 +1,38 @@
+// Work of the Hopper backward pass, whose items have two sides: rows as queries, which get dq, and
+// the same rows as keys, which get dk and dv. A plan of either kind is made as for the other
+// families; here they are joined, so that what both sides need is read once.
+#pragma once
+
+#include "attention/plan.h"
+
+namespace lacuna::cuda::attention {
+
+/// A segment; `own`: its columns are the rows of the item itself, in the same order. Such a segment
+/// begins a whole number of column tiles before or after the item's first row.
+struct PairSegment : Segment {
+  int32_t own;
+};
+
+/// As Item. Segments [first_segment, key_segment) are keys that the rows see as queries, those from
+/// key_segment to last_segment queries by which they are seen as keys.
+struct PairItem {
+  int32_t head, first_lane, last_lane, first_row, groups_per_lane;
+  int32_t query_walk, key_walk;  // of the rows; -1: without this side
+  int32_t first_segment, key_segment, last_segment;
+};
+
+/// As Plan.
+struct PairPlan {
+  std::vector<Walk> walks;
+  std::vector<Extents> extents;
+  int32_t query_walks;  // the first of the walks: columns are keys; of the others they are queries
+  std::vector<Span> spans;
+  std::vector<PairSegment> segments;
+  std::vector<PairItem> items;
+  std::vector<Stage> stages;
+  bool queries_cover, keys_cover;
+};
+
+PairPlan make_pair_plan(const HeadPasses& passes, int64_t length, const Tile& tile);
+
+}  // namespace lacuna::cuda::attention
