@@ -39,13 +39,17 @@ struct Place {
   __device__ int slot_bits() const { return __ffs(slot) - 1; }
 };
 
-/// Whether the copy engine can bring a tile of which indices below `end` are needed. The first lane
-/// is the longest.
-__device__ inline bool is_regular(const Regular& x, const Place& place, const DeviceOrder& order,
-                                  int32_t length, int32_t end) {
-  if (x.regular == 0 || (place.first & (x.unit - 1)) != 0) return false;
-  if (min(place.first + place.slot, end) <= x.regular) return true;
-  return position_of(order, place.lane, x.regular) >= length;
+/// The indices below which the copy engine can bring what there is of the lanes from `lane` on, the
+/// first of which is the longest.
+__device__ inline int32_t regular_end(const Regular& x, const DeviceOrder& order, int32_t length,
+                                      int32_t lane) {
+  if (x.regular == 0) return 0;
+  return position_of(order, lane, x.regular) >= length ? INT32_MAX : x.regular;
+}
+/// Whether it can bring a tile of which indices below `end` are needed.
+__device__ inline bool is_regular(const Regular& x, int32_t regular_end, const Place& place,
+                                  int32_t end) {
+  return (place.first & (x.unit - 1)) == 0 && min(place.first + place.slot, end) <= regular_end;
 }
 
 /// Starts to bring a tile of kRows rows; called by one thread.

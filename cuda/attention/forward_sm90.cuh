@@ -1,10 +1,10 @@
 // Forward attention on Hopper's tensor cores (wgmma), with a running softmax as in forward.cuh:
 //   y_i = sum_j p_ij v_j,  p_ij = exp(scale q_i k_j - lse_i),  lse_i = log sum_j exp(scale q_i k_j)
-// One block a multiprocessor, which goes through its share of the items. A warp copies
-// (producer_sm90.cuh); two warpgroups compute 64 rows each, every one on its own, so that one
-// exponentiates while the other multiplies:
+// Persistent blocks, one or two a multiprocessor, each of which goes through its share of the
+// items. A warp copies (producer_sm90.cuh); two warpgroups compute 64 rows each, every one on its
+// own, so that one exponentiates while the other multiplies:
 //   load     where a later stage goes on, y and lse
-//   compute  for each tile of 128 keys: S = Q K^T; the softmax's weights, masked only where a
+//   compute  for each tile of 64 or 128 keys: S = Q K^T; the softmax's weights, masked only where a
 //            row sees a part of the tile; y += P V
 //   finish   y and lse, straight from registers
 // Moves q, k, v and y once (k and v again from the L2 cache for each item that sees them) and 4
@@ -18,11 +18,21 @@ namespace lacuna::cuda::attention {
 namespace {
 
 template <int kQk, int kV>
-using ForwardShape = Sm90Shape<kQk, kV, kSm90ForwardColumns, 1, false,
-                               kV == 32    ? 6
-                               : kV == 64  ? 4
-                               : kQk == 64 ? 3
-                                           : 2>;
+struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kV), 1, false,
+                                kV == 32    ? 6
+                                : kV == 64  ? 4
+                                : kQk == 64 ? 3
+                                            : 2> {
+  // Two blocks hide each other's latencies, above all where items have few tiles. Their threads do
+  // with as few registers as fit, and one warp is enough to copy; a block alone takes all
+  // registers, and its computing warpgroups those of the copying one.
+  static constexpr int kBlocks = kV <= 64 ? 2 : 1;
+  static constexpr bool kMovesRegisters = kBlocks == 1;
+  static constexpr int kThreads = kMovesRegisters ? kSm90Threads : 128 * kSm90Groups + 32;
+  static_assert(kBlocks * (ForwardShape::kBytes + sizeof(typename ForwardShape::Shared) + 1024) <=
+                    228 * 1024,
+                "more than a multiprocessor has");
+};
 
 /// The state of a thread's two rows.
 template <int kV>
@@ -171,7 +181,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
 }
 
 template <class T, int kQk, int kV>
-__global__ void __launch_bounds__(kSm90Threads, 1)
+__global__ void __launch_bounds__(ForwardShape<kQk, kV>::kThreads, ForwardShape<kQk, kV>::kBlocks)
     attention_forward_sm90_kernel(const __grid_constant__ ForwardArguments<T> a,
                                   const __grid_constant__ Sm90Maps maps) {
   using Shape = ForwardShape<kQk, kV>;
@@ -182,12 +192,12 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
   __syncthreads();
   const int warpgroup = static_cast<int>(threadIdx.x) / 128;
   if (warpgroup == kSm90Groups) {
-    give_registers_up<Shape::kCopyRegisters>();
+    if constexpr (Shape::kMovesRegisters) give_registers_up<Shape::kCopyRegisters>();
     const Sm90Sources<T> from{a.q, a.q, a.k, a.v};
     Producer<Shape, T> producer(a.work, from, maps, &shared, memory);
     if (threadIdx.x % 128 < 32) producer.bring_items();
   } else {
-    take_registers<Shape::kComputeRegisters>();
+    if constexpr (Shape::kMovesRegisters) take_registers<Shape::kComputeRegisters>();
     attend_items<T, kQk, kV>(a, &shared, memory, warpgroup);
   }
 }
@@ -197,12 +207,15 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
 template <class T, int kQk, int kV>
 void launch_forward_sm90(const ForwardArguments<T>& arguments, const Sm90Maps& maps,
                          int multiprocessors, cudaStream_t stream) {
-  constexpr int kBytes = ForwardShape<kQk, kV>::kBytes;
+  using Shape = ForwardShape<kQk, kV>;
   const auto kernel = attention_forward_sm90_kernel<T, kQk, kV>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Shape::kBytes),
         "cudaFuncSetAttribute");
-  const unsigned blocks = sm90_blocks(arguments.work, multiprocessors);
-  kernel<<<blocks, kSm90Threads, kBytes, stream>>>(arguments, maps);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        "cudaFuncSetAttribute");
+  const unsigned blocks = sm90_blocks(arguments.work, Shape::kBlocks * multiprocessors);
+  kernel<<<blocks, Shape::kThreads, Shape::kBytes, stream>>>(arguments, maps);
   check_launch("attention_forward_sm90_kernel");
 }
 

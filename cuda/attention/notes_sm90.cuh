@@ -36,9 +36,10 @@ struct ItemNotes {
   bool empty;  // no tile follows
 };
 
-/// What the rows of an item see of a segment, read once; a warp's share.
+/// What the rows of an item see of a segment, read once; a warp's share. Where lanes share tiles,
+/// columns are counted as rows are, over all lanes of the item.
 struct RowSpans {
-  Span span[kSm90Parts];  // begin -1: there is no such row
+  Span span[kSm90Parts];  // a row that does not exist sees what all see
   Span all[kSm90Groups];  // what all rows of a warpgroup see, if it has any
 
   __device__ RowSpans(const Span* table, const Segment& segment, const Place& own,
@@ -47,19 +48,24 @@ struct RowSpans {
 #pragma unroll
     for (int group = 0; group < kSm90Groups; ++group) {
       Span common = {0, INT32_MAX};
-      bool any = false;
+      bool exists[2];
 #pragma unroll
-      for (int part = 2 * group; part < 2 * group + 2; ++part) {
-        const int row = part * 32 + thread;
-        span[part] = {-1, 0};
-        if (positions[row] < 0) continue;
-        span[part] = table[own.index_of(row)];
-        span[part].end = min(span[part].end, segment.end);
-        common = {max(common.begin, span[part].begin), min(common.end, span[part].end)};
-        any = true;
+      for (int i = 0; i < 2; ++i) {
+        const int row = (2 * group + i) * 32 + thread;
+        exists[i] = positions[row] >= 0;
+        if (!exists[i]) continue;
+        const Span seen = table[own.index_of(row)];
+        const int32_t shift = own.slot < kSm90Rows ? row & -own.slot : 0;  // of the row's lane
+        span[2 * group + i] = {seen.begin + shift, min(seen.end, segment.end) + shift};
+        common = {max(common.begin, span[2 * group + i].begin),
+                  min(common.end, span[2 * group + i].end)};
       }
       all[group] = {__reduce_max_sync(~0u, common.begin), __reduce_min_sync(~0u, common.end)};
-      if (!__any_sync(~0u, any)) all[group].end = 0;
+      if (!__any_sync(~0u, exists[0] || exists[1])) all[group].end = 0;
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        if (!exists[i]) span[2 * group + i] = all[group];
+      }
     }
   }
   /// Whether all rows see all of the columns [begin, end).
@@ -80,30 +86,21 @@ __device__ inline void note_full_tile(Notes* notes) {
   notes->seen[threadIdx.x % 32] = Seen::kAll;
 }
 
-/// Notes any other: `own` are the rows, the tile is at `place`; where lanes share it, `first` is
-/// the first of its columns among those of all lanes of the item.
+/// Notes any other, from column `first` on.
 template <int kColumns, class Notes>
-__device__ inline void note_tile(Notes* notes, const RowSpans& rows, const Place& own,
-                                 const Place& place, int32_t first) {
+__device__ inline void note_tile(Notes* notes, const RowSpans& rows, int32_t first) {
   const int thread = static_cast<int>(threadIdx.x) % 32;
-  const bool shares = own.slot < kSm90Rows;
 #pragma unroll
   for (int group = 0; group < kSm90Groups; ++group) {
     bool any = false, all = true;
 #pragma unroll
     for (int part = 2 * group; part < 2 * group + 2; ++part) {
-      const int row = part * 32 + thread;
-      int32_t begin = 0, end = kColumns;  // of a row that does not exist
-      if (rows.span[part].begin >= 0) {
-        const int32_t shift = shares ? (row & -own.slot) - first : 0;  // of the row's lane
-        const int32_t room = shift < 0 || shift >= kColumns ? 0 : place.slot;
-        begin = shift + min(max(rows.span[part].begin - place.first, 0), room);
-        end = shift + min(max(rows.span[part].end - place.first, 0), room);
-        if (begin >= end) begin = end = 0;
-        any = any || begin < end;
-        all = all && begin == 0 && end == kColumns;
-      }
-      notes->columns[row] = static_cast<uint32_t>(begin) | static_cast<uint32_t>(end) << 16;
+      const int32_t begin = min(max(rows.span[part].begin - first, 0), kColumns);
+      const int32_t end = min(max(rows.span[part].end - first, 0), kColumns);
+      any = any || begin < end;
+      all = all && begin == 0 && end == kColumns;
+      notes->columns[part * 32 + thread] = static_cast<uint32_t>(begin) | static_cast<uint32_t>(end)
+                                                                              << 16;
     }
     const Seen seen = !__any_sync(~0u, any)  ? Seen::kNothing
                       : __all_sync(~0u, all) ? Seen::kAll

@@ -209,7 +209,9 @@ class Producer {
     const uint32_t full = shared_->barriers.rows_full(items_.stage);
     ItemNotes& notes = shared_->items[items_.stage];
     Wanted rows{.place = own, .order = order, .length = work_.length, .head = head};
-    rows.regular = is_regular(maps_.rows[item.walk], own, order, work_.length, INT32_MAX);
+    const Regular& regular = maps_.rows[item.walk];
+    const int32_t end = regular_end(regular, order, work_.length, own.lane);
+    rows.regular = is_regular(regular, end, own, INT32_MAX);
 #pragma unroll
     for (int part = 0; part < kSm90Parts; ++part) {
       const int row = part * 32 + static_cast<int>(threadIdx.x) % 32;
@@ -233,6 +235,8 @@ class Producer {
                                 const HeadPlace& head, bool last) {
     constexpr int kColumns = Shape::kColumns;
     const Walk& walk = maps_.walks[segment.walk];
+    const Regular regular = maps_.columns[segment.walk];
+    const int32_t copied_end = regular_end(regular, walk.columns, work_.length, segment.lane);
     const RowSpans rows(work_.spans + walk.first_span, segment, own,
                         shared_->items[items_.stage].positions);
     const bool shares = own.slot < kSm90Rows;  // its tiles with other lanes
@@ -242,8 +246,7 @@ class Producer {
           shares ? Place{item.first_lane + column / own.slot, item.last_lane, 0, own.slot}
                  : Place{segment.lane, segment.lane + 1, column, kColumns};
       Wanted tile{.place = place, .order = walk.columns, .length = work_.length, .head = head};
-      tile.regular =
-          is_regular(maps_.columns[segment.walk], place, tile.order, work_.length, segment.end);
+      tile.regular = is_regular(regular, copied_end, place, segment.end);
       auto* notes = &shared_->tiles[ring_.stage];
       if constexpr (Shape::kStatistics) {
         const ColumnStatistics<kColumns> statistics(work_, from_.lse, from_.delta, tile.order,
@@ -253,10 +256,10 @@ class Producer {
       } else {
         await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
       }
-      if (!shares && rows.see_all(column, column + kColumns)) {
+      if (rows.see_all(column, column + kColumns)) {
         note_full_tile(notes);
       } else {
-        note_tile<kColumns>(notes, rows, own, place, column);
+        note_tile<kColumns>(notes, rows, column);
       }
       if (threadIdx.x % 32 == 0) notes->last = last && column + kColumns >= end;
       bring_tile(tile, segment.walk);
