@@ -39,74 +39,58 @@ struct ItemNotes {
 /// What the rows of an item see of a segment, read once; a warp's share. Where lanes share tiles,
 /// columns are counted as rows are, over all lanes of the item.
 struct RowSpans {
-  Span span[kSm90Parts];  // a row that does not exist sees what all see
-  Span all[kSm90Groups];  // what all rows of a warpgroup see, if it has any
+  Span span[kSm90Parts];                    // undefined for a row that does not exist
+  Span any[kSm90Groups], all[kSm90Groups];  // what some, and all, rows of a warpgroup see
 
   __device__ RowSpans(const Span* table, const Segment& segment, const Place& own,
                       const int32_t* positions) {
     const int thread = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
     for (int group = 0; group < kSm90Groups; ++group) {
-      Span common = {0, INT32_MAX};
-      bool exists[2];
+      Span some = {INT32_MAX, 0}, common = {0, INT32_MAX};
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int row = (2 * group + i) * 32 + thread;
-        exists[i] = positions[row] >= 0;
-        if (!exists[i]) continue;
-        const Span seen = table[own.index_of(row)];
+      for (int part = 2 * group; part < 2 * group + 2; ++part) {
+        const int row = part * 32 + thread;
+        if (positions[row] < 0) continue;
         const int32_t shift = own.slot < kSm90Rows ? row & -own.slot : 0;  // of the row's lane
-        span[2 * group + i] = {seen.begin + shift, min(seen.end, segment.end) + shift};
-        common = {max(common.begin, span[2 * group + i].begin),
-                  min(common.end, span[2 * group + i].end)};
+        Span seen = table[own.index_of(row)];
+        seen = {seen.begin + shift, min(seen.end, segment.end) + shift};
+        common = {max(common.begin, seen.begin), min(common.end, seen.end)};
+        if (seen.begin < seen.end) some = {min(some.begin, seen.begin), max(some.end, seen.end)};
+        span[part] = seen;
       }
+      any[group] = {__reduce_min_sync(~0u, some.begin), __reduce_max_sync(~0u, some.end)};
       all[group] = {__reduce_max_sync(~0u, common.begin), __reduce_min_sync(~0u, common.end)};
-      if (!__any_sync(~0u, exists[0] || exists[1])) all[group].end = 0;
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        if (!exists[i]) span[2 * group + i] = all[group];
-      }
     }
   }
-  /// Whether all rows see all of the columns [begin, end).
-  __device__ bool see_all(int32_t begin, int32_t end) const {
-    bool is_so = true;
-#pragma unroll
-    for (int group = 0; group < kSm90Groups; ++group) {
-      is_so = is_so && begin >= all[group].begin && end <= all[group].end;
-    }
-    return is_so;
+  /// Nothing where there is no row.
+  __device__ Seen of_tile(int group, int32_t begin, int32_t end) const {
+    if (begin >= any[group].end || end <= any[group].begin) return Seen::kNothing;
+    return begin >= all[group].begin && end <= all[group].end ? Seen::kAll : Seen::kSome;
   }
 };
 
-/// Notes a tile that all rows see all of.
-template <class Notes>
-__device__ inline void note_full_tile(Notes* notes) {
-  if (threadIdx.x % 32 >= kSm90Groups) return;
-  notes->seen[threadIdx.x % 32] = Seen::kAll;
-}
-
-/// Notes any other, from column `first` on.
+/// Notes a tile, from column `first` on.
 template <int kColumns, class Notes>
-__device__ inline void note_tile(Notes* notes, const RowSpans& rows, int32_t first) {
+__device__ inline void note_tile(Notes* notes, const RowSpans& rows, int32_t first, bool last) {
   const int thread = static_cast<int>(threadIdx.x) % 32;
+  Seen seen[kSm90Groups];
 #pragma unroll
   for (int group = 0; group < kSm90Groups; ++group) {
-    bool any = false, all = true;
+    seen[group] = rows.of_tile(group, first, first + kColumns);
+    if (seen[group] != Seen::kSome) continue;
 #pragma unroll
     for (int part = 2 * group; part < 2 * group + 2; ++part) {
       const int32_t begin = min(max(rows.span[part].begin - first, 0), kColumns);
       const int32_t end = min(max(rows.span[part].end - first, 0), kColumns);
-      any = any || begin < end;
-      all = all && begin == 0 && end == kColumns;
       notes->columns[part * 32 + thread] = static_cast<uint32_t>(begin) | static_cast<uint32_t>(end)
                                                                               << 16;
     }
-    const Seen seen = !__any_sync(~0u, any)  ? Seen::kNothing
-                      : __all_sync(~0u, all) ? Seen::kAll
-                                             : Seen::kSome;
-    if (thread == 0) notes->seen[group] = seen;
   }
+  if (thread > 0) return;
+#pragma unroll
+  for (int group = 0; group < kSm90Groups; ++group) notes->seen[group] = seen[group];
+  notes->last = last;
 }
 
 /// lse and delta of a tile's columns, a warp's share.

@@ -154,20 +154,40 @@ struct Wanted {
   }
 };
 
-/// An item, read while the one before is worked on.
+/// Numbers of a struct, read ahead by a warp that has met: thread i keeps the i-th.
+template <class Struct>
+class ReadAhead {
+ public:
+  __device__ void read(const Struct* from) {
+    const int thread = static_cast<int>(threadIdx.x) % 32;
+    if (thread < kCount) number_ = reinterpret_cast<const int32_t*>(from)[thread];
+  }
+  __device__ Struct get() const {
+    Struct all;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      reinterpret_cast<int32_t*>(&all)[i] = __shfl_sync(~0u, number_, i);
+    }
+    return all;
+  }
+
+ private:
+  static constexpr int kCount = sizeof(Struct) / sizeof(int32_t);
+  int32_t number_ = 0;
+};
+
+/// An item and its first segment, if it has any, read while the one before is worked on.
 struct Upcoming {
-  Item item;
-  int32_t batch;
-  Segment segment;  // its first, if it has any
+  ReadAhead<Item> item;
+  ReadAhead<Segment> segment;
 
   __device__ void read(const Work& work, const ItemOrder& at) {
-    if (!at.valid(work)) return;
-    item = at.item(work);
-    batch = at.batch(work);
+    if (at.valid(work)) item.read(&at.item(work));
   }
   __device__ void read_segment(const Work& work, const ItemOrder& at) {
-    if (!at.valid(work) || item.first_segment >= item.last_segment) return;
-    segment = work.segments[item.first_segment];
+    const Item next = item.get();
+    if (!at.valid(work) || next.first_segment >= next.last_segment) return;
+    segment.read(work.segments + next.first_segment);
   }
 };
 
@@ -181,13 +201,13 @@ class Producer {
 
   __device__ void bring_items() {
     ItemOrder at;
-    Upcoming next{};
+    Upcoming next;
     next.read(work_, at);
     next.read_segment(work_, at);
     while (at.valid(work_)) {
-      const Item item = next.item;
-      const Segment first = next.segment;
-      const HeadPlace head{item.head, next.batch};
+      const Item item = next.item.get();
+      const Segment first = next.segment.get();
+      const HeadPlace head{item.head, at.batch(work_)};
       const int32_t slot = item.groups_per_lane * (kSm90Rows / kSm90Lanes);
       const Place own{item.first_lane, item.last_lane, item.first_row, slot};
       at.advance();
@@ -256,12 +276,7 @@ class Producer {
       } else {
         await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
       }
-      if (rows.see_all(column, column + kColumns)) {
-        note_full_tile(notes);
-      } else {
-        note_tile<kColumns>(notes, rows, column);
-      }
-      if (threadIdx.x % 32 == 0) notes->last = last && column + kColumns >= end;
+      note_tile<kColumns>(notes, rows, column, last && column + kColumns >= end);
       bring_tile(tile, segment.walk);
       ring_.advance();
     }
