@@ -109,7 +109,7 @@ void launch_forward(const GpuStream& stream, const Choice& choice, const DeviceP
   if constexpr (sizeof(T) == 4) {
     launch_forward_f32(a, stream.stream());
   } else if (choice.family == Family::kSm90) {
-    const Sm90Tensors tensors{bits_of(a.q), bits_of(a.q), bits_of(a.k), bits_of(a.v)};
+    const Sm90Tensors tensors{bits_of(a.q), bits_of(a.y), bits_of(a.k), bits_of(a.v)};
     const Sm90Maps maps = sm90_maps(plan, choice.tile, tensors, a.work.batch, a.work.heads);
     with_widths(choice, [&](auto qk, auto v) {
       launch_forward_sm90<T, qk, v>(a, maps, stream.multiprocessors(), stream.stream());

@@ -121,6 +121,7 @@ template <class T>
 struct Sm90Sources {
   const Rows<const T>&narrow_rows, &wide_rows, &narrow_columns, &wide_columns;
   const float *lse = nullptr, *delta = nullptr;
+  bool prefetches_wide_rows = false;  // which the computing warps read themselves
 };
 
 /// A tile that is to come: which rows of a sequence, and whether the copy engine can bring them.
@@ -247,6 +248,8 @@ class Producer {
     if constexpr (Shape::kWideRows) {
       rows.bring<Shape::kV, kSm90Rows>(Shape::wide_rows(memory_, items_.stage), full,
                                        &maps_.wide_rows[item.walk], from_.wide_rows);
+    } else if (from_.prefetches_wide_rows && rows.regular && threadIdx.x % 32 == 0) {
+      prefetch_tile<Shape::kV>(&maps_.wide_rows[item.walk], order, own, head.head, head.batch);
     }
     rows.conclude(full);
   }
