@@ -14,7 +14,11 @@ inline constexpr int kSm90Lanes = 8;   // that an item holds at most
 inline constexpr int kSm90Walks = 16;  // that a plan has at most
 // Columns of a tile. The backward kernels keep the elements of two products and two sums in
 // registers, forward those of one each.
-inline constexpr int kSm90ForwardColumns = 128, kSm90BackwardColumns = 64;
+inline constexpr int kSm90BackwardColumns = 64;
+/// Of narrow heads, small tiles let two blocks share a multiprocessor.
+constexpr int sm90_forward_columns(int v) {
+  return v <= 64 ? 64 : 128;
+}
 
 /// The rows or the columns of a walk, as the copy engine can read them: whole tiles whose first
 /// index in the lane is a multiple of `unit`. Index `regular` and those beyond it are zeros in the

@@ -110,7 +110,7 @@ void launch_forward(const GpuStream& stream, const Choice& choice, const DeviceP
   if constexpr (sizeof(T) == 4) {
     launch_forward_f32(a, stream.stream());
   } else if (choice.family == Family::kSm90) {
-    const Sm90Tensors tensors{bits_of(a.q), bits_of(a.q), bits_of(a.k), bits_of(a.v)};
+    const Sm90Tensors tensors{bits_of(a.q), bits_of(a.y), bits_of(a.k), bits_of(a.v)};
     const Sm90Walks walks{plan.walks_on_host, plan.extents,
                           choice.tile.groups * choice.tile.group_rows, choice.tile.column_tile};
     const std::vector<Sm90Tensors> of_walks(plan.walks_on_host.size(), tensors);

@@ -15,12 +15,25 @@ inline constexpr int kQuerySide = 0, kKeySide = 1;
 
 struct PairItemNotes : ItemNotes {
   bool has[2], walks[2];  // by side: whether it has it; whether any tile follows
+  int32_t slot;           // rows, and columns of tiles that lanes share, of one lane
   alignas(8) float lse[kSm90Rows];
   alignas(8) float delta[kSm90Rows];
 };
 
-struct PairTileNotes : TileNotes<kSm90BackwardColumns, true> {
-  int32_t own;  // which of the item's own two tiles it is; -1: it is in the ring
+/// What each row sees of a segment, as the plan has it: neither cut at the segment's end nor
+/// counted over lanes; nothing for a row that does not exist.
+struct SegmentNotes {
+  Span rows[kSm90Rows];
+};
+
+struct PairTileNotes {
+  int32_t segment;     // place of its notes
+  int32_t first, end;  // the tile's first column; the segment's end
+  int32_t own;         // which of the item's own two tiles it is; -1: it is in the ring
+  Seen seen[kSm90Groups];
+  bool last;                                     // of this side of the item
+  alignas(8) float lse[kSm90BackwardColumns];    // of its queries, if they are columns and the
+  alignas(8) float delta[kSm90BackwardColumns];  // tile is in the ring
 };
 
 /// The barriers of a block, by their addresses. "Full" waits for all threads of the copying warp
@@ -50,6 +63,8 @@ struct BackwardShape {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kSm90BackwardColumns;
   static constexpr int kRowStages = kV == 128 ? 1 : 2;
   static constexpr int kStages = kV == 32 ? 6 : kQk == 128 ? 2 : 4;
+  // Each has a tile at least: when the ring has as many tiles of later ones, all of it was used.
+  static constexpr int kSegments = kStages + 1;
   // Of a thread; all threads together have what a multiprocessor has.
   static constexpr int kComputeRegisters = kQk == 128 ? 224 : 208;
   static constexpr int kCopyRegisters = 504 - kSm90Groups * kComputeRegisters;
@@ -62,6 +77,7 @@ struct BackwardShape {
   struct Shared {
     BackwardBarriers<kRowStages, kStages> barriers;
     PairItemNotes items[kRowStages];
+    SegmentNotes segments[kSegments];
     PairTileNotes tiles[kStages];
   };
   static_assert(kBytes + sizeof(Shared) <= 227 * 1024, "more than a block may have");
@@ -94,7 +110,9 @@ class BackwardProducer {
   __device__ void bring_items() {
     ItemOrder at;
     PairItem next{};
+    PairSegment ahead{};  // the next segment
     read(&next, at);
+    read_first(&ahead, next);
     while (at.valid(work_)) {
       const PairItem item = next;
       const HeadPlace head{item.head, batch_of(at)};
@@ -103,10 +121,13 @@ class BackwardProducer {
       await(shared_->barriers.rows_free(items_.stage), items_.parity ^ 1);
       bring_rows(item, head);
       for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
+        const PairSegment segment = ahead;
+        if (i + 1 < item.last_segment) ahead = pairs_.segments[i + 1];
+        if (i + 1 == item.last_segment) read_first(&ahead, next);
         const bool last = i + 1 == item.key_segment || i + 1 == item.last_segment;
-        bring_segment(pairs_.segments[i], item, i < item.key_segment ? kQuerySide : kKeySide, head,
-                      last);
+        bring_segment(segment, item, i < item.key_segment ? kQuerySide : kKeySide, head, last);
       }
+      if (item.first_segment == item.last_segment) read_first(&ahead, next);
       items_.advance();
     }
   }
@@ -118,7 +139,11 @@ class BackwardProducer {
     return static_cast<int32_t>(at.next % static_cast<unsigned>(work_.batch));
   }
   __device__ void read(PairItem* item, const ItemOrder& at) const {
+    item->first_segment = item->last_segment = 0;
     if (at.valid(work_)) *item = pairs_.items[at.next / static_cast<unsigned>(work_.batch)];
+  }
+  __device__ void read_first(PairSegment* segment, const PairItem& item) const {
+    if (item.first_segment < item.last_segment) *segment = pairs_.segments[item.first_segment];
   }
 
   __device__ static Place rows_of(const PairItem& item) {
@@ -150,6 +175,7 @@ class BackwardProducer {
     }
     if (threadIdx.x % 32 == 0) {
       notes.head = head;
+      notes.slot = own.slot;
       notes.has[kQuerySide] = item.query_walk >= 0;
       notes.has[kKeySide] = item.key_walk >= 0;
       notes.walks[kQuerySide] = item.first_segment < item.key_segment;
@@ -157,12 +183,13 @@ class BackwardProducer {
     }
     const int sides = (item.query_walk >= 0 ? 1 : 0) + (item.key_walk >= 0 ? 1 : 0);
     constexpr int kTiles = kSm90Rows / kColumns;
+    const Regular copied = maps_.rows[walk];
+    const int32_t copied_end = regular_end(copied, order, work_.length, own.lane);
     unsigned regular = 0;  // by tile
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) {
       const Place place = own_place(own, tile);
-      if (is_regular(maps_.rows[walk], place, order, work_.length, INT32_MAX))
-        regular |= 1u << tile;
+      if (is_regular(copied, copied_end, place, INT32_MAX)) regular |= 1u << tile;
     }
 #pragma unroll 1
     for (int i = 0; i < 2 * kTiles; ++i) {
@@ -187,36 +214,59 @@ class BackwardProducer {
                                 const HeadPlace& head, bool last) {
     const Place own = rows_of(item);
     const Walk& walk = maps_.walks[segment.walk];
-    const RowSpans rows(work_.spans + walk.first_span, segment, own,
-                        shared_->items[items_.stage].positions);
     const bool shares = own.slot < kSm90Rows;  // its tiles with other lanes
     const int32_t end = shares ? (item.last_lane - item.first_lane) * own.slot : segment.end;
+    const Regular regular = maps_.columns[segment.walk];
+    const int32_t copied_end = regular_end(regular, walk.columns, work_.length, segment.lane);
+    bool begins = true;
     for (int32_t column = segment.begin; column < end; column += kColumns) {
+      await(shared_->barriers.free(ring_.stage), ring_.parity ^ 1);
+      if (begins) bring_spans(walk, own);
+      begins = false;
       const Place place = tile_at(own, segment.lane, column);
       const int32_t ahead = shares ? column : column - item.first_row;
       const bool is_own = segment.own != 0 && ahead >= 0 && ahead < kSm90Rows;
-      const bool regular = is_own || is_regular(maps_.columns[segment.walk], place, walk.columns,
-                                                work_.length, segment.end);
-      PairTileNotes* notes = &shared_->tiles[ring_.stage];
-      await(shared_->barriers.free(ring_.stage), ring_.parity ^ 1);
-      if (!shares && rows.see_all(column, column + kColumns)) {
-        note_full_tile(notes);
-      } else {
-        note_tile<kColumns>(notes, rows, own, place, column);
+      PairTileNotes& notes = shared_->tiles[ring_.stage];
+      if (threadIdx.x % 32 < kSm90Groups) {
+        const bool second = threadIdx.x % 32 == 1;
+        const Span any = second ? segment.any[1] : segment.any[0];
+        const Span all = second ? segment.all[1] : segment.all[0];
+        notes.seen[threadIdx.x % 32] =
+            column >= any.end || column + kColumns <= any.begin   ? Seen::kNothing
+            : column >= all.begin && column + kColumns <= all.end ? Seen::kAll
+                                                                  : Seen::kSome;
       }
       if (threadIdx.x % 32 == 0) {
-        notes->last = last && column + kColumns >= end;
-        notes->own = is_own ? ahead / kColumns : -1;
+        notes.segment = segment_;
+        notes.first = column;
+        notes.end = segment.end;
+        notes.own = is_own ? ahead / kColumns : -1;
+        notes.last = last && column + kColumns >= end;
       }
       if (side == kKeySide && !is_own) {
 #pragma unroll
         for (int part = 0; part < kColumns / 32; ++part) {
           const int i = part * 32 + static_cast<int>(threadIdx.x) % 32;
-          bring_statistics(notes, i, place.position(walk.columns, work_.length, i), head);
+          bring_statistics(&notes, i, place.position(walk.columns, work_.length, i), head);
         }
       }
-      bring_tile(1 - side, segment.walk, walk.columns, place, head, is_own, regular);
+      bring_tile(1 - side, segment.walk, walk.columns, place, head, is_own,
+                 is_own || is_regular(regular, copied_end, place, segment.end));
       ring_.advance();
+    }
+    segment_ = segment_ + 1 < Shape::kSegments ? segment_ + 1 : 0;
+  }
+
+  /// What the rows of the item see, while the warp goes on.
+  __device__ void bring_spans(const Walk& walk, const Place& own) {
+    SegmentNotes& notes = shared_->segments[segment_];
+    const Span* table = work_.spans + walk.first_span;
+#pragma unroll
+    for (int part = 0; part < kSm90Parts; ++part) {
+      const int row = part * 32 + static_cast<int>(threadIdx.x) % 32;
+      const bool exists = shared_->items[items_.stage].positions[row] >= 0;
+      copy_async_8(shared_address(&notes.rows[row]), table + (exists ? own.index_of(row) : 0),
+                   exists);
     }
   }
 
@@ -283,6 +333,7 @@ class BackwardProducer {
   uint32_t memory_;
   Ring<Shape::kRowStages> items_;
   Ring<Shape::kStages> ring_;
+  int segment_ = 0;
 };
 
 }  // namespace lacuna::cuda::attention

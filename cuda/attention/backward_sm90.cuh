@@ -76,6 +76,23 @@ struct ColumnStatistics {
   }
 };
 
+/// What a thread's two rows see of a tile, as mask() takes it.
+struct SeenColumns {
+  uint32_t columns[2] = {0, 0};
+
+  __device__ void read(const PairTileNotes& tile, const SegmentNotes& segment, int slot,
+                       int own_row) {
+    const int shift = (slot < kSm90Rows ? own_row & -slot : 0) - tile.first;  // of both rows' lane
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const Span span = segment.rows[own_row + 8 * half];
+      const int begin = min(max(span.begin + shift, 0), kSm90BackwardColumns);
+      const int end = min(max(min(span.end, tile.end) + shift, 0), kSm90BackwardColumns);
+      columns[half] = static_cast<uint32_t>(begin) | static_cast<uint32_t>(end) << 16;
+    }
+  }
+};
+
 /// What a computing warpgroup knows of its block.
 template <class Shape>
 struct Computing {
@@ -112,8 +129,10 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
     last = notes.last;
     if (sees != Seen::kNothing) {
       const int own = notes.own;
-      // Stale, and not used, where all is seen.
-      const uint32_t seen[2] = {notes.columns[at.own_row()], notes.columns[at.own_row() + 8]};
+      SeenColumns seen;
+      if (sees == Seen::kSome) {
+        seen.read(notes, at.shared->segments[notes.segment], item.slot, at.own_row());
+      }
       const uint32_t narrow_tile = own < 0
                                        ? Shape::ring_tile(at.memory, stage)
                                        : Shape::own_tile(at.memory, at.items.stage, 1 - kSide, own);
@@ -135,7 +154,7 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
       finish_products<1>();
       keep(s);
       statistics.template weigh<kColumns>(s, factor);
-      if (sees == Seen::kSome) mask<kColumns>(s, seen, 0);
+      if (sees == Seen::kSome) mask<kColumns>(s, seen.columns, 0);
       finish_products<0>();
       keep(ds);
       statistics.template slope<kColumns>(ds, s);

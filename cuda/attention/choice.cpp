@@ -85,8 +85,8 @@ Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
             .rows = rows,
             .tile = {.groups = kSm90Lanes,
                      .group_rows = kSm90Rows / kSm90Lanes,
-                     .column_tile =
-                         kernel == Kernel::kForward ? kSm90ForwardColumns : kSm90BackwardColumns,
+                     .column_tile = kernel == Kernel::kForward ? sm90_forward_columns(widths.v)
+                                                               : kSm90BackwardColumns,
                      .shares_tiles = true}};
   }
   const bool f32 = problem.dtype == DType::kF32;

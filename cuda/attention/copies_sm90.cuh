@@ -39,13 +39,28 @@ struct Place {
   __device__ int slot_bits() const { return __ffs(slot) - 1; }
 };
 
-/// Whether the copy engine can bring a tile of which indices below `end` are needed. The first lane
-/// is the longest.
-__device__ inline bool is_regular(const Regular& x, const Place& place, const DeviceOrder& order,
-                                  int32_t length, int32_t end) {
-  if (x.regular == 0 || (place.first & (x.unit - 1)) != 0) return false;
-  if (min(place.first + place.slot, end) <= x.regular) return true;
-  return position_of(order, place.lane, x.regular) >= length;
+/// The indices below which the copy engine can bring what there is of the lanes from `lane` on, the
+/// first of which is the longest.
+__device__ inline int32_t regular_end(const Regular& x, const DeviceOrder& order, int32_t length,
+                                      int32_t lane) {
+  if (x.regular == 0) return 0;
+  return position_of(order, lane, x.regular) >= length ? INT32_MAX : x.regular;
+}
+/// Whether it can bring a tile of which indices below `end` are needed.
+__device__ inline bool is_regular(const Regular& x, int32_t regular_end, const Place& place,
+                                  int32_t end) {
+  return (place.first & (x.unit - 1)) == 0 && min(place.first + place.slot, end) <= regular_end;
+}
+
+/// The corner of the box that starts at `place`.
+__device__ inline BoxCorner corner_of(const DeviceOrder& order, const Place& place, int32_t head,
+                                      int32_t batch) {
+  int32_t inner = place.first, outer = place.lane;
+  if (order.run != 1) {
+    outer = static_cast<int32_t>(__umulhi(static_cast<uint32_t>(place.first), order.magic));
+    inner = place.first - outer * order.run;
+  }
+  return {0, inner, outer, head, batch};
 }
 
 /// Starts to bring a tile of kRows rows; called by one thread.
@@ -53,15 +68,23 @@ template <int kWidth, int kRows>
 __device__ inline void copy_tile(uint32_t to, const CUtensorMap* map, uint32_t barrier,
                                  const DeviceOrder& order, const Place& place, int32_t head,
                                  int32_t batch) {
-  int32_t inner = place.first, outer = place.lane;
-  if (order.run != 1) {
-    outer = static_cast<int32_t>(__umulhi(static_cast<uint32_t>(place.first), order.magic));
-    inner = place.first - outer * order.run;
-  }
+  BoxCorner corner = corner_of(order, place, head, batch);
 #pragma unroll
   for (int at = 0; at < kWidth; at += kPanelWidth<kWidth>) {
-    copy_box(to + static_cast<uint32_t>(at * kRows * 2), map, barrier,
-             {at, inner, outer, head, batch});
+    corner.at[0] = at;
+    copy_box(to + static_cast<uint32_t>(at * kRows * 2), map, barrier, corner);
+  }
+}
+
+/// Starts to bring a tile to the L2 cache, for threads that will read it themselves.
+template <int kWidth>
+__device__ inline void prefetch_tile(const CUtensorMap* map, const DeviceOrder& order,
+                                     const Place& place, int32_t head, int32_t batch) {
+  BoxCorner corner = corner_of(order, place, head, batch);
+#pragma unroll
+  for (int at = 0; at < kWidth; at += kPanelWidth<kWidth>) {
+    corner.at[0] = at;
+    prefetch_box(map, corner);
   }
 }
 

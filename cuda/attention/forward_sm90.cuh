@@ -1,12 +1,12 @@
 // Forward attention on Hopper's tensor cores (wgmma), with a running softmax as in forward.cuh:
 //   y_i = sum_j p_ij v_j,  p_ij = exp(scale q_i k_j - lse_i),  lse_i = log sum_j exp(scale q_i k_j)
-// One block a multiprocessor, which goes through its share of the items. A warp copies
-// (producer_sm90.cuh); two warpgroups compute 64 rows each, every one on its own, so that one
-// exponentiates while the other multiplies:
-//   load     where a later stage goes on, y and lse
-//   compute  for each tile of 128 keys: S = Q K^T; the softmax's weights, masked only where a
+// Persistent blocks, one or two a multiprocessor, each of which goes through its share of the
+// items. A warp copies (producer_sm90.cuh); two warpgroups compute 64 rows each, every one on its
+// own, so that one exponentiates while the other multiplies:
+//   compute  for each tile of 64 or 128 keys: S = Q K^T; the softmax's weights, masked only where a
 //            row sees a part of the tile; y += P V
-//   finish   y and lse, straight from registers
+//   finish   y and lse, straight from registers; a later stage joins them with those that the
+//            earlier ones left, which the copying warp has had brought to the L2 cache
 // Moves q, k, v and y once (k and v again from the L2 cache for each item that sees them) and 4
 // bytes of lse a row.
 #pragma once
@@ -18,11 +18,21 @@ namespace lacuna::cuda::attention {
 namespace {
 
 template <int kQk, int kV>
-using ForwardShape = Sm90Shape<kQk, kV, kSm90ForwardColumns, 1, false,
-                               kV == 32    ? 6
-                               : kV == 64  ? 4
-                               : kQk == 64 ? 3
-                                           : 2>;
+struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kV),
+                                kV == 32    ? 6
+                                : kV == 64  ? 4
+                                : kQk == 64 ? 3
+                                            : 2> {
+  // Two blocks hide each other's latencies, above all where items have few tiles. Their threads do
+  // with as few registers as fit, and one warp is enough to copy; a block alone takes all
+  // registers, and its computing warpgroups those of the copying one.
+  static constexpr int kBlocks = kV <= 64 ? 2 : 1;
+  static constexpr bool kMovesRegisters = kBlocks == 1;
+  static constexpr int kThreads = kMovesRegisters ? kSm90Threads : 128 * kSm90Groups + 32;
+  static_assert(kBlocks * (ForwardShape::kBytes + sizeof(typename ForwardShape::Shared) + 1024) <=
+                    228 * 1024,
+                "more than a multiprocessor has");
+};
 
 /// The state of a thread's two rows.
 template <int kV>
@@ -69,35 +79,50 @@ __device__ inline void online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, 
   }
 }
 
-/// Where an item begins: with nothing, or with what the earlier stages left.
+/// What the earlier stages left in a thread's two rows: its pairs of y, not unpacked yet, and lse.
 template <class T, int kV>
-__device__ inline void begin_rows(RunningRows<kV>* rows, const ForwardArguments<T>& a,
-                                  const OwnRows& own) {
-  clear<kV>(rows->out);
+struct EarlierRows {
+  uint32_t pairs[2][kV / 8];
+  float lse[2];
+
+  __device__ EarlierRows(const ForwardArguments<T>& a, const OwnRows& own) {
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const bool goes_on = a.later && own.position[half] >= 0;
-    const float before = goes_on ? a.lse[own.statistic(a.work, half)] : -INFINITY;
-    rows->top[half] = before / a.scale;
-    rows->sum[half] = before > -INFINITY && threadIdx.x % 4 == 0 ? 1 : 0;
-    if (!a.later) continue;  // the same for all threads
+    for (int half = 0; half < 2; ++half) {
+      const T* row = own.in(a.y, half) + threadIdx.x % 4 * 2;
+      const bool exists = own.position[half] >= 0;
+      lse[half] = exists ? a.lse[own.statistic(a.work, half)] : -INFINITY;
 #pragma unroll
-    for (int n = 0; n < kV / 8; n += 4) {
-      uint32_t words[4];
-      load_words(words, own.in(a.y, half), goes_on, n);
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float2 pair = unpack<T>(words[i]);
-        rows->out[n + i][2 * half] = pair.x;
-        rows->out[n + i][2 * half + 1] = pair.y;
+      for (int n = 0; n < kV / 8; ++n) {
+        pairs[half][n] = exists ? *reinterpret_cast<const uint32_t*>(row + n * 8) : 0;
       }
     }
   }
-}
+  /// Joins them by log-sum-exp with the rows of this stage; of each row one thread has its sum.
+  __device__ void join(RunningRows<kV>* rows, float scale) const {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const float before = lse[half] / scale;
+      const float top = fmaxf(rows->top[half], before);
+      const float base = top == -INFINITY ? 0 : top;
+      const float old = exp2_fast((before - base) * scale * kLog2E);
+      const float weight = exp2_fast((rows->top[half] - base) * scale * kLog2E);
+      rows->top[half] = top;
+      rows->sum[half] = rows->sum[half] * weight + (threadIdx.x % 4 == 0 ? old : 0);
+#pragma unroll
+      for (int n = 0; n < kV / 8; ++n) {
+        const float2 pair = unpack<T>(pairs[half][n]);
+        float* out = &rows->out[n][2 * half];
+        out[0] = out[0] * weight + pair.x * old;
+        out[1] = out[1] * weight + pair.y * old;
+      }
+    }
+  }
+};
 
 template <class T, int kV>
-__device__ inline void finish_rows(const RunningRows<kV>& rows, const ForwardArguments<T>& a,
+__device__ inline void finish_rows(RunningRows<kV>& rows, const ForwardArguments<T>& a,
                                    const OwnRows& own) {
+  if (a.later) EarlierRows<T, kV>(a, own).join(&rows, a.scale);
   float inverse[2];
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -126,10 +151,8 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
   for (ItemOrder at; at.valid(a.work); at.advance(), items.advance()) {
     await(barriers.rows_full(items.stage), items.parity);
     const bool empty = shared->items[items.stage].empty;
-    const OwnRows own(shared->items[items.stage], own_row);
-    const uint32_t q = Shape::narrow_rows(memory, items.stage);
-    RunningRows<kV> rows;
-    begin_rows(&rows, a, own);
+    const uint32_t q = Shape::rows(memory, items.stage);
+    RunningRows<kV> rows{.top = {-INFINITY, -INFINITY}};
 
     for (bool last = empty; !last; ring.advance()) {
       const int stage = ring.stage;
@@ -165,13 +188,14 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
       keep(rows.out);
       release(barriers.wide_free(stage));
     }
+    const OwnRows own(shared->items[items.stage], own_row);
     release(barriers.rows_free(items.stage));
     finish_rows(rows, a, own);
   }
 }
 
 template <class T, int kQk, int kV>
-__global__ void __launch_bounds__(kSm90Threads, 1)
+__global__ void __launch_bounds__(ForwardShape<kQk, kV>::kThreads, ForwardShape<kQk, kV>::kBlocks)
     attention_forward_sm90_kernel(const __grid_constant__ ForwardArguments<T> a,
                                   const __grid_constant__ Sm90Maps maps) {
   using Shape = ForwardShape<kQk, kV>;
@@ -182,12 +206,16 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
   __syncthreads();
   const int warpgroup = static_cast<int>(threadIdx.x) / 128;
   if (warpgroup == kSm90Groups) {
-    give_registers_up<Shape::kCopyRegisters>();
-    const Sm90Sources<T> from{a.q, a.q, a.k, a.v};
+    if constexpr (Shape::kMovesRegisters) give_registers_up<Shape::kCopyRegisters>();
+    // y and lse of the earlier stages are read when an item ends.
+    const Sm90Sources<T> from{.narrow_rows = a.q,
+                              .narrow_columns = a.k,
+                              .wide_columns = a.v,
+                              .prefetches_wide_rows = a.later};
     Producer<Shape, T> producer(a.work, from, maps, &shared, memory);
     if (threadIdx.x % 128 < 32) producer.bring_items();
   } else {
-    take_registers<Shape::kComputeRegisters>();
+    if constexpr (Shape::kMovesRegisters) take_registers<Shape::kComputeRegisters>();
     attend_items<T, kQk, kV>(a, &shared, memory, warpgroup);
   }
 }
@@ -197,12 +225,15 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
 template <class T, int kQk, int kV>
 void launch_forward_sm90(const ForwardArguments<T>& arguments, const Sm90Maps& maps,
                          int multiprocessors, cudaStream_t stream) {
-  constexpr int kBytes = ForwardShape<kQk, kV>::kBytes;
+  using Shape = ForwardShape<kQk, kV>;
   const auto kernel = attention_forward_sm90_kernel<T, kQk, kV>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Shape::kBytes),
         "cudaFuncSetAttribute");
-  const unsigned blocks = sm90_blocks(arguments.work, multiprocessors);
-  kernel<<<blocks, kSm90Threads, kBytes, stream>>>(arguments, maps);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared),
+        "cudaFuncSetAttribute");
+  const unsigned blocks = sm90_blocks(arguments.work, Shape::kBlocks * multiprocessors);
+  kernel<<<blocks, Shape::kThreads, Shape::kBytes, stream>>>(arguments, maps);
   check_launch("attention_forward_sm90_kernel");
 }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <numeric>
+#include <optional>
 
 namespace lacuna::cuda::attention {
 namespace {
@@ -14,8 +16,8 @@ bool same_order(const DeviceOrder& a, const DeviceOrder& b) {
 
 class Joiner {
  public:
-  Joiner(const Plan& queries, const Plan& keys, const Tile& tile)
-      : queries_(queries), keys_(keys), tile_(tile) {}
+  Joiner(const Plan& queries, const Plan& keys, int64_t length, const Tile& tile)
+      : queries_(queries), keys_(keys), length_(length), tile_(tile) {}
 
   PairPlan join() {
     plan_.walks = queries_.walks;
@@ -97,20 +99,57 @@ class Joiner {
   }
 
   void add_segments(const Plan& plan, const Item& item, int32_t first_walk, bool both) {
-    const bool shares = item.groups_per_lane < tile_.groups;
     for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
-      PairSegment segment{plan.segments[static_cast<size_t>(i)], 0};
+      const Segment& segment = plan.segments[static_cast<size_t>(i)];
       const Walk& walk = plan.walks[static_cast<size_t>(segment.walk)];
-      segment.own = both && same_order(walk.columns, rows_of(plan, item)) ? 1 : 0;
-      segment.walk += first_walk;
-      if (segment.own != 0 && !shares) {
-        int32_t before = item.first_row - segment.begin;  // rounded up, also where it is negative
-        before += tile_.column_tile - 1;
-        before -= ((before % tile_.column_tile) + tile_.column_tile) % tile_.column_tile;
-        segment.begin = item.first_row - before;
+      const bool own = both && same_order(walk.columns, rows_of(plan, item));
+      PairSegment made{.walk = segment.walk + first_walk,
+                       .lane = segment.lane,
+                       .begin = segment.begin,
+                       .end = segment.end,
+                       .own = own ? 1 : 0,
+                       .any = {},
+                       .all = {}};
+      if (own && item.groups_per_lane == tile_.groups) {
+        made.begin = item.first_row - round_up(item.first_row - segment.begin);
       }
-      plan_.segments.push_back(segment);
+      const int half = tile_.groups * tile_.group_rows / 2;
+      for (int i_half = 0; i_half < 2; ++i_half) {
+        Span& any = made.any[i_half] = {std::numeric_limits<int32_t>::max(), 0};
+        Span& all = made.all[i_half] = {0, std::numeric_limits<int32_t>::max()};
+        for (int row = i_half * half; row < (i_half + 1) * half; ++row) {
+          const std::optional<Span> seen = seen_by(plan, item, segment, row);
+          if (!seen) continue;
+          all = {std::max(all.begin, seen->begin), std::min(all.end, seen->end)};
+          if (seen->begin >= seen->end) continue;
+          any = {std::min(any.begin, seen->begin), std::max(any.end, seen->end)};
+        }
+      }
+      plan_.segments.push_back(made);
     }
+  }
+
+  /// Of a row that exists.
+  std::optional<Span> seen_by(const Plan& plan, const Item& item, const Segment& segment,
+                              int row) const {
+    const int slot = item.groups_per_lane * tile_.group_rows;
+    const int32_t lane = item.first_lane + row / slot, index = item.first_row + row % slot;
+    const Walk& walk = plan.walks[static_cast<size_t>(segment.walk)];
+    if (lane >= item.last_lane || position_of(walk.rows, lane, index) >= length_) return {};
+    const Span seen = plan.spans[static_cast<size_t>(walk.first_span + index)];
+    const int32_t shift = item.groups_per_lane < tile_.groups ? row / slot * slot : 0;
+    return Span{seen.begin + shift, std::min(seen.end, segment.end) + shift};
+  }
+
+  static int64_t position_of(const DeviceOrder& order, int64_t lane, int64_t index) {
+    return order.offset + lane * order.lane_stride + index / order.run * order.outer +
+           index % order.run * order.inner;
+  }
+
+  /// To whole tiles of columns, also what is negative.
+  int32_t round_up(int32_t columns) const {
+    const int32_t tile = tile_.column_tile, more = columns + tile - 1;
+    return more - (more % tile + tile) % tile;
   }
 
   /// Products of an item, up to a factor: three a tile of keys, four a tile of queries.
@@ -139,6 +178,7 @@ class Joiner {
   }
 
   const Plan &queries_, &keys_;
+  int64_t length_;
   const Tile& tile_;
   PairPlan plan_;
 };
@@ -148,7 +188,7 @@ class Joiner {
 PairPlan make_pair_plan(const HeadPasses& passes, int64_t length, const Tile& tile) {
   const Plan queries = make_plan(passes, length, RowsAre::kQueries, tile);
   const Plan keys = make_plan(passes, length, RowsAre::kKeys, tile);
-  return Joiner(queries, keys, tile).join();
+  return Joiner(queries, keys, length, tile).join();
 }
 
 }  // namespace lacuna::cuda::attention

@@ -7,10 +7,13 @@
 
 namespace lacuna::cuda::attention {
 
-/// A segment; `own`: its columns are the rows of the item itself, in the same order. Such a segment
-/// begins a whole number of column tiles before or after the item's first row.
-struct PairSegment : Segment {
-  int32_t own;
+/// Columns [begin, end) of a lane that an item walks, as in Segment. `own`: they are the rows of
+/// the item itself, in the same order; such a segment begins a whole number of column tiles before
+/// or after the item's first row. Where lanes share tiles, columns are counted over all of them as
+/// the item's rows are.
+struct alignas(16) PairSegment {
+  int32_t walk, lane, begin, end, own;
+  Span any[2], all[2];  // what some, and all, rows of each half of the item see, if there are any
 };
 
 /// As Item. Segments [first_segment, key_segment) are keys that the rows see as queries, those from

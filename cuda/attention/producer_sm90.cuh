@@ -2,7 +2,7 @@
 // ahead of the warpgroups that compute, keeps the ring of tiles full and leaves beside each what it
 // has read of the plan, so that nobody else reads tables.
 //
-// An item has rows of one or two tensors, a tile columns of two: `narrow` ones of kQk elements and
+// An item has rows of one tensor, a tile columns of two: `narrow` ones of kQk elements and
 // `wide` ones of kV.
 #pragma once
 
@@ -79,17 +79,14 @@ struct ItemOrder {
 
 /// What a kernel's tiles are like, and where they lie in shared memory: the rows of an item, then
 /// the ring.
-template <int kQkWidth, int kVWidth, int kTileColumns, int kRowTensors, bool kWithStatistics,
-          int kRingStages>
+template <int kQkWidth, int kVWidth, int kTileColumns, int kRingStages>
 struct Sm90Shape {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kTileColumns;
-  static constexpr bool kWideRows = kRowTensors == 2, kStatistics = kWithStatistics;
   static constexpr int kRowStages = 2, kStages = kRingStages;  // of items, of tiles
   // Of a thread; all threads together have what a multiprocessor has.
-  static constexpr int kComputeRegisters = kQk == 128 && kStatistics ? 224 : 208;
+  static constexpr int kComputeRegisters = 208;
   static constexpr int kCopyRegisters = 504 - kSm90Groups * kComputeRegisters;
-  static constexpr int kNarrowRowBytes = kSm90Rows * kQk * 2;
-  static constexpr int kRowBytes = kNarrowRowBytes + (kWideRows ? kSm90Rows * kV * 2 : 0);
+  static constexpr int kRowBytes = kSm90Rows * kQk * 2;
   static constexpr int kNarrowBytes = kColumns * kQk * 2, kWideBytes = kColumns * kV * 2;
   static constexpr int kAlignment = 1024;  // of swizzled tiles
   static constexpr int kAllRowBytes = kRowStages * kRowBytes;
@@ -98,15 +95,12 @@ struct Sm90Shape {
   struct Shared {
     Barriers<kRowStages, kStages> barriers;
     ItemNotes items[kRowStages];
-    TileNotes<kColumns, kStatistics> tiles[kStages];
+    TileNotes tiles[kStages];
   };
   static_assert(kBytes + sizeof(Shared) <= 227 * 1024, "more than a block may have");
   /// Addresses of tiles, when `memory` is that of the first.
-  __device__ static uint32_t narrow_rows(uint32_t memory, int stage) {
+  __device__ static uint32_t rows(uint32_t memory, int stage) {
     return memory + static_cast<uint32_t>(stage * kRowBytes);
-  }
-  __device__ static uint32_t wide_rows(uint32_t memory, int stage) {
-    return narrow_rows(memory, stage) + kNarrowRowBytes;
   }
   __device__ static uint32_t narrow(uint32_t memory, int stage) {
     return memory + static_cast<uint32_t>(kAllRowBytes + stage * kNarrowBytes);
@@ -116,11 +110,11 @@ struct Sm90Shape {
   }
 };
 
-/// What is read: the tensors, and with Shape::kStatistics those of the columns.
+/// What is read.
 template <class T>
 struct Sm90Sources {
-  const Rows<const T>&narrow_rows, &wide_rows, &narrow_columns, &wide_columns;
-  const float *lse = nullptr, *delta = nullptr;
+  const Rows<const T>&narrow_rows, &narrow_columns, &wide_columns;
+  bool prefetches_wide_rows = false;  // which the computing warps read themselves
 };
 
 /// A tile that is to come: which rows of a sequence, and whether the copy engine can bring them.
@@ -154,20 +148,40 @@ struct Wanted {
   }
 };
 
-/// An item, read while the one before is worked on.
+/// Numbers of a struct, read ahead by a warp that has met: thread i keeps the i-th.
+template <class Struct>
+class ReadAhead {
+ public:
+  __device__ void read(const Struct* from) {
+    const int thread = static_cast<int>(threadIdx.x) % 32;
+    if (thread < kCount) number_ = reinterpret_cast<const int32_t*>(from)[thread];
+  }
+  __device__ Struct get() const {
+    Struct all;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      reinterpret_cast<int32_t*>(&all)[i] = __shfl_sync(~0u, number_, i);
+    }
+    return all;
+  }
+
+ private:
+  static constexpr int kCount = sizeof(Struct) / sizeof(int32_t);
+  int32_t number_ = 0;
+};
+
+/// An item and its first segment, if it has any, read while the one before is worked on.
 struct Upcoming {
-  Item item;
-  int32_t batch;
-  Segment segment;  // its first, if it has any
+  ReadAhead<Item> item;
+  ReadAhead<Segment> segment;
 
   __device__ void read(const Work& work, const ItemOrder& at) {
-    if (!at.valid(work)) return;
-    item = at.item(work);
-    batch = at.batch(work);
+    if (at.valid(work)) item.read(&at.item(work));
   }
   __device__ void read_segment(const Work& work, const ItemOrder& at) {
-    if (!at.valid(work) || item.first_segment >= item.last_segment) return;
-    segment = work.segments[item.first_segment];
+    const Item next = item.get();
+    if (!at.valid(work) || next.first_segment >= next.last_segment) return;
+    segment.read(work.segments + next.first_segment);
   }
 };
 
@@ -181,13 +195,13 @@ class Producer {
 
   __device__ void bring_items() {
     ItemOrder at;
-    Upcoming next{};
+    Upcoming next;
     next.read(work_, at);
     next.read_segment(work_, at);
     while (at.valid(work_)) {
-      const Item item = next.item;
-      const Segment first = next.segment;
-      const HeadPlace head{item.head, next.batch};
+      const Item item = next.item.get();
+      const Segment first = next.segment.get();
+      const HeadPlace head{item.head, at.batch(work_)};
       const int32_t slot = item.groups_per_lane * (kSm90Rows / kSm90Lanes);
       const Place own{item.first_lane, item.last_lane, item.first_row, slot};
       at.advance();
@@ -209,7 +223,9 @@ class Producer {
     const uint32_t full = shared_->barriers.rows_full(items_.stage);
     ItemNotes& notes = shared_->items[items_.stage];
     Wanted rows{.place = own, .order = order, .length = work_.length, .head = head};
-    rows.regular = is_regular(maps_.rows[item.walk], own, order, work_.length, INT32_MAX);
+    const Regular& regular = maps_.rows[item.walk];
+    const int32_t end = regular_end(regular, order, work_.length, own.lane);
+    rows.regular = is_regular(regular, end, own, INT32_MAX);
 #pragma unroll
     for (int part = 0; part < kSm90Parts; ++part) {
       const int row = part * 32 + static_cast<int>(threadIdx.x) % 32;
@@ -220,8 +236,11 @@ class Producer {
       notes.empty = item.first_segment >= item.last_segment;
     }
     rows.announce(full, Shape::kRowBytes);
-    rows.bring<Shape::kQk, kSm90Rows>(Shape::narrow_rows(memory_, items_.stage), full,
+    rows.bring<Shape::kQk, kSm90Rows>(Shape::rows(memory_, items_.stage), full,
                                       &maps_.narrow_rows[item.walk], from_.narrow_rows);
+    if (from_.prefetches_wide_rows && rows.regular && threadIdx.x % 32 == 0) {
+      prefetch_tile<Shape::kV>(&maps_.wide_rows[item.walk], order, own, head.head, head.batch);
+    }
     rows.conclude(full);
   }
 
@@ -229,6 +248,8 @@ class Producer {
                                 const HeadPlace& head, bool last) {
     constexpr int kColumns = Shape::kColumns;
     const Walk& walk = maps_.walks[segment.walk];
+    const Regular regular = maps_.columns[segment.walk];
+    const int32_t copied_end = regular_end(regular, walk.columns, work_.length, segment.lane);
     const RowSpans rows(work_.spans + walk.first_span, segment, own,
                         shared_->items[items_.stage].positions);
     const bool shares = own.slot < kSm90Rows;  // its tiles with other lanes
@@ -238,16 +259,10 @@ class Producer {
           shares ? Place{item.first_lane + column / own.slot, item.last_lane, 0, own.slot}
                  : Place{segment.lane, segment.lane + 1, column, kColumns};
       Wanted tile{.place = place, .order = walk.columns, .length = work_.length, .head = head};
-      tile.regular =
-          is_regular(maps_.columns[segment.walk], place, tile.order, work_.length, segment.end);
+      tile.regular = is_regular(regular, copied_end, place, segment.end);
       auto* notes = &shared_->tiles[ring_.stage];
       await(shared_->barriers.narrow_free(ring_.stage), ring_.parity ^ 1);
-      if (!shares && rows.see_all(column, column + kColumns)) {
-        note_full_tile(notes);
-      } else {
-        note_tile<kColumns>(notes, rows, own, place, column);
-      }
-      if (threadIdx.x % 32 == 0) notes->last = last && column + kColumns >= end;
+      note_tile<kColumns>(notes, rows, column, last && column + kColumns >= end);
       bring_tile(tile, segment.walk);
       ring_.advance();
     }

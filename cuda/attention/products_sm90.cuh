@@ -228,10 +228,10 @@ __device__ inline uint32_t first_tile(const void* dynamic, uint32_t alignment) {
   return (shared_address(dynamic) + alignment - 1) / alignment * alignment;
 }
 
-/// Blocks of a persistent launch.
-inline unsigned sm90_blocks(const Work& work, int multiprocessors) {
+/// Blocks of a persistent launch that fills `places`.
+inline unsigned sm90_blocks(const Work& work, int places) {
   const int64_t items = work.count * work.batch;
-  return static_cast<unsigned>(items < multiprocessors ? items : multiprocessors);
+  return static_cast<unsigned>(items < places ? items : places);
 }
 
 }  // namespace lacuna::cuda::attention

@@ -25,6 +25,10 @@ __device__ inline void copy_async_16(uint32_t to, const void* from, bool present
   const int bytes = present ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes));
 }
+__device__ inline void copy_async_8(uint32_t to, const void* from, bool present) {
+  const int bytes = present ? 8 : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(to), "l"(from), "r"(bytes));
+}
 __device__ inline void copy_async_4(uint32_t to, const void* from, bool present) {
   const int bytes = present ? 4 : 0;
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(bytes));

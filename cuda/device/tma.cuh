@@ -23,4 +23,12 @@ __device__ inline void copy_box(uint32_t to, const CUtensorMap* map, uint32_t ba
       : "memory");
 }
 
+/// Starts to bring the box to the L2 cache only.
+__device__ inline void prefetch_box(const CUtensorMap* map, const BoxCorner& corner) {
+  asm volatile(
+      "cp.async.bulk.prefetch.tensor.5d.L2.global.tile [%0, {%1, %2, %3, %4, %5}];" ::"l"(map),
+      "r"(corner.at[0]), "r"(corner.at[1]), "r"(corner.at[2]), "r"(corner.at[3]), "r"(corner.at[4])
+      : "memory");
+}
+
 }  // namespace lacuna::cuda::device
