@@ -48,12 +48,12 @@ struct RunningRows {
 
   __device__ RunningRows() : out{}, sum{}, begun(false) {}
 
-  /// Raises the bases to the highest logits.
-  __device__ void raise(const float (&top)[2]) {
+  /// Raises each base that is more than `slack` below `top` to it.
+  __device__ void raise(const float (&top)[2], float slack) {
     float rescale[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const float raised = fmaxf(base[half], top[half]);
+      const float raised = top[half] > base[half] + slack ? top[half] : base[half];
       rescale[half] = exp2_fast(base[half] - raised);
       base[half] = raised;
     }
@@ -85,7 +85,7 @@ __device__ inline void online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, 
     top[half] = highest * factor;
     rises = rises || top[half] > rows->base[half] + kSlack;
   }
-  if (__any_sync(~0u, rises)) rows->raise(top);
+  if (__any_sync(~0u, rises)) rows->raise(top, kSlack);
   rows->begun = true;
 #pragma unroll
   for (int n = 0; n < kColumns / 8; ++n) {
@@ -120,7 +120,7 @@ struct EarlierRows {
     float before[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) before[half] = lse[half] * kLog2E;
-    rows->raise(before);
+    rows->raise(before, 0);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const float weight = exp2_fast(before[half] - rows->base[half]);
@@ -142,7 +142,7 @@ __device__ inline void finish_rows(RunningRows<kV>* rows, const ForwardArguments
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const float sum = row_sum(rows->sum[half]);
-    const float inverse = sum > 0 ? __fdividef(1, sum) : 0;
+    const float inverse = sum > 0 ? reciprocal_fast(sum) : 0;
 #pragma unroll
     for (int n = 0; n < kV / 8; ++n) {
       rows->out[n][2 * half] *= inverse;
@@ -172,7 +172,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
   Ring<Shape::kRowStages> items;
   for (ItemOrder at; at.valid(a.work); at.advance(), items.advance()) {
     await(barriers.rows_full(items.stage), items.parity);
-    const bool empty = shared->items[items.stage].empty;
+    const bool empty = warp_uniform(shared->items[items.stage].empty);
     const uint32_t q = Shape::narrow_rows(memory, items.stage);
     RunningRows<kV> rows;
 
@@ -180,8 +180,8 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
       const int stage = ring.stage;
       await(barriers.narrow_full(stage), ring.parity);
       const auto& notes = shared->tiles[stage];
-      const Seen sees = notes.seen[group];
-      last = notes.last;
+      const Seen sees = warp_uniform(notes.seen[group]);
+      last = warp_uniform(notes.last);
       if (sees == Seen::kNothing) {  // the barriers count every tile, and none before it is full
         release(barriers.narrow_free(stage));
         await(barriers.wide_full(stage), ring.parity);
@@ -226,7 +226,7 @@ __global__ void __launch_bounds__(ForwardShape<kQk, kV>::kThreads, ForwardShape<
   const uint32_t memory = first_tile(dynamic, Shape::kAlignment);
   if (threadIdx.x == 0) shared.barriers.make();
   __syncthreads();
-  const int warpgroup = static_cast<int>(threadIdx.x) / 128;
+  const int warpgroup = warp_uniform(static_cast<int>(threadIdx.x) / 128);
   if (warpgroup == kSm90Groups) {
     if constexpr (Shape::kMovesRegisters) give_registers_up<Shape::kCopyRegisters>();
     // y and lse of the earlier stages are read when an item ends.

@@ -16,6 +16,12 @@ using Sums = float[kColumns / 8][4];
 template <int kWidth>
 inline constexpr Swizzle kSwizzleOf = kPanelWidth<kWidth> == 64 ? Swizzle::k128 : Swizzle::k64;
 
+/// What all threads of a warp have; tells the compiler so.
+template <class T>
+__device__ inline T warp_uniform(T x) {
+  return static_cast<T>(__shfl_sync(~0u, static_cast<int>(x), 0));
+}
+
 /// A tile of kRows rows as an operand. The address lies in the lowest bits of a matrix descriptor,
 /// in units of 16 bytes: other parts of the tile follow by adding.
 template <int kWidth, int kRows>
@@ -98,8 +104,8 @@ __device__ inline uint32_t low_bits(int32_t n) {
 
 /// Of the columns of a tile that a thread has, in their order, those before column `end`.
 __device__ inline int32_t own_columns_before(int32_t end) {
-  const int own = static_cast<int>(threadIdx.x) % 4 * 2;
-  return end / 8 * 2 + min(max(end % 8 - own, 0), 2);
+  const int32_t beyond = end + 6 - static_cast<int>(threadIdx.x) % 4 * 2;
+  return (beyond >> 3) + (beyond + 1 >> 3);  // even ones, odd ones
 }
 
 /// What a thread's two rows do not see of a tile becomes `value`; `seen` are their TileNotes.

@@ -107,4 +107,11 @@ __device__ inline float log2_fast(float x) {
   return y;
 }
 
+/// 1 / x, for normal numbers.
+__device__ inline float reciprocal_fast(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 }  // namespace lacuna::cuda::device
