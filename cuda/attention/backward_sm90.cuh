@@ -121,14 +121,14 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
   const uint32_t narrow = Shape::own_tile(at.memory, at.items.stage, kSide, at.group);
   const uint32_t wide = narrow + Shape::kNarrowBytes;
   const RowStatistics of_rows(item, at.own_row());
-  for (bool last = !item.walks[kSide]; !last; at.ring.advance()) {
+  for (bool last = !warp_uniform(item.walks[kSide]); !last; at.ring.advance()) {
     const int stage = at.ring.stage;
     await(barriers.full(stage), at.ring.parity);
     const PairTileNotes& notes = at.shared->tiles[stage];
-    const Seen sees = notes.seen[at.group];
-    last = notes.last;
+    const Seen sees = warp_uniform(notes.seen[at.group]);
+    last = warp_uniform(notes.last);
     if (sees != Seen::kNothing) {
-      const int own = notes.own;
+      const int own = warp_uniform(notes.own);
       SeenColumns seen;
       if (sees == Seen::kSome) {
         seen.read(notes, at.shared->segments[notes.segment], item.slot, at.own_row());
@@ -183,19 +183,18 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
 template <class T, class Shape>
 __device__ inline void differentiate_items(const BackwardArguments<T>& a, Computing<Shape> at) {
   const float factor = a.scale * kLog2E;
-  const float scale[2] = {a.scale, a.scale}, one[2] = {1, 1};
   for (ItemOrder order; order.valid(a.work); order.advance(), at.items.advance()) {
     const auto& barriers = at.shared->barriers;
     await(barriers.rows_full(at.items.stage), at.items.parity);
     const PairItemNotes& notes = at.shared->items[at.items.stage];
     const OwnRows own(notes, at.own_row());
-    const bool has_keys = notes.has[kKeySide];
-    if (notes.has[kQuerySide]) {
+    const bool has_keys = warp_uniform(notes.has[kKeySide]);
+    if (warp_uniform(notes.has[kQuerySide])) {
       Sums<Shape::kQk> dq;
       Sums<8> none;
       clear<Shape::kQk>(dq);
       sum_tiles<T, Shape, RowsAre::kQueries>(at, factor, dq, none);
-      write_own_rows<T, Shape::kQk>(a.dq, own, dq, scale, a.later);
+      write_own_rows<T, Shape::kQk>(a.dq, own, dq, a.scale, a.later);
     }
     if (has_keys) {
       Sums<Shape::kQk> dk;
@@ -204,8 +203,8 @@ __device__ inline void differentiate_items(const BackwardArguments<T>& a, Comput
       clear<Shape::kV>(dv);
       sum_tiles<T, Shape, RowsAre::kKeys>(at, factor, dk, dv);
       release(barriers.rows_free(at.items.stage));
-      write_own_rows<T, Shape::kQk>(a.dk, own, dk, scale, a.later);
-      write_own_rows<T, Shape::kV>(a.dv, own, dv, one, a.later);
+      write_own_rows<T, Shape::kQk>(a.dk, own, dk, a.scale, a.later);
+      write_own_rows<T, Shape::kV>(a.dv, own, dv, 1, a.later);
     } else {
       release(barriers.rows_free(at.items.stage));
     }
@@ -223,7 +222,7 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
   const uint32_t memory = first_tile(dynamic, Shape::kAlignment);
   if (threadIdx.x == 0) shared.barriers.make();
   __syncthreads();
-  const int warpgroup = static_cast<int>(threadIdx.x) / 128;
+  const int warpgroup = warp_uniform(static_cast<int>(threadIdx.x) / 128);
   if (warpgroup == kSm90Groups) {
     give_registers_up<Shape::kCopyRegisters>();
     const PairSources<T> from{a.q, a.k, a.v, a.dy, a.lse, a.delta};

@@ -34,46 +34,64 @@ struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kV),
                 "more than a multiprocessor has");
 };
 
+// Of exponents of 2. A row's base may fall behind its highest logit by kSlack before sums are
+// scaled anew: weights up to 2^kSlack do no harm. kNoBase is below all logits.
+inline constexpr float kSlack = 8, kNoBase = -1.7e38F;
+
 /// The state of a thread's two rows.
 template <int kV>
 struct RunningRows {
-  Sums<kV> out;
-  float top[2], sum[2];  // the highest logit (without scale); the sum of p, this thread's share
-};
+  Sums<kV> out;                        // sums of p v
+  float base[2] = {kNoBase, kNoBase};  // p = 2^(logit * factor - base), factor = scale * log2(e)
+  float sum[2];                        // of p, this thread's share
+  bool begun;                          // the same for all threads of a warp
 
-/// Turns logits into weights relative to the new maximum.
-template <int kColumns, int kV>
-__device__ inline void online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, float factor) {
-  float base[2], rescale[2];
-  bool higher = false;
+  __device__ RunningRows() : out{}, sum{}, begun(false) {}
+
+  /// Raises each base that is more than `slack` below `top` to it.
+  __device__ void raise(const float (&top)[2], float slack) {
+    float rescale[2];
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    float top = rows->top[half];
-#pragma unroll
-    for (int n = 0; n < kColumns / 8; ++n) {
-      top = fmaxf(top, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
+    for (int half = 0; half < 2; ++half) {
+      const float raised = top[half] > base[half] + slack ? top[half] : base[half];
+      rescale[half] = exp2_fast(base[half] - raised);
+      base[half] = raised;
     }
-    top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
-    top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
-    higher = higher || top > rows->top[half];
-    base[half] = top == -INFINITY ? 0 : top * factor;
-    rescale[half] = exp2_fast(rows->top[half] * factor - base[half]);
-    rows->top[half] = top;
-  }
-  if (__any_sync(~0u, higher)) {
+    if (!begun) return;
 #pragma unroll
     for (int n = 0; n < kV / 8; ++n) {
 #pragma unroll
-      for (int e = 0; e < 4; ++e) rows->out[n][e] *= rescale[e / 2];
+      for (int e = 0; e < 4; ++e) out[n][e] *= rescale[e / 2];
     }
-    rows->sum[0] *= rescale[0];
-    rows->sum[1] *= rescale[1];
+    sum[0] *= rescale[0];
+    sum[1] *= rescale[1];
   }
+};
+
+/// Turns logits into weights relative to the rows' bases.
+template <int kColumns, int kV>
+__device__ inline void online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, float factor) {
+  float top[2];
+  bool rises = false;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float highest = fmaxf(s[0][2 * half], s[0][2 * half + 1]);
+#pragma unroll
+    for (int n = 1; n < kColumns / 8; ++n) {
+      highest = fmaxf(highest, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
+    }
+    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 1));
+    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
+    top[half] = highest * factor;
+    rises = rises || top[half] > rows->base[half] + kSlack;
+  }
+  if (__any_sync(~0u, rises)) rows->raise(top, kSlack);
+  rows->begun = true;
 #pragma unroll
   for (int n = 0; n < kColumns / 8; ++n) {
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
-      s[n][e] = exp2_fast(s[n][e] * factor - base[e / 2]);
+      s[n][e] = exp2_fast(s[n][e] * factor - rows->base[e / 2]);
       rows->sum[e / 2] += s[n][e];
     }
   }
@@ -97,42 +115,46 @@ struct EarlierRows {
       }
     }
   }
-  /// Joins them by log-sum-exp with the rows of this stage; of each row one thread has its sum.
-  __device__ void join(RunningRows<kV>* rows, float scale) const {
+  /// Joins them with the rows of this stage; of each row one thread has the sum.
+  __device__ void join(RunningRows<kV>* rows) const {
+    float before[2];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) before[half] = lse[half] * kLog2E;
+    rows->raise(before, 0);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const float before = lse[half] / scale;
-      const float top = fmaxf(rows->top[half], before);
-      const float base = top == -INFINITY ? 0 : top;
-      const float old = exp2_fast((before - base) * scale * kLog2E);
-      const float weight = exp2_fast((rows->top[half] - base) * scale * kLog2E);
-      rows->top[half] = top;
-      rows->sum[half] = rows->sum[half] * weight + (threadIdx.x % 4 == 0 ? old : 0);
+      const float weight = exp2_fast(before[half] - rows->base[half]);
+      if (threadIdx.x % 4 == 0) rows->sum[half] += weight;
 #pragma unroll
       for (int n = 0; n < kV / 8; ++n) {
         const float2 pair = unpack<T>(pairs[half][n]);
-        float* out = &rows->out[n][2 * half];
-        out[0] = out[0] * weight + pair.x * old;
-        out[1] = out[1] * weight + pair.y * old;
+        rows->out[n][2 * half] += pair.x * weight;
+        rows->out[n][2 * half + 1] += pair.y * weight;
       }
     }
   }
 };
 
 template <class T, int kV>
-__device__ inline void finish_rows(RunningRows<kV>& rows, const ForwardArguments<T>& a,
+__device__ inline void finish_rows(RunningRows<kV>* rows, const ForwardArguments<T>& a,
                                    const OwnRows& own) {
-  if (a.later) EarlierRows<T, kV>(a, own).join(&rows, a.scale);
-  float inverse[2];
+  if (a.later) EarlierRows<T, kV>(a, own).join(rows);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const float sum = row_sum(rows.sum[half]);
-    inverse[half] = sum > 0 ? 1 / sum : 0;
-    if (threadIdx.x % 4 != 0 || own.position[half] < 0) continue;
-    a.lse[own.statistic(a.work, half)] =
-        sum > 0 ? rows.top[half] * a.scale + __logf(sum) : -INFINITY;
+    const float sum = row_sum(rows->sum[half]);
+    const float inverse = sum > 0 ? reciprocal_fast(sum) : 0;
+#pragma unroll
+    for (int n = 0; n < kV / 8; ++n) {
+      rows->out[n][2 * half] *= inverse;
+      rows->out[n][2 * half + 1] *= inverse;
+    }
+    const bool exists = own.position[half] >= 0;
+    if (exists && threadIdx.x % 4 == 0) {
+      a.lse[own.statistic(a.work, half)] =
+          sum > 0 ? (rows->base[half] + log2_fast(sum)) * kLn2 : -INFINITY;
+    }
+    write_row<T, kV>(own.in(a.y, half), exists, rows->out, half);
   }
-  write_own_rows<T, kV>(a.y, own, rows.out, inverse, false);
 }
 
 /// All that a computing warpgroup does.
@@ -150,16 +172,16 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
   Ring<Shape::kRowStages> items;
   for (ItemOrder at; at.valid(a.work); at.advance(), items.advance()) {
     await(barriers.rows_full(items.stage), items.parity);
-    const bool empty = shared->items[items.stage].empty;
+    const bool empty = warp_uniform(shared->items[items.stage].empty);
     const uint32_t q = Shape::rows(memory, items.stage);
-    RunningRows<kV> rows{.top = {-INFINITY, -INFINITY}};
+    RunningRows<kV> rows;
 
     for (bool last = empty; !last; ring.advance()) {
       const int stage = ring.stage;
       await(barriers.narrow_full(stage), ring.parity);
       const auto& notes = shared->tiles[stage];
-      const Seen sees = notes.seen[group];
-      last = notes.last;
+      const Seen sees = warp_uniform(notes.seen[group]);
+      last = warp_uniform(notes.last);
       if (sees == Seen::kNothing) {  // the barriers count every tile, and none before it is full
         release(barriers.narrow_free(stage));
         await(barriers.wide_full(stage), ring.parity);
@@ -190,7 +212,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
     }
     const OwnRows own(shared->items[items.stage], own_row);
     release(barriers.rows_free(items.stage));
-    finish_rows(rows, a, own);
+    finish_rows(&rows, a, own);
   }
 }
 
@@ -204,7 +226,7 @@ __global__ void __launch_bounds__(ForwardShape<kQk, kV>::kThreads, ForwardShape<
   const uint32_t memory = first_tile(dynamic, Shape::kAlignment);
   if (threadIdx.x == 0) shared.barriers.make();
   __syncthreads();
-  const int warpgroup = static_cast<int>(threadIdx.x) / 128;
+  const int warpgroup = warp_uniform(static_cast<int>(threadIdx.x) / 128);
   if (warpgroup == kSm90Groups) {
     if constexpr (Shape::kMovesRegisters) give_registers_up<Shape::kCopyRegisters>();
     // y and lse of the earlier stages are read when an item ends.

@@ -35,7 +35,7 @@ struct ItemNotes {
 /// What the rows of an item see of a segment, read once; a warp's share. Where lanes share tiles,
 /// columns are counted as rows are, over all lanes of the item.
 struct RowSpans {
-  Span span[kSm90Parts];                    // undefined for a row that does not exist
+  Span span[kSm90Parts];                    // empty for a row that does not exist
   Span any[kSm90Groups], all[kSm90Groups];  // what some, and all, rows of a warpgroup see
 
   __device__ RowSpans(const Span* table, const Segment& segment, const Place& own,
@@ -47,6 +47,7 @@ struct RowSpans {
 #pragma unroll
       for (int part = 2 * group; part < 2 * group + 2; ++part) {
         const int row = part * 32 + thread;
+        span[part] = {0, 0};
         if (positions[row] < 0) continue;
         const int32_t shift = own.slot < kSm90Rows ? row & -own.slot : 0;  // of the row's lane
         Span seen = table[own.index_of(row)];

@@ -16,30 +16,42 @@ using Sums = float[kColumns / 8][4];
 template <int kWidth>
 inline constexpr Swizzle kSwizzleOf = kPanelWidth<kWidth> == 64 ? Swizzle::k128 : Swizzle::k64;
 
+/// What all threads of a warp have; tells the compiler so.
+template <class T>
+__device__ inline T warp_uniform(T x) {
+  return static_cast<T>(__shfl_sync(~0u, static_cast<int>(x), 0));
+}
+
 /// A tile of kRows rows as an operand. The address lies in the lowest bits of a matrix descriptor,
 /// in units of 16 bytes: other parts of the tile follow by adding.
 template <int kWidth, int kRows>
 class TileOperand {
  public:
   __device__ explicit TileOperand(uint32_t tile)
-      : rows_(matrix_descriptor<kSwizzleOf<kWidth>>(tile, 8 * kRowBytes, 0)),
-        summed_(matrix_descriptor<kSwizzleOf<kWidth>>(tile, 8 * kRowBytes, kRows * kRowBytes)) {}
+      : address_(static_cast<uint32_t>(matrix_descriptor<kSwizzleOf<kWidth>>(tile, 0, 0))) {}
 
   /// The tile's rows are rows or columns of the product (q and k of q k^T): those from `row` on, 16
   /// of the elements that it sums over, from 16 * step on.
   __device__ uint64_t rows(int step, int row = 0) const {
     constexpr int kSteps = kPanel / 16;
     const int at = (step / kSteps * kRows + row) * kRowBytes + step % kSteps * 32;
-    return rows_ + static_cast<uint32_t>(at >> 4);
+    return with_address<0>(at);
   }
   /// The product sums over the tile's rows (v of p v): 16 of them, from 16 * step on.
   __device__ uint64_t summed(int step) const {
-    return summed_ + static_cast<uint32_t>(step * 16 * kRowBytes >> 4);
+    return with_address<kRows * kRowBytes>(step * 16 * kRowBytes);
   }
 
  private:
   static constexpr int kPanel = kPanelWidth<kWidth>, kRowBytes = kPanel * 2;
-  uint64_t rows_, summed_;
+
+  /// The address never carries beyond its bits.
+  template <int kPanelBytes>
+  __device__ uint64_t with_address(int bytes) const {
+    const uint64_t rest = matrix_descriptor<kSwizzleOf<kWidth>>(0, 8 * kRowBytes, kPanelBytes);
+    return rest | (address_ + static_cast<uint32_t>(bytes >> 4));
+  }
+  uint32_t address_;
 };
 
 /// sums = (64 rows of an item's tile, from `row` on) * (the kColumns rows of another tile)^T. The
@@ -96,24 +108,25 @@ __device__ inline uint32_t low_bits(int32_t n) {
   return ~__funnelshift_lc(0, ~0u, static_cast<uint32_t>(n));
 }
 
+/// Of the columns of a tile that a thread has, in their order, those before column `end`.
+__device__ inline int32_t own_columns_before(int32_t end) {
+  const int32_t beyond = end + 6 - static_cast<int>(threadIdx.x) % 4 * 2;
+  return (beyond >> 3) + (beyond + 1 >> 3);  // even ones, odd ones
+}
+
 /// What a thread's two rows do not see of a tile becomes `value`; `seen` are their TileNotes.
 template <int kColumns>
 __device__ inline void mask(Sums<kColumns>& x, const uint32_t (&seen)[2], float value) {
-  const int own = static_cast<int>(threadIdx.x) % 4 * 2;
+  static_assert(kColumns / 4 <= 32);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const auto begin = static_cast<int32_t>(seen[half] & 0xFFFF);
-    const auto end = static_cast<int32_t>(seen[half] >> 16);
+    const uint32_t begin = seen[half] & 0xFFFF, end = seen[half] >> 16;
+    // One bit for each element, next to each other: a few instructions make them predicates.
+    const uint32_t bits = low_bits(own_columns_before(static_cast<int32_t>(end))) &
+                          ~low_bits(own_columns_before(static_cast<int32_t>(begin)));
 #pragma unroll
-    for (int part = 0; part < kColumns / 32; ++part) {
-      const int32_t first = min(max(begin - part * 32, 0), 32);
-      const int32_t last = min(max(end - part * 32, 0), 32);
-      const uint32_t bits = (low_bits(last) & ~low_bits(first)) >> own;
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        float& element = x[part * 4 + i / 2][half * 2 + i % 2];
-        if ((bits & 1u << (i / 2 * 8 + i % 2)) == 0) element = value;
-      }
+    for (int i = 0; i < kColumns / 4; ++i) {
+      if ((bits & 1u << i) == 0) x[i / 2][half * 2 + i % 2] = value;
     }
   }
 }
@@ -180,46 +193,52 @@ __device__ inline void load_words(uint32_t (&words)[4], const T* row, bool exist
   exchange(words);
 }
 
-/// Adds 8 elements to those in memory, rounded once more, without waiting for them. Nobody else
+/// Adds 4 elements to those in memory, rounded once more, without waiting for them. Nobody else
 /// adds to them meanwhile, so the order is settled.
 template <class T>
-__device__ inline void add_words(T* to, const uint32_t (&words)[4]) {
+__device__ inline void add_words(T* to, uint2 words) {
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
-    asm volatile("red.relaxed.gpu.global.add.noftz.v4.bf16x2 [%0], {%1, %2, %3, %4};" ::"l"(to),
-                 "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+    asm volatile("red.relaxed.gpu.global.add.noftz.v2.bf16x2 [%0], {%1, %2};" ::"l"(to),
+                 "r"(words.x), "r"(words.y)
                  : "memory");
   } else {
-    asm volatile("red.relaxed.gpu.global.add.noftz.v4.f16x2 [%0], {%1, %2, %3, %4};" ::"l"(to),
-                 "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+    asm volatile("red.relaxed.gpu.global.add.noftz.v2.f16x2 [%0], {%1, %2};" ::"l"(to),
+                 "r"(words.x), "r"(words.y)
                  : "memory");
   }
 }
 
-/// Writes a thread's share of its rows, times `factor`, rounded; adds to what is there if `later`.
+/// Writes a thread's share of one row, `half` of its sums, times `factor`, rounded; adds to what is
+/// there if `later`. Pairs of threads swap words first so that a warp writes 32 bytes of a row at a
+/// time, which is what memory moves.
+template <class T, int kWidth>
+__device__ inline void write_row(T* row, bool exists, const Sums<kWidth>& sums, int half,
+                                 float factor = 1, bool later = false) {
+  const bool odd = threadIdx.x % 2 != 0;
+  T* to = row + (odd ? 8 : 0) + threadIdx.x % 4 / 2 * 4;
+#pragma unroll
+  for (int n = 0; n < kWidth / 8; n += 2) {
+    const float *even_pair = &sums[n][2 * half], *odd_pair = &sums[n + 1][2 * half];
+    const uint32_t first = pack<T>(even_pair[0] * factor, even_pair[1] * factor);
+    const uint32_t second = pack<T>(odd_pair[0] * factor, odd_pair[1] * factor);
+    const uint32_t got = __shfl_xor_sync(~0u, odd ? first : second, 1);
+    const uint2 both = odd ? make_uint2(got, second) : make_uint2(first, got);
+    if (!exists) continue;
+    if (later) {
+      add_words<T>(to + n * 8, both);
+    } else {
+      *reinterpret_cast<uint2*>(to + n * 8) = both;
+    }
+  }
+}
+
+/// Both rows of a thread.
 template <class T, int kWidth>
 __device__ inline void write_own_rows(const Rows<T>& to, const OwnRows& own,
-                                      const Sums<kWidth>& sums, const float (&factor)[2],
-                                      bool later) {
+                                      const Sums<kWidth>& sums, float factor, bool later) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    T* row = own.in(to, half);
-#pragma unroll
-    for (int n = 0; n < kWidth / 8; n += 4) {
-      uint32_t words[4];
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float* pair = &sums[n + i][2 * half];
-        words[i] = pack<T>(pair[0] * factor[half], pair[1] * factor[half]);
-      }
-      exchange(words);
-      if (own.position[half] < 0) continue;
-      T* chunk = row + (n + static_cast<int>(threadIdx.x) % 4) * 8;
-      if (later) {
-        add_words<T>(chunk, words);
-      } else {
-        *reinterpret_cast<uint4*>(chunk) = make_uint4(words[0], words[1], words[2], words[3]);
-      }
-    }
+    write_row<T, kWidth>(own.in(to, half), own.position[half] >= 0, sums, half, factor, later);
   }
 }
 

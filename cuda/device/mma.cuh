@@ -104,4 +104,18 @@ __device__ inline float exp2_fast(float x) {
   return y;
 }
 
+/// The other way round; minus infinity below the smallest normal number.
+__device__ inline float log2_fast(float x) {
+  float y;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/// 1 / x, for normal numbers.
+__device__ inline float reciprocal_fast(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 }  // namespace lacuna::cuda::device
