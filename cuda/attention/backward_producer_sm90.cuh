@@ -62,9 +62,15 @@ template <int kQkWidth, int kVWidth>
 struct BackwardShape {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kSm90BackwardColumns;
   static constexpr int kRowStages = kV == 128 ? 1 : 2;
-  static constexpr int kStages = kV == 32 ? 6 : kQk == 128 ? 2 : 4;
+  static constexpr int kStages = kQk == 128 ? 2 : 4;
   // Each has a tile at least: when the ring has as many tiles of later ones, all of it was used.
   static constexpr int kSegments = kStages + 1;
+  // Columns of a product: with half a tile at a time a thread of narrow heads does with so few
+  // registers that a multiprocessor has two blocks, which hide each other's latencies.
+  static constexpr int kPartColumns = kV == 32 ? 32 : kColumns;
+  static constexpr int kBlocks = kV == 32 ? 2 : 1;
+  static constexpr bool kMovesRegisters = kBlocks == 1;
+  static constexpr int kThreads = kMovesRegisters ? kSm90Threads : 128 * kSm90Groups + 32;
   // Of a thread; all threads together have what a multiprocessor has.
   static constexpr int kComputeRegisters = kQk == 128 ? 224 : 208;
   static constexpr int kCopyRegisters = 504 - kSm90Groups * kComputeRegisters;
@@ -81,6 +87,8 @@ struct BackwardShape {
     PairTileNotes tiles[kStages];
   };
   static_assert(kBytes + sizeof(Shared) <= 227 * 1024, "more than a block may have");
+  static_assert(kBlocks * (kBytes + sizeof(Shared) + 1024) <= 228 * 1024,
+                "more than a multiprocessor has");
 
   /// Addresses, when `memory` is that of the first tile. The narrow tensor comes first in a tile.
   __device__ static uint32_t own_tile(uint32_t memory, int stage, int side, int tile) {

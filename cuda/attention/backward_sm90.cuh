@@ -76,18 +76,20 @@ struct ColumnStatistics {
   }
 };
 
-/// What a thread's two rows see of a tile, as mask() takes it.
+/// What a thread's two rows see of kColumns columns of a tile, as mask() takes it.
+template <int kColumns>
 struct SeenColumns {
-  uint32_t columns[2] = {0, 0};
+  uint32_t columns[2];
 
-  __device__ void read(const PairTileNotes& tile, const SegmentNotes& segment, int slot,
-                       int own_row) {
-    const int shift = (slot < kSm90Rows ? own_row & -slot : 0) - tile.first;  // of both rows' lane
+  /// `first`: the first of those columns, counted as the segment counts them.
+  __device__ SeenColumns(const PairTileNotes& tile, const SegmentNotes& segment, int first,
+                         int slot, int own_row) {
+    const int shift = (slot < kSm90Rows ? own_row & -slot : 0) - first;  // of both rows' lane
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const Span span = segment.rows[own_row + 8 * half];
-      const int begin = min(max(span.begin + shift, 0), kSm90BackwardColumns);
-      const int end = min(max(min(span.end, tile.end) + shift, 0), kSm90BackwardColumns);
+      const int begin = min(max(span.begin + shift, 0), kColumns);
+      const int end = min(max(min(span.end, tile.end) + shift, 0), kColumns);
       columns[half] = static_cast<uint32_t>(begin) | static_cast<uint32_t>(end) << 16;
     }
   }
@@ -115,6 +117,7 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
                                  Sums<kRowsAre == RowsAre::kKeys ? Shape::kV : 8>& wide_sums) {
   constexpr bool kOfKeys = kRowsAre == RowsAre::kKeys;
   constexpr int kQk = Shape::kQk, kV = Shape::kV, kColumns = Shape::kColumns;
+  constexpr int kPart = Shape::kPartColumns;
   constexpr int kSide = kOfKeys ? kKeySide : kQuerySide;
   const auto& barriers = at.shared->barriers;
   const PairItemNotes& item = at.shared->items[at.items.stage];
@@ -127,48 +130,54 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
     const PairTileNotes& notes = at.shared->tiles[stage];
     const Seen sees = warp_uniform(notes.seen[at.group]);
     last = warp_uniform(notes.last);
-    if (sees != Seen::kNothing) {
-      const int own = warp_uniform(notes.own);
-      SeenColumns seen;
-      if (sees == Seen::kSome) {
-        seen.read(notes, at.shared->segments[notes.segment], item.slot, at.own_row());
-      }
-      const uint32_t narrow_tile = own < 0
-                                       ? Shape::ring_tile(at.memory, stage)
-                                       : Shape::own_tile(at.memory, at.items.stage, 1 - kSide, own);
-      const uint32_t wide_tile = narrow_tile + Shape::kNarrowBytes;
+    if (sees == Seen::kNothing) {
+      release(barriers.free(stage));
+      continue;
+    }
+    const int own = warp_uniform(notes.own);
+    const uint32_t narrow_tile = own < 0
+                                     ? Shape::ring_tile(at.memory, stage)
+                                     : Shape::own_tile(at.memory, at.items.stage, 1 - kSide, own);
+    const uint32_t wide_tile = narrow_tile + Shape::kNarrowBytes;
+#pragma unroll 1
+    for (int column = 0; column < kColumns; column += kPart) {
       const auto statistics = [&] {
         if constexpr (kOfKeys) {
-          return own < 0 ? ColumnStatistics{notes.lse, notes.delta}
-                         : ColumnStatistics{item.lse + own * kColumns, item.delta + own * kColumns};
+          return own < 0 ? ColumnStatistics{notes.lse + column, notes.delta + column}
+                         : ColumnStatistics{item.lse + own * kColumns + column,
+                                            item.delta + own * kColumns + column};
         } else {
           return of_rows;
         }
       }();
-      Sums<kColumns> s, ds;
+      Sums<kPart> s, ds;
       begin_products();
-      multiply_rows<T, kQk, kColumns>(s, narrow, narrow_tile);
+      multiply_rows<T, kQk, kColumns, kColumns, kPart>(s, narrow, 0, narrow_tile, column);
       commit_products();
-      multiply_rows<T, kV, kColumns>(ds, wide, wide_tile);
+      multiply_rows<T, kV, kColumns, kColumns, kPart>(ds, wide, 0, wide_tile, column);
       commit_products();
       finish_products<1>();
       keep(s);
-      statistics.template weigh<kColumns>(s, factor);
-      if (sees == Seen::kSome) mask<kColumns>(s, seen.columns, 0);
+      statistics.template weigh<kPart>(s, factor);
+      if (sees == Seen::kSome) {
+        const SeenColumns<kPart> seen(notes, at.shared->segments[notes.segment],
+                                      notes.first + column, item.slot, at.own_row());
+        mask<kPart>(s, seen.columns, 0);
+      }
       finish_products<0>();
       keep(ds);
-      statistics.template slope<kColumns>(ds, s);
-      const Weights<T, kColumns> slopes(ds);
+      statistics.template slope<kPart>(ds, s);
+      const Weights<T, kPart> slopes(ds);
       keep(narrow_sums);
       if constexpr (kOfKeys) {
-        const Weights<T, kColumns> weights(s);
+        const Weights<T, kPart> weights(s);
         keep(wide_sums);
         begin_products();
-        weights.template multiply_summed<kV>(wide_sums, wide_tile);
-        slopes.template multiply_summed<kQk>(narrow_sums, narrow_tile);
+        weights.template multiply_summed<kV, kColumns>(wide_sums, wide_tile, column);
+        slopes.template multiply_summed<kQk, kColumns>(narrow_sums, narrow_tile, column);
       } else {
         begin_products();
-        slopes.template multiply_summed<kQk>(narrow_sums, narrow_tile);
+        slopes.template multiply_summed<kQk, kColumns>(narrow_sums, narrow_tile, column);
       }
       commit_products();
       finish_products<0>();
@@ -212,7 +221,7 @@ __device__ inline void differentiate_items(const BackwardArguments<T>& a, Comput
 }
 
 template <class T, int kQk, int kV>
-__global__ void __launch_bounds__(kSm90Threads, 1)
+__global__ void __launch_bounds__(BackwardShape<kQk, kV>::kThreads, BackwardShape<kQk, kV>::kBlocks)
     attention_backward_sm90_kernel(const __grid_constant__ BackwardArguments<T> a,
                                    const __grid_constant__ PairWork pairs,
                                    const __grid_constant__ Sm90Maps maps) {
@@ -224,12 +233,12 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
   __syncthreads();
   const int warpgroup = warp_uniform(static_cast<int>(threadIdx.x) / 128);
   if (warpgroup == kSm90Groups) {
-    give_registers_up<Shape::kCopyRegisters>();
+    if constexpr (Shape::kMovesRegisters) give_registers_up<Shape::kCopyRegisters>();
     const PairSources<T> from{a.q, a.k, a.v, a.dy, a.lse, a.delta};
     BackwardProducer<Shape, T> producer(a.work, pairs, from, maps, &shared, memory);
     if (threadIdx.x % 128 < 32) producer.bring_items();
   } else {
-    take_registers<Shape::kComputeRegisters>();
+    if constexpr (Shape::kMovesRegisters) take_registers<Shape::kComputeRegisters>();
     differentiate_items<T, Shape>(a, {&shared, memory, warpgroup, {}, {}});
   }
 }
@@ -239,12 +248,12 @@ __global__ void __launch_bounds__(kSm90Threads, 1)
 template <class T, int kQk, int kV>
 void launch_backward_sm90(const BackwardArguments<T>& arguments, const PairWork& pairs,
                           const Sm90Maps& maps, int multiprocessors, cudaStream_t stream) {
-  constexpr int kBytes = BackwardShape<kQk, kV>::kBytes;
+  using Shape = BackwardShape<kQk, kV>;
   const auto kernel = attention_backward_sm90_kernel<T, kQk, kV>;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes),
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Shape::kBytes),
         "cudaFuncSetAttribute");
-  const unsigned blocks = sm90_blocks(arguments.work, multiprocessors);
-  kernel<<<blocks, kSm90Threads, kBytes, stream>>>(arguments, pairs, maps);
+  const unsigned blocks = sm90_blocks(arguments.work, Shape::kBlocks * multiprocessors);
+  kernel<<<blocks, Shape::kThreads, Shape::kBytes, stream>>>(arguments, pairs, maps);
   check_launch("attention_backward_sm90_kernel");
 }
 

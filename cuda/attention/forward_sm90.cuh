@@ -192,7 +192,8 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
       const uint32_t seen[2] = {notes.columns[own_row], notes.columns[own_row + 8]};
       Sums<kColumns> s;
       begin_products();
-      multiply_rows<T, kQk, kColumns>(s, q, group * 64, Shape::narrow(memory, stage));
+      multiply_rows<T, kQk, kSm90Rows, kColumns, kColumns>(s, q, group * 64,
+                                                           Shape::narrow(memory, stage), 0);
       commit_products();
       finish_products<0>();
       keep(s);
@@ -204,7 +205,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
       await(barriers.wide_full(stage), ring.parity);
       keep(rows.out);
       begin_products();
-      p.template multiply_summed<kV>(rows.out, Shape::wide(memory, stage));
+      p.template multiply_summed<kV, kColumns>(rows.out, Shape::wide(memory, stage));
       commit_products();
       finish_products<0>();
       keep(rows.out);

@@ -54,27 +54,22 @@ class TileOperand {
   uint32_t address_;
 };
 
-/// sums = (64 rows of an item's tile, from `row` on) * (the kColumns rows of another tile)^T. The
-/// rows stay in shared memory: ptxas before 13.3 may write over left operands in registers that
-/// outlive a product.
-template <class T, int kWidth, int kColumns, int kRows = kSm90Rows>
-__device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, int row, uint32_t other) {
+/// sums = (64 rows of a tile of kRows, from `row` on) * (kColumns rows of another tile of
+/// kOtherRows, from `column` on)^T. The rows stay in shared memory: ptxas before 13.3 may write
+/// over left operands in registers that outlive a product.
+template <class T, int kWidth, int kRows, int kOtherRows, int kColumns>
+__device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, int row, uint32_t other,
+                                     int column) {
   const TileOperand<kWidth, kRows> rows(tile);
-  const TileOperand<kWidth, kColumns> columns(other);
+  const TileOperand<kWidth, kOtherRows> columns(other);
 #pragma unroll
   for (int step = 0; step < kWidth / 16; ++step) {
     if (step == 0) {
-      multiply_shared<T, false>(sums, rows.rows(step, row), columns.rows(step));
+      multiply_shared<T, false>(sums, rows.rows(step, row), columns.rows(step, column));
     } else {
-      multiply_shared<T, true>(sums, rows.rows(step, row), columns.rows(step));
+      multiply_shared<T, true>(sums, rows.rows(step, row), columns.rows(step, column));
     }
   }
-}
-
-/// The same for a tile that has just these 64 rows.
-template <class T, int kWidth, int kColumns>
-__device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, uint32_t other) {
-  multiply_rows<T, kWidth, kColumns, 64>(sums, tile, 0, other);
 }
 
 /// Rounded, as left operands of products that sum over the columns.
@@ -92,13 +87,13 @@ struct Weights {
       }
     }
   }
-  /// sums += weights * (the kColumns rows of a tile).
-  template <int kWidth>
-  __device__ void multiply_summed(Sums<kWidth>& sums, uint32_t tile) const {
-    const TileOperand<kWidth, kColumns> rows(tile);
+  /// sums += weights * (kColumns rows of a tile of kRows, from `first` on).
+  template <int kWidth, int kRows>
+  __device__ void multiply_summed(Sums<kWidth>& sums, uint32_t tile, int first = 0) const {
+    const TileOperand<kWidth, kRows> rows(tile);
 #pragma unroll
     for (int step = 0; step < kColumns / 16; ++step) {
-      multiply<T, true, true>(sums, fragments[step], rows.summed(step));
+      multiply<T, true, true>(sums, fragments[step], rows.summed(first / 16 + step));
     }
   }
 };

@@ -131,6 +131,16 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
 }
 
 // Both operands in shared memory.
+#define LACUNA_SHARED_PRODUCT_32(type)                                      \
+  "{\n"                                                                     \
+  ".reg .pred add;\n"                                                       \
+  "setp.ne.b32 add, %18, 0;\n"                                              \
+  "wgmma.mma_async.sync.aligned.m64n32k16.f32." type "." type               \
+  " {"                                                                      \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, " \
+  "%16, %17, add, 1, 1, 0, 0;\n"                                            \
+  "}"
+
 #define LACUNA_SHARED_PRODUCT_64(type)                                                \
   "{\n"                                                                               \
   ".reg .pred add;\n"                                                                 \
@@ -167,8 +177,12 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
 template <class T, bool kAdd, int kCount>
 __device__ inline void multiply_shared(float (&sums)[kCount][4], uint64_t left, uint64_t right) {
   constexpr bool kBf16 = std::is_same_v<T, __nv_bfloat16>;
-  static_assert(kCount == 8 || kCount == 16);
-  if constexpr (kCount == 8 && kBf16) {
+  static_assert(kCount == 4 || kCount == 8 || kCount == 16);
+  if constexpr (kCount == 4 && kBf16) {
+    LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_32("bf16"), LACUNA_ALL_32)
+  } else if constexpr (kCount == 4) {
+    LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_32("f16"), LACUNA_ALL_32)
+  } else if constexpr (kCount == 8 && kBf16) {
     LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_64("bf16"), LACUNA_ALL_64)
   } else if constexpr (kCount == 8) {
     LACUNA_MULTIPLY_SHARED(LACUNA_SHARED_PRODUCT_64("f16"), LACUNA_ALL_64)
@@ -182,6 +196,7 @@ __device__ inline void multiply_shared(float (&sums)[kCount][4], uint64_t left, 
 #undef LACUNA_PRODUCT_32
 #undef LACUNA_PRODUCT_64
 #undef LACUNA_PRODUCT_128
+#undef LACUNA_SHARED_PRODUCT_32
 #undef LACUNA_SHARED_PRODUCT_64
 #undef LACUNA_SHARED_PRODUCT_128
 #undef LACUNA_MULTIPLY_SHARED
