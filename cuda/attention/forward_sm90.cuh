@@ -18,10 +18,10 @@ namespace lacuna::cuda::attention {
 namespace {
 
 template <int kQk, int kV>
-struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kV), 1, false,
+struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kQk), 1, false,
                                 kV == 32    ? 6
                                 : kV == 64  ? 4
-                                : kQk == 64 ? 3
+                                : kQk == 64 ? 6
                                             : 2> {
   // Two blocks hide each other's latencies, above all where items have few tiles. Their threads do
   // with as few registers as fit, and one warp is enough to copy; a block alone takes all
