@@ -232,10 +232,10 @@ struct ItemProducts {
 
   /// One product after the other: other warpgroups fill the time.
   __device__ void walk() {
-    while (next()) {
+    for (bool begun = false; next(); begun = true) {
       multiply_keys();
       finish_products<0>();
-      if (weigh()) rows.scale();
+      if (weigh() && begun) rows.scale();
       multiply_values(Weights<T, kColumns>(s), tile.stage, tile.parity);
       finish_values(tile.stage);
     }
