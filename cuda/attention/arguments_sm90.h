@@ -15,9 +15,10 @@ inline constexpr int kSm90Walks = 16;  // that a plan has at most
 // Columns of a tile. The backward kernels keep the elements of two products and two sums in
 // registers, forward those of one each.
 inline constexpr int kSm90BackwardColumns = 64;
-/// Of narrow heads, small tiles let two blocks share a multiprocessor.
-constexpr int sm90_forward_columns(int v) {
-  return v <= 64 ? 64 : 128;
+/// Small tiles fit small windows and lanes; of narrow heads, they let two blocks share a
+/// multiprocessor, too.
+constexpr int sm90_forward_columns(int qk) {
+  return qk <= 64 ? 64 : 128;
 }
 
 /// The rows or the columns of a walk, as the copy engine can read them: whole tiles whose first

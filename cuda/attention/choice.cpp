@@ -85,7 +85,7 @@ Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
             .rows = rows,
             .tile = {.groups = kSm90Lanes,
                      .group_rows = kSm90Rows / kSm90Lanes,
-                     .column_tile = kernel == Kernel::kForward ? sm90_forward_columns(widths.v)
+                     .column_tile = kernel == Kernel::kForward ? sm90_forward_columns(widths.qk)
                                                                : kSm90BackwardColumns,
                      .shares_tiles = true}};
   }

@@ -30,9 +30,8 @@ struct Place {
   __device__ int32_t index_of(int row) const { return first + (row & (slot - 1)); }
   /// -1 for a row that does not exist.
   __device__ int32_t position(const DeviceOrder& order, int32_t length, int row) const {
-    if (lane_of(row) >= last_lane) return -1;
     const int32_t at = position_of(order, lane_of(row), index_of(row));
-    return at < length ? at : -1;
+    return lane_of(row) < last_lane && at < length ? at : -1;
   }
 
  private:

@@ -18,16 +18,16 @@ namespace lacuna::cuda::attention {
 namespace {
 
 template <int kQk, int kV>
-struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kV),
+struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kQk),
                                 kV == 32    ? 6
                                 : kV == 64  ? 4
-                                : kQk == 64 ? 3
+                                : kQk == 64 ? 6
                                             : 2> {
   // Two blocks hide each other's latencies, above all where items have few tiles. Their threads do
   // with as few registers as fit, and one warp is enough to copy; a block alone takes all
   // registers, and its computing warpgroups those of the copying one.
   static constexpr int kBlocks = kV <= 64 ? 2 : 1;
-  static constexpr bool kMovesRegisters = kBlocks == 1;
+  static constexpr bool kMovesRegisters = kBlocks == 1, kOverlaps = kBlocks == 1;
   static constexpr int kThreads = kMovesRegisters ? kSm90Threads : 128 * kSm90Groups + 32;
   static_assert(kBlocks * (ForwardShape::kBytes + sizeof(typename ForwardShape::Shared) + 1024) <=
                     228 * 1024,
@@ -41,36 +41,34 @@ inline constexpr float kSlack = 8, kNoBase = -1.7e38F;
 /// The state of a thread's two rows.
 template <int kV>
 struct RunningRows {
-  Sums<kV> out;                        // sums of p v
+  Sums<kV> out{};                      // sums of p v
   float base[2] = {kNoBase, kNoBase};  // p = 2^(logit * factor - base), factor = scale * log2(e)
-  float sum[2];                        // of p, this thread's share
-  bool begun;                          // the same for all threads of a warp
-
-  __device__ RunningRows() : out{}, sum{}, begun(false) {}
+  float sum[2] = {0, 0};               // of p, this thread's share
+  float rescale[2];                    // what sums of p v are to be multiplied by, if raised
 
   /// Raises each base that is more than `slack` below `top` to it.
   __device__ void raise(const float (&top)[2], float slack) {
-    float rescale[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const float raised = top[half] > base[half] + slack ? top[half] : base[half];
       rescale[half] = exp2_fast(base[half] - raised);
       base[half] = raised;
+      sum[half] *= rescale[half];
     }
-    if (!begun) return;
+  }
+  __device__ void scale() {
 #pragma unroll
     for (int n = 0; n < kV / 8; ++n) {
 #pragma unroll
       for (int e = 0; e < 4; ++e) out[n][e] *= rescale[e / 2];
     }
-    sum[0] *= rescale[0];
-    sum[1] *= rescale[1];
   }
 };
 
-/// Turns logits into weights relative to the rows' bases.
+/// Turns logits into weights relative to the rows' bases; true if these were raised, so that the
+/// rows are to be scaled.
 template <int kColumns, int kV>
-__device__ inline void online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, float factor) {
+__device__ inline bool online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, float factor) {
   float top[2];
   bool rises = false;
 #pragma unroll
@@ -85,8 +83,8 @@ __device__ inline void online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, 
     top[half] = highest * factor;
     rises = rises || top[half] > rows->base[half] + kSlack;
   }
-  if (__any_sync(~0u, rises)) rows->raise(top, kSlack);
-  rows->begun = true;
+  rises = __any_sync(~0u, rises);
+  if (rises) rows->raise(top, kSlack);
 #pragma unroll
   for (int n = 0; n < kColumns / 8; ++n) {
 #pragma unroll
@@ -95,6 +93,7 @@ __device__ inline void online_softmax(Sums<kColumns>& s, RunningRows<kV>* rows, 
       rows->sum[e / 2] += s[n][e];
     }
   }
+  return rises;
 }
 
 /// What the earlier stages left in a thread's two rows: its pairs of y, not unpacked yet, and lse.
@@ -121,6 +120,7 @@ struct EarlierRows {
 #pragma unroll
     for (int half = 0; half < 2; ++half) before[half] = lse[half] * kLog2E;
     rows->raise(before, 0);
+    rows->scale();
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const float weight = exp2_fast(before[half] - rows->base[half]);
@@ -157,59 +157,137 @@ __device__ inline void finish_rows(RunningRows<kV>* rows, const ForwardArguments
   }
 }
 
+/// A warpgroup's way through the tiles of the ring.
+template <class Shape>
+struct TileWalk {
+  Ring<Shape::kStages> ring;  // beyond the tile
+  int stage = 0;
+  uint32_t parity = 0;
+  Seen sees = Seen::kNothing;
+  uint32_t seen[2] =
+      {};             // what the thread's rows see of it; stale, and not used, where all is seen
+  bool last = false;  // of the item
+
+  /// Goes on to a tile of the item that the warpgroup sees something of; its narrow columns are
+  /// there then.
+  __device__ bool next(const typename Shape::Shared& shared, int group, int own_row) {
+    while (!last) {
+      stage = ring.stage;
+      parity = ring.parity;
+      ring.advance();
+      await(shared.barriers.narrow_full(stage), parity);
+      const auto& notes = shared.tiles[stage];
+      sees = warp_uniform(notes.seen[group]);
+      last = warp_uniform(notes.last);
+      if (sees != Seen::kNothing) {
+        seen[0] = notes.columns[own_row], seen[1] = notes.columns[own_row + 8];
+        return true;
+      }
+      // The barriers count every tile, and none before it is full.
+      release(shared.barriers.narrow_free(stage));
+      await(shared.barriers.wide_full(stage), parity);
+      release(shared.barriers.wide_free(stage));
+    }
+    return false;
+  }
+};
+
+/// A warpgroup's rows against all tiles of an item.
+template <class T, class Shape>
+struct ItemProducts {
+  static constexpr int kColumns = Shape::kColumns, kV = Shape::kV;
+  typename Shape::Shared& shared;
+  uint32_t memory, q;
+  int group, own_row;
+  float factor;
+  TileWalk<Shape>& tile;
+  RunningRows<kV>& rows;
+  Sums<kColumns> s;
+
+  __device__ bool next() { return tile.next(shared, group, own_row); }
+  __device__ void multiply_keys() {
+    begin_products();
+    multiply_rows<T, Shape::kQk, kSm90Rows, kColumns, kColumns>(
+        s, q, group * 64, Shape::narrow(memory, tile.stage), 0);
+    commit_products();
+  }
+  /// Of s, which is there, what online_softmax() makes and says.
+  __device__ bool weigh() {
+    keep(s);
+    release(shared.barriers.narrow_free(tile.stage));
+    if (tile.sees == Seen::kSome) mask<kColumns>(s, tile.seen, -INFINITY);
+    return online_softmax<kColumns, kV>(s, &rows, factor);
+  }
+  __device__ void multiply_values(const Weights<T, kColumns>& p, int stage, uint32_t parity) {
+    await(shared.barriers.wide_full(stage), parity);
+    keep(rows.out);
+    begin_products();
+    p.template multiply_summed<kV, kColumns>(rows.out, Shape::wide(memory, stage));
+    commit_products();
+  }
+  __device__ void finish_values(int stage) {
+    finish_products<0>();
+    keep(rows.out);
+    release(shared.barriers.wide_free(stage));
+  }
+
+  /// One product after the other: other warpgroups fill the time.
+  __device__ void walk() {
+    for (bool begun = false; next(); begun = true) {
+      multiply_keys();
+      finish_products<0>();
+      if (weigh() && begun) rows.scale();
+      multiply_values(Weights<T, kColumns>(s), tile.stage, tile.parity);
+      finish_values(tile.stage);
+    }
+  }
+  /// P V of a tile runs while the next one's weights are computed; takes more registers.
+  __device__ void walk_overlapping() {
+    if (!next()) return;
+    multiply_keys();
+    finish_products<0>();
+    weigh();  // there is nothing to scale yet
+    while (true) {
+      const Weights<T, kColumns> p(s);
+      const int stage = tile.stage;
+      const uint32_t parity = tile.parity;
+      if (!next()) {
+        multiply_values(p, stage, parity);
+        finish_values(stage);
+        return;
+      }
+      multiply_keys();
+      multiply_values(p, stage, parity);
+      finish_products<1>();
+      const bool raised = weigh();
+      finish_values(stage);
+      if (raised) rows.scale();
+    }
+  }
+};
+
 /// All that a computing warpgroup does.
 template <class T, int kQk, int kV>
 __device__ inline void attend_items(const ForwardArguments<T>& a,
                                     typename ForwardShape<kQk, kV>::Shared* shared, uint32_t memory,
                                     int group) {
   using Shape = ForwardShape<kQk, kV>;
-  constexpr int kColumns = Shape::kColumns;
   const auto& barriers = shared->barriers;
   const int own_row = group * 64 + static_cast<int>(threadIdx.x) % 128 / 32 * 16 +
                       static_cast<int>(threadIdx.x) % 32 / 4;
-  const float factor = a.scale * kLog2E;
-  Ring<Shape::kStages> ring;
+  TileWalk<Shape> tile;
   Ring<Shape::kRowStages> items;
   for (ItemOrder at; at.valid(a.work); at.advance(), items.advance()) {
     await(barriers.rows_full(items.stage), items.parity);
-    const bool empty = warp_uniform(shared->items[items.stage].empty);
-    const uint32_t q = Shape::rows(memory, items.stage);
+    tile.last = warp_uniform(shared->items[items.stage].empty);
     RunningRows<kV> rows;
-
-    for (bool last = empty; !last; ring.advance()) {
-      const int stage = ring.stage;
-      await(barriers.narrow_full(stage), ring.parity);
-      const auto& notes = shared->tiles[stage];
-      const Seen sees = warp_uniform(notes.seen[group]);
-      last = warp_uniform(notes.last);
-      if (sees == Seen::kNothing) {  // the barriers count every tile, and none before it is full
-        release(barriers.narrow_free(stage));
-        await(barriers.wide_full(stage), ring.parity);
-        release(barriers.wide_free(stage));
-        continue;
-      }
-      // Stale, and not used, where all is seen.
-      const uint32_t seen[2] = {notes.columns[own_row], notes.columns[own_row + 8]};
-      Sums<kColumns> s;
-      begin_products();
-      multiply_rows<T, kQk, kSm90Rows, kColumns, kColumns>(s, q, group * 64,
-                                                           Shape::narrow(memory, stage), 0);
-      commit_products();
-      finish_products<0>();
-      keep(s);
-      release(barriers.narrow_free(stage));
-
-      if (sees == Seen::kSome) mask<kColumns>(s, seen, -INFINITY);
-      online_softmax<kColumns, kV>(s, &rows, factor);
-      const Weights<T, kColumns> p(s);
-      await(barriers.wide_full(stage), ring.parity);
-      keep(rows.out);
-      begin_products();
-      p.template multiply_summed<kV, kColumns>(rows.out, Shape::wide(memory, stage));
-      commit_products();
-      finish_products<0>();
-      keep(rows.out);
-      release(barriers.wide_free(stage));
+    ItemProducts<T, Shape> products{*shared, memory,  Shape::rows(memory, items.stage),
+                                    group,   own_row, a.scale * kLog2E,
+                                    tile,    rows};
+    if constexpr (Shape::kOverlaps) {
+      products.walk_overlapping();
+    } else {
+      products.walk();
     }
     const OwnRows own(shared->items[items.stage], own_row);
     release(barriers.rows_free(items.stage));

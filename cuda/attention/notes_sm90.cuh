@@ -35,26 +35,33 @@ struct ItemNotes {
 /// What the rows of an item see of a segment, read once; a warp's share. Where lanes share tiles,
 /// columns are counted as rows are, over all lanes of the item.
 struct RowSpans {
-  Span span[kSm90Parts];                    // empty for a row that does not exist
+  Span span[kSm90Parts];                    // empty for a row that does not exist or sees nothing
   Span any[kSm90Groups], all[kSm90Groups];  // what some, and all, rows of a warpgroup see
 
   __device__ RowSpans(const Span* table, const Segment& segment, const Place& own,
                       const int32_t* positions) {
     const int thread = static_cast<int>(threadIdx.x) % 32;
+    bool exists[kSm90Parts];
+#pragma unroll
+    for (int part = 0; part < kSm90Parts; ++part) {  // all reads together; the first row does exist
+      const int row = part * 32 + thread;
+      exists[part] = positions[row] >= 0;
+      span[part] = table[exists[part] ? own.index_of(row) : own.first];
+    }
 #pragma unroll
     for (int group = 0; group < kSm90Groups; ++group) {
       Span some = {INT32_MAX, 0}, common = {0, INT32_MAX};
 #pragma unroll
       for (int part = 2 * group; part < 2 * group + 2; ++part) {
-        const int row = part * 32 + thread;
-        span[part] = {0, 0};
-        if (positions[row] < 0) continue;
-        const int32_t shift = own.slot < kSm90Rows ? row & -own.slot : 0;  // of the row's lane
-        Span seen = table[own.index_of(row)];
-        seen = {seen.begin + shift, min(seen.end, segment.end) + shift};
-        common = {max(common.begin, seen.begin), min(common.end, seen.end)};
-        if (seen.begin < seen.end) some = {min(some.begin, seen.begin), max(some.end, seen.end)};
-        span[part] = seen;
+        // Of the row's lane, if lanes share tiles.
+        const int32_t shift = own.slot < kSm90Rows ? (part * 32 + thread) & -own.slot : 0;
+        const Span seen = {span[part].begin + shift, min(span[part].end, segment.end) + shift};
+        const bool sees = exists[part] && seen.begin < seen.end;
+        span[part] = sees ? seen : Span{0, 0};
+        if (exists[part]) {
+          common = {max(common.begin, seen.begin), min(common.end, seen.end)};
+        }
+        if (sees) some = {min(some.begin, seen.begin), max(some.end, seen.end)};
       }
       any[group] = {__reduce_min_sync(~0u, some.begin), __reduce_max_sync(~0u, some.end)};
       all[group] = {__reduce_max_sync(~0u, common.begin), __reduce_min_sync(~0u, common.end)};

@@ -255,9 +255,8 @@ class Producer {
     const bool shares = own.slot < kSm90Rows;  // its tiles with other lanes
     const int32_t end = shares ? (item.last_lane - item.first_lane) * own.slot : segment.end;
     for (int32_t column = segment.begin; column < end; column += kColumns) {
-      const Place place =
-          shares ? Place{item.first_lane + column / own.slot, item.last_lane, 0, own.slot}
-                 : Place{segment.lane, segment.lane + 1, column, kColumns};
+      const Place place = shares ? Place{own.lane_of(column), item.last_lane, 0, own.slot}
+                                 : Place{segment.lane, segment.lane + 1, column, kColumns};
       Wanted tile{.place = place, .order = walk.columns, .length = work_.length, .head = head};
       tile.regular = is_regular(regular, copied_end, place, segment.end);
       auto* notes = &shared_->tiles[ring_.stage];

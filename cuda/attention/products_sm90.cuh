@@ -48,8 +48,10 @@ class TileOperand {
   /// The address never carries beyond its bits.
   template <int kPanelBytes>
   __device__ uint64_t with_address(int bytes) const {
-    const uint64_t rest = matrix_descriptor<kSwizzleOf<kWidth>>(0, 8 * kRowBytes, kPanelBytes);
-    return rest | (address_ + static_cast<uint32_t>(bytes >> 4));
+    constexpr uint64_t kRest = matrix_descriptor<kSwizzleOf<kWidth>>(0, 8 * kRowBytes, kPanelBytes);
+    const uint32_t low =
+        address_ + (static_cast<uint32_t>(kRest) + static_cast<uint32_t>(bytes >> 4));
+    return kRest >> 32 << 32 | low;
   }
   uint32_t address_;
 };

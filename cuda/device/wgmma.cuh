@@ -25,8 +25,8 @@ enum class Swizzle : uint32_t { k128 = 1, k64 = 2 };
 /// A right operand in shared memory (matrix descriptor). `group_bytes`: from 8 rows to the next 8;
 /// `panel_bytes`: from one panel of a row's swizzled bytes to the next, where columns take several.
 template <Swizzle kSwizzle>
-__device__ inline uint64_t matrix_descriptor(uint32_t address, uint32_t group_bytes,
-                                             uint32_t panel_bytes) {
+__device__ constexpr uint64_t matrix_descriptor(uint32_t address, uint32_t group_bytes,
+                                                uint32_t panel_bytes) {
   return static_cast<uint64_t>((address & 0x3FFFF) >> 4) |
          static_cast<uint64_t>(panel_bytes >> 4) << 16 |
          static_cast<uint64_t>(group_bytes >> 4) << 32 |
