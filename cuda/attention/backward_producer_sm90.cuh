@@ -15,6 +15,7 @@ inline constexpr int kQuerySide = 0, kKeySide = 1;
 
 struct PairItemNotes : ItemNotes {
   bool has[2], walks[2];  // by side: whether it has it; whether any tile follows
+  bool joint;             // as PairItem's
   int32_t slot;           // rows, and columns of tiles that lanes share, of one lane
   alignas(8) float lse[kSm90Rows];
   alignas(8) float delta[kSm90Rows];
@@ -27,11 +28,11 @@ struct SegmentNotes {
 };
 
 struct PairTileNotes {
-  int32_t segment;     // place of its notes
-  int32_t first, end;  // the tile's first column; the segment's end
-  int32_t own;         // which of the item's own two tiles it is; -1: it is in the ring
-  Seen seen[kSm90Groups];
-  bool last;                                     // of this side of the item
+  int32_t segment;            // place of its notes
+  int32_t first, end;         // the tile's first column; the segment's end
+  int32_t own;                // which of the item's own two tiles it is; -1: it is in the ring
+  Seen seen[kSm90Groups][2];  // of each part of the columns
+  bool last;                  // of this side of the item
   alignas(8) float lse[kSm90BackwardColumns];    // of its queries, if they are columns and the
   alignas(8) float delta[kSm90BackwardColumns];  // tile is in the ring
 };
@@ -57,12 +58,19 @@ struct BackwardBarriers {
   }
 };
 
-/// Where tiles lie in shared memory: an item's rows, then the ring.
+/// The halves of a joint item's rows that see each other.
+inline constexpr int kOwnSlopes = 3;
+__device__ inline int own_slopes(int key_half, int query_half) {
+  return key_half + query_half;
+}
+
+/// Where tiles lie in shared memory: an item's rows, the ring, and what a joint item's rows see of
+/// each other.
 template <int kQkWidth, int kVWidth>
 struct BackwardShape {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kSm90BackwardColumns;
   static constexpr int kRowStages = kV == 128 ? 1 : 2;
-  static constexpr int kStages = kQk == 128 ? 2 : 4;
+  static constexpr int kStages = kQk == 128 || kV == 32 ? 2 : 3;
   // Each has a tile at least: when the ring has as many tiles of later ones, all of it was used.
   static constexpr int kSegments = kStages + 1;
   // Columns of a product: with half a tile at a time a thread of narrow heads does with so few
@@ -78,13 +86,16 @@ struct BackwardShape {
   static constexpr int kTileBytes = kNarrowBytes + kColumns * kV * 2;
   static constexpr int kAlignment = 1024;  // of swizzled tiles
   static constexpr int kItemTiles = 2 * kSm90Rows / kColumns;
-  static constexpr int kBytes = (kRowStages * kItemTiles + kStages) * kTileBytes + kAlignment;
+  static constexpr int kSlopeBytes = kColumns * kColumns * 2;
+  static constexpr int kBytes =
+      (kRowStages * kItemTiles + kStages) * kTileBytes + kOwnSlopes * kSlopeBytes + kAlignment;
 
   struct Shared {
     BackwardBarriers<kRowStages, kStages> barriers;
     PairItemNotes items[kRowStages];
     SegmentNotes segments[kSegments];
     PairTileNotes tiles[kStages];
+    bool has_slopes[kOwnSlopes];
   };
   static_assert(kBytes + sizeof(Shared) <= 227 * 1024, "more than a block may have");
   static_assert(kBlocks * (kBytes + sizeof(Shared) + 1024) <= 228 * 1024,
@@ -97,6 +108,10 @@ struct BackwardShape {
   }
   __device__ static uint32_t ring_tile(uint32_t memory, int stage) {
     return memory + static_cast<uint32_t>((kRowStages * kItemTiles + stage) * kTileBytes);
+  }
+  /// ds^T of a half of the keys and a half of the queries of an item: own_slopes(key, query).
+  __device__ static uint32_t slopes(uint32_t memory, int place) {
+    return ring_tile(memory, kStages) + static_cast<uint32_t>(place * kSlopeBytes);
   }
 };
 
@@ -132,8 +147,8 @@ class BackwardProducer {
         const PairSegment segment = ahead;
         if (i + 1 < item.last_segment) ahead = pairs_.segments[i + 1];
         if (i + 1 == item.last_segment) read_first(&ahead, next);
-        const bool last = i + 1 == item.key_segment || i + 1 == item.last_segment;
-        bring_segment(segment, item, i < item.key_segment ? kQuerySide : kKeySide, head, last);
+        const bool last = i + 1 == item.query_segment || i + 1 == item.last_segment;
+        bring_segment(segment, item, i < item.query_segment ? kKeySide : kQuerySide, head, last);
       }
       if (item.first_segment == item.last_segment) read_first(&ahead, next);
       items_.advance();
@@ -184,10 +199,11 @@ class BackwardProducer {
     if (threadIdx.x % 32 == 0) {
       notes.head = head;
       notes.slot = own.slot;
+      notes.joint = item.joint != 0;
       notes.has[kQuerySide] = item.query_walk >= 0;
       notes.has[kKeySide] = item.key_walk >= 0;
-      notes.walks[kQuerySide] = item.first_segment < item.key_segment;
-      notes.walks[kKeySide] = item.key_segment < item.last_segment;
+      notes.walks[kKeySide] = item.first_segment < item.query_segment;
+      notes.walks[kQuerySide] = item.query_segment < item.last_segment;
     }
     const int sides = (item.query_walk >= 0 ? 1 : 0) + (item.key_walk >= 0 ? 1 : 0);
     constexpr int kTiles = kSm90Rows / kColumns;
@@ -235,15 +251,7 @@ class BackwardProducer {
       const int32_t ahead = shares ? column : column - item.first_row;
       const bool is_own = segment.own != 0 && ahead >= 0 && ahead < kSm90Rows;
       PairTileNotes& notes = shared_->tiles[ring_.stage];
-      if (threadIdx.x % 32 < kSm90Groups) {
-        const bool second = threadIdx.x % 32 == 1;
-        const Span any = second ? segment.any[1] : segment.any[0];
-        const Span all = second ? segment.all[1] : segment.all[0];
-        notes.seen[threadIdx.x % 32] =
-            column >= any.end || column + kColumns <= any.begin   ? Seen::kNothing
-            : column >= all.begin && column + kColumns <= all.end ? Seen::kAll
-                                                                  : Seen::kSome;
-      }
+      note_seen(&notes, segment, column);
       if (threadIdx.x % 32 == 0) {
         notes.segment = segment_;
         notes.first = column;
@@ -263,6 +271,20 @@ class BackwardProducer {
       ring_.advance();
     }
     segment_ = segment_ + 1 < Shape::kSegments ? segment_ + 1 : 0;
+  }
+
+  /// A thread for each part of the columns and half of the rows.
+  __device__ void note_seen(PairTileNotes* notes, const PairSegment& segment, int32_t column) {
+    constexpr int kPart = Shape::kPartColumns, kParts = kColumns / kPart;
+    const int thread = static_cast<int>(threadIdx.x) % 32, part = thread % kParts;
+    if (thread >= kSm90Groups * kParts) return;
+    const bool second = thread / kParts == 1;
+    const Span any = second ? segment.any[1] : segment.any[0];
+    const Span all = second ? segment.all[1] : segment.all[0];
+    const int32_t begin = column + part * kPart, end = begin + kPart;
+    notes->seen[second ? 1 : 0][part] = begin >= any.end || end <= any.begin   ? Seen::kNothing
+                                        : begin >= all.begin && end <= all.end ? Seen::kAll
+                                                                               : Seen::kSome;
   }
 
   /// What the rows of the item see, while the warp goes on.

@@ -11,7 +11,9 @@
 // (backward_producer_sm90.cuh); two warpgroups compute 64 rows each against tiles of 64 columns:
 //   compute  for each tile: both products, p while the second runs, ds, the products of the sums
 //   finish   the sums, straight from registers; a later stage adds to what is there
-// Seven products where dq, dk and dv of a pair of tiles at once would take five.
+// What a row sees of its own item (all, where lanes are short) takes five products and one
+// exponential: ds, which the keys' side computes, goes to shared memory for dq (`joint` items).
+// What it sees of others takes seven and two, in exchange for sums that never leave a block.
 #pragma once
 
 #include "attention/backward_producer_sm90.cuh"
@@ -111,6 +113,15 @@ struct Computing {
   }
 };
 
+/// Where no key of a half sees a part of a half of the queries.
+template <class T, class Shape>
+__device__ inline void store_no_slopes(const Computing<Shape>& at, int query_half, int column) {
+  Sums<Shape::kPartColumns> nothing;
+  clear<Shape::kPartColumns>(nothing);
+  const Weights<T, Shape::kPartColumns> zeros(nothing);
+  zeros.store(Shape::slopes(at.memory, own_slopes(at.group, query_half)), column);
+}
+
 /// The sums of one side of an item: over its tiles, if there are any.
 template <class T, class Shape, RowsAre kRowsAre>
 __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape::kQk>& narrow_sums,
@@ -124,16 +135,12 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
   const uint32_t narrow = Shape::own_tile(at.memory, at.items.stage, kSide, at.group);
   const uint32_t wide = narrow + Shape::kNarrowBytes;
   const RowStatistics of_rows(item, at.own_row());
+  const bool joint = warp_uniform(item.joint);
   for (bool last = !warp_uniform(item.walks[kSide]); !last; at.ring.advance()) {
     const int stage = at.ring.stage;
     await(barriers.full(stage), at.ring.parity);
     const PairTileNotes& notes = at.shared->tiles[stage];
-    const Seen sees = warp_uniform(notes.seen[at.group]);
     last = warp_uniform(notes.last);
-    if (sees == Seen::kNothing) {
-      release(barriers.free(stage));
-      continue;
-    }
     const int own = warp_uniform(notes.own);
     const uint32_t narrow_tile = own < 0
                                      ? Shape::ring_tile(at.memory, stage)
@@ -141,6 +148,12 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
     const uint32_t wide_tile = narrow_tile + Shape::kNarrowBytes;
 #pragma unroll 1
     for (int column = 0; column < kColumns; column += kPart) {
+      const Seen sees = warp_uniform(notes.seen[at.group][column / kPart]);
+      const bool stores = kOfKeys && own >= 0 && joint;
+      if (sees == Seen::kNothing) {
+        if (stores && kPart < kColumns) store_no_slopes<T, Shape>(at, own, column);
+        continue;
+      }
       const auto statistics = [&] {
         if constexpr (kOfKeys) {
           return own < 0 ? ColumnStatistics{notes.lse + column, notes.delta + column}
@@ -168,6 +181,11 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
       keep(ds);
       statistics.template slope<kPart>(ds, s);
       const Weights<T, kPart> slopes(ds);
+      if (stores) {
+        const int place = own_slopes(at.group, own);
+        slopes.store(Shape::slopes(at.memory, place), column);
+        if (threadIdx.x % 128 == 0) at.shared->has_slopes[place] = true;
+      }
       keep(narrow_sums);
       if constexpr (kOfKeys) {
         const Weights<T, kPart> weights(s);
@@ -188,6 +206,37 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
   }
 }
 
+/// Named barriers at which both computing warpgroups meet.
+inline constexpr int kSlopesStored = 1, kSlopesUsed = 2;
+
+/// A joint item's slopes are about to be stored: those of the one before have been used.
+template <class Shape>
+__device__ inline void begin_slopes(const Computing<Shape>& at) {
+  meet(kSlopesUsed, 128 * kSm90Groups);
+  if (threadIdx.x % 128 != 0) return;
+  for (int query = at.group; query < kSm90Groups; ++query) {
+    at.shared->has_slopes[own_slopes(at.group, query)] = false;
+  }
+}
+
+/// What the queries of a joint item's half see of the item itself: dq += ds k.
+template <class T, class Shape>
+__device__ inline void add_slopes(const Computing<Shape>& at, Sums<Shape::kQk>& dq) {
+  show_to_async_proxy();
+  meet(kSlopesStored, 128 * kSm90Groups);
+  for (int key = 0; key <= at.group; ++key) {
+    const int place = own_slopes(key, at.group);
+    if (!warp_uniform(at.shared->has_slopes[place])) continue;
+    keep(dq);
+    begin_products();
+    multiply_transposed<T, Shape::kQk>(dq, Shape::slopes(at.memory, place),
+                                       Shape::own_tile(at.memory, at.items.stage, kKeySide, key));
+    commit_products();
+    finish_products<0>();
+    keep(dq);
+  }
+}
+
 /// All that a computing warpgroup does.
 template <class T, class Shape>
 __device__ inline void differentiate_items(const BackwardArguments<T>& a, Computing<Shape> at) {
@@ -197,23 +246,25 @@ __device__ inline void differentiate_items(const BackwardArguments<T>& a, Comput
     await(barriers.rows_full(at.items.stage), at.items.parity);
     const PairItemNotes& notes = at.shared->items[at.items.stage];
     const OwnRows own(notes, at.own_row());
-    const bool has_keys = warp_uniform(notes.has[kKeySide]);
-    if (warp_uniform(notes.has[kQuerySide])) {
-      Sums<Shape::kQk> dq;
-      Sums<8> none;
-      clear<Shape::kQk>(dq);
-      sum_tiles<T, Shape, RowsAre::kQueries>(at, factor, dq, none);
-      write_own_rows<T, Shape::kQk>(a.dq, own, dq, a.scale, a.later);
-    }
-    if (has_keys) {
+    const bool joint = warp_uniform(notes.joint), has_queries = warp_uniform(notes.has[kQuerySide]);
+    if (joint) begin_slopes(at);
+    if (warp_uniform(notes.has[kKeySide])) {
       Sums<Shape::kQk> dk;
       Sums<Shape::kV> dv;
       clear<Shape::kQk>(dk);
       clear<Shape::kV>(dv);
       sum_tiles<T, Shape, RowsAre::kKeys>(at, factor, dk, dv);
-      release(barriers.rows_free(at.items.stage));
       write_own_rows<T, Shape::kQk>(a.dk, own, dk, a.scale, a.later);
       write_own_rows<T, Shape::kV>(a.dv, own, dv, 1, a.later);
+    }
+    if (has_queries) {
+      Sums<Shape::kQk> dq;
+      Sums<8> none;
+      clear<Shape::kQk>(dq);
+      if (joint) add_slopes<T, Shape>(at, dq);
+      sum_tiles<T, Shape, RowsAre::kQueries>(at, factor, dq, none);
+      release(barriers.rows_free(at.items.stage));
+      write_own_rows<T, Shape::kQk>(a.dq, own, dq, a.scale, a.later);
     } else {
       release(barriers.rows_free(at.items.stage));
     }

@@ -80,29 +80,68 @@ class Joiner {
 
   PairItem join(const Item* query, const Item* key) {
     const Item& any = query != nullptr ? *query : *key;
+    const bool joint = query != nullptr && key != nullptr && are_joint(*query, *key);
     PairItem item{.head = any.head,
                   .first_lane = any.first_lane,
                   .last_lane = any.last_lane,
                   .first_row = any.first_row,
                   .groups_per_lane = any.groups_per_lane,
+                  .joint = joint ? 1 : 0,
                   .query_walk = query != nullptr ? query->walk : -1,
                   .key_walk = key != nullptr ? key->walk + plan_.query_walks : -1,
                   .first_segment = static_cast<int32_t>(plan_.segments.size()),
-                  .key_segment = 0,
+                  .query_segment = 0,
                   .last_segment = 0};
     const bool both = query != nullptr && key != nullptr;
-    if (query != nullptr) add_segments(queries_, *query, 0, both);
-    item.key_segment = static_cast<int32_t>(plan_.segments.size());
-    if (key != nullptr) add_segments(keys_, *key, plan_.query_walks, both);
+    if (key != nullptr) add_segments(keys_, *key, plan_.query_walks, both, false);
+    item.query_segment = static_cast<int32_t>(plan_.segments.size());
+    if (query != nullptr) add_segments(queries_, *query, 0, both, joint);
     item.last_segment = static_cast<int32_t>(plan_.segments.size());
     return item;
   }
 
-  void add_segments(const Plan& plan, const Item& item, int32_t first_walk, bool both) {
+  /// The only segment of an item whose columns are its rows.
+  const Segment* own_segment(const Plan& plan, const Item& item) const {
+    const Segment* found = nullptr;
     for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
       const Segment& segment = plan.segments[static_cast<size_t>(i)];
       const Walk& walk = plan.walks[static_cast<size_t>(segment.walk)];
+      if (!same_order(walk.columns, rows_of(plan, item))) continue;
+      if (found != nullptr && found->walk != segment.walk) return nullptr;
+      found = &segment;
+    }
+    return found;
+  }
+
+  bool are_joint(const Item& query, const Item& key) const {
+    const Segment *keys = own_segment(queries_, query), *queries = own_segment(keys_, key);
+    if (keys == nullptr || queries == nullptr ||
+        queries_.passes[static_cast<size_t>(keys->walk)] !=
+            keys_.passes[static_cast<size_t>(queries->walk)]) {
+      return false;
+    }
+    const int32_t half = tile_.groups * tile_.group_rows / 2;
+    const int32_t first = shares(key) ? 0 : key.first_row;
+    for (int row = half; row < 2 * half; ++row) {
+      const std::optional<Span> seen = seen_by(keys_, key, *queries, row);
+      if (seen && seen->begin < std::min(seen->end, first + half)) return false;
+    }
+    return true;
+  }
+
+  bool shares(const Item& item) const { return item.groups_per_lane < tile_.groups; }
+
+  /// Leaves out what the rows of a `joint` item see of each other.
+  void add_segments(const Plan& plan, const Item& item, int32_t first_walk, bool both, bool joint) {
+    for (int32_t i = item.first_segment; i < item.last_segment; ++i) {
+      Segment segment = plan.segments[static_cast<size_t>(i)];
+      const Walk& walk = plan.walks[static_cast<size_t>(segment.walk)];
       const bool own = both && same_order(walk.columns, rows_of(plan, item));
+      if (own && !shares(item)) {
+        segment.begin = item.first_row - round_up(item.first_row - segment.begin);
+      }
+      if (own && joint) segment.end = shares(item) ? 0 : std::min(segment.end, item.first_row);
+      if (segment.begin >= segment.end) continue;
       PairSegment made{.walk = segment.walk + first_walk,
                        .lane = segment.lane,
                        .begin = segment.begin,
@@ -110,9 +149,6 @@ class Joiner {
                        .own = own ? 1 : 0,
                        .any = {},
                        .all = {}};
-      if (own && item.groups_per_lane == tile_.groups) {
-        made.begin = item.first_row - round_up(item.first_row - segment.begin);
-      }
       const int half = tile_.groups * tile_.group_rows / 2;
       for (int i_half = 0; i_half < 2; ++i_half) {
         Span& any = made.any[i_half] = {std::numeric_limits<int32_t>::max(), 0};
@@ -137,7 +173,7 @@ class Joiner {
     const Walk& walk = plan.walks[static_cast<size_t>(segment.walk)];
     if (lane >= item.last_lane || position_of(walk.rows, lane, index) >= length_) return {};
     const Span seen = plan.spans[static_cast<size_t>(walk.first_span + index)];
-    const int32_t shift = item.groups_per_lane < tile_.groups ? row / slot * slot : 0;
+    const int32_t shift = shares(item) ? row / slot * slot : 0;
     return Span{seen.begin + shift, std::min(seen.end, segment.end) + shift};
   }
 
@@ -159,7 +195,7 @@ class Joiner {
       const PairSegment& segment = plan_.segments[static_cast<size_t>(i)];
       const int64_t tiles =
           (segment.end - segment.begin + tile_.column_tile - 1) / tile_.column_tile;
-      sum += tiles * (i < item.key_segment ? 3 : 4);
+      sum += tiles * (i < item.query_segment ? 4 : 3);
     }
     return sum;
   }

@@ -16,12 +16,14 @@ struct alignas(16) PairSegment {
   Span any[2], all[2];  // what some, and all, rows of each half of the item see, if there are any
 };
 
-/// As Item. Segments [first_segment, key_segment) are keys that the rows see as queries, those from
-/// key_segment to last_segment queries by which they are seen as keys.
+/// As Item. Segments [first_segment, query_segment) are queries by which the rows are seen as keys,
+/// those from query_segment to last_segment keys that they see as queries. `joint`: what the rows
+/// see of each other stands among the former alone, and serves dq, too; the second half of the keys
+/// is not seen by the first half of the queries.
 struct PairItem {
-  int32_t head, first_lane, last_lane, first_row, groups_per_lane;
+  int32_t head, first_lane, last_lane, first_row, groups_per_lane, joint;
   int32_t query_walk, key_walk;  // of the rows; -1: without this side
-  int32_t first_segment, key_segment, last_segment;
+  int32_t first_segment, query_segment, last_segment;
 };
 
 /// As Plan.

@@ -112,6 +112,7 @@ class Planner {
       }
     }
     seen_.push_back(&pass);
+    plan_.passes.push_back(pass);
     plan_.extents.push_back({narrow(pass.lanes), narrow(fewest(pass, rows(pass))),
                              narrow(fewest(pass, columns(pass))), slot});
     plan_.walks.push_back({device_order(rows(pass), length_), device_order(columns(pass), length_),

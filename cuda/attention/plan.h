@@ -75,7 +75,8 @@ struct Stage {
 /// first.
 struct Plan {
   std::vector<Walk> walks;
-  std::vector<Extents> extents;  // of the walks
+  std::vector<Extents> extents;      // of the walks
+  std::vector<sparse::Pass> passes;  // likewise
   std::vector<Span> spans;
   std::vector<Segment> segments;
   std::vector<Item> items;

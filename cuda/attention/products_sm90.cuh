@@ -67,10 +67,21 @@ __device__ inline void multiply_rows(Sums<kColumns>& sums, uint32_t tile, int ro
 #pragma unroll
   for (int step = 0; step < kWidth / 16; ++step) {
     if (step == 0) {
-      multiply_shared<T, false>(sums, rows.rows(step, row), columns.rows(step, column));
+      multiply_shared<T, false, false>(sums, rows.rows(step, row), columns.rows(step, column));
     } else {
-      multiply_shared<T, true>(sums, rows.rows(step, row), columns.rows(step, column));
+      multiply_shared<T, false, true>(sums, rows.rows(step, row), columns.rows(step, column));
     }
+  }
+}
+
+/// sums += (a tile of 64 x 64 elements)^T * (a tile of 64 rows).
+template <class T, int kWidth>
+__device__ inline void multiply_transposed(Sums<kWidth>& sums, uint32_t square, uint32_t tile) {
+  const TileOperand<64, 64> left(square);
+  const TileOperand<kWidth, 64> right(tile);
+#pragma unroll
+  for (int step = 0; step < 4; ++step) {
+    multiply_shared<T, true, true>(sums, left.summed(step), right.summed(step));
   }
 }
 
@@ -87,6 +98,16 @@ struct Weights {
         const float* pair = &x[2 * step + i / 2][i % 2 * 2];
         fragments[step][i] = pack<T>(pair[0], pair[1]);
       }
+    }
+  }
+  /// Writes them to a tile of 64 x 64 elements, from `column` on.
+  __device__ void store(uint32_t square, int column) const {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int row = static_cast<int>(threadIdx.x) % 128 / 32 * 16 + lane % 16;
+#pragma unroll
+    for (int step = 0; step < kColumns / 16; ++step) {
+      const int chunk = column / 8 + 2 * step + lane / 16;
+      store_matrices(square + panel_chunk_at<64, 64>(row, chunk), fragments[step]);
     }
   }
   /// sums += weights * (kColumns rows of a tile of kRows, from `first` on).

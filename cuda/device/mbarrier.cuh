@@ -48,6 +48,11 @@ __device__ inline void await(uint32_t barrier, uint32_t parity) {
   } while (over == 0);
 }
 
+/// Until `threads` threads of the block have come to the barrier of that number (1 to 15).
+__device__ inline void meet(int number, int threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
+}
+
 /// What ordinary instructions of this thread have written to shared memory, bulk copies and the
 /// tensor cores see after it; in each writing thread, before a barrier.
 __device__ inline void show_to_async_proxy() {

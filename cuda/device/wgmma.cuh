@@ -138,7 +138,7 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
   "wgmma.mma_async.sync.aligned.m64n32k16.f32." type "." type               \
   " {"                                                                      \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, " \
-  "%16, %17, add, 1, 1, 0, 0;\n"                                            \
+  "%16, %17, add, 1, 1, %19, %19;\n"                                        \
   "}"
 
 #define LACUNA_SHARED_PRODUCT_64(type)                                                \
@@ -149,7 +149,7 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
   " {"                                                                                \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "            \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, " \
-  "%32, %33, add, 1, 1, 0, 0;\n"                                                      \
+  "%32, %33, add, 1, 1, %35, %35;\n"                                                  \
   "}"
 
 #define LACUNA_SHARED_PRODUCT_128(type)                                               \
@@ -162,19 +162,23 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "  \
   "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "  \
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, " \
-  "%64, %65, add, 1, 1, 0, 0;\n"                                                      \
+  "%64, %65, add, 1, 1, %67, %67;\n"                                                  \
   "}"
 
-#define LACUNA_MULTIPLY_SHARED(product, sums_of)                           \
-  if constexpr (kAdd) {                                                    \
-    asm volatile(product : sums_of("+f") : "l"(left), "l"(right), "n"(1)); \
-  } else {                                                                 \
-    asm volatile(product : sums_of("=f") : "l"(left), "l"(right), "n"(0)); \
+#define LACUNA_MULTIPLY_SHARED(product, sums_of)                             \
+  if constexpr (kAdd) {                                                      \
+    asm volatile(product                                                     \
+                 : sums_of("+f")                                             \
+                 : "l"(left), "l"(right), "n"(1), "n"(kTransposed ? 1 : 0)); \
+  } else {                                                                   \
+    asm volatile(product                                                     \
+                 : sums_of("=f")                                             \
+                 : "l"(left), "l"(right), "n"(0), "n"(kTransposed ? 1 : 0)); \
   }
 
 /// The same with the left operand in shared memory, too: the descriptors of tiles whose rows are
-/// the product's rows and columns.
-template <class T, bool kAdd, int kCount>
+/// the product's rows and columns, or with kTransposed what both sum over.
+template <class T, bool kTransposed, bool kAdd, int kCount>
 __device__ inline void multiply_shared(float (&sums)[kCount][4], uint64_t left, uint64_t right) {
   constexpr bool kBf16 = std::is_same_v<T, __nv_bfloat16>;
   static_assert(kCount == 4 || kCount == 8 || kCount == 16);
