@@ -105,6 +105,7 @@ TOML
 "$bundle/lacuna" --version
 expect "parity tests" "$bundle/lacuna_cuda_tests"
 expect "check" "$bundle/lacuna" check
+expect "check of the kernels for every GPU" "$bundle/lacuna" check --family general
 expect "50 steps" train a "50 steps"
 expect "50 steps again" train b "50 steps"
 expect "two runs of 50 steps have the same bits" same a b
@@ -147,7 +148,7 @@ expect "4 ranks go on from the checkpoint of 2" train_ranks 4 q "50 steps" --res
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do
     for tests in '[small]' '[layernorm]' '[residual_norm]' '[embedding]' '[cross_entropy]' '[activation]' \
-      '[step]' '[adamw]' '[lion]' '[decode]' '[elementwise]' '[linear]'; do
+      '[sm90small]' '[step]' '[adamw]' '[lion]' '[decode]' '[elementwise]' '[linear]'; do
       expect "$tool $tests" compute-sanitizer --tool "$tool" --error-exitcode 1 "$bundle/lacuna_cuda_tests" "$tests"
     done
   done

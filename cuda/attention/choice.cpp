@@ -77,8 +77,7 @@ Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
               AttentionKernels wanted) {
   const Widths widths = padded(problem.qk, problem.v);
   const RowsAre rows = kernel == Kernel::kBackwardKeys ? RowsAre::kKeys : RowsAre::kQueries;
-  // Not yet unless it is asked for: docs/kernels.md.
-  if (wanted == AttentionKernels::kSm90 && can_run_sm90(kernel, problem, widths, passes)) {
+  if (wanted == AttentionKernels::kAutomatic && can_run_sm90(kernel, problem, widths, passes)) {
     return {.family = Family::kSm90,
             .qk = widths.qk,
             .v = widths.v,

@@ -31,7 +31,7 @@ struct Choice {
   bool operator==(const Choice&) const = default;
 };
 
-/// The family that is `wanted` where it can compute this, else the one that can.
+/// The family made for the GPU where it can compute this and is `wanted`, else the one that can.
 Choice choose(Kernel kernel, const Problem& problem, const HeadPasses& passes,
               AttentionKernels wanted);
 

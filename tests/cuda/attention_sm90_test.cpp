@@ -16,15 +16,6 @@ bool on_hopper() {
   return gpus.at(0).find("sm_90") != std::string::npos;
 }
 
-Queue& queue_of(cuda::AttentionKernels kernels) {
-  static Queue general = cuda::make_queue({.attention = cuda::AttentionKernels::kGeneral});
-  static Queue sm90 = cuda::make_queue({.attention = cuda::AttentionKernels::kSm90});
-  return kernels == cuda::AttentionKernels::kSm90 ? sm90 : general;
-}
-Queue& sm90_queue() {
-  return queue_of(cuda::AttentionKernels::kSm90);
-}
-
 constexpr struct { int64_t qk, v; } kWidths[] = {{32, 32}, {64, 64}, {64, 128}, {128, 128}};
 constexpr DType kTypes[] = {DType::kBF16, DType::kF16};
 
@@ -33,7 +24,7 @@ constexpr DType kTypes[] = {DType::kBF16, DType::kF16};
 void check(const Size& size, DType dtype, uint64_t seed, int runs = 10) {
   const proof::Entry entry = proof::attention(size);
   CAPTURE(entry.name, name_of(dtype), size.fused, size.most, seed);
-  Side got(sm90_queue(), dtype, seed);
+  Side got(gpu_queue(), dtype, seed);
   const proof::Launch launch = entry.make(got);
   launch();
   Side want(cpu_queue(), got);
@@ -76,8 +67,8 @@ TEST_CASE("Hopper's kernels are others than the general ones", "[attention][sm90
   if (!on_hopper()) return;
   for (const auto& widths : kWidths) {
     const proof::Entry entry = proof::attention({"dense()", 1, 2, 300, widths.qk, widths.v});
-    Side general(queue_of(cuda::AttentionKernels::kGeneral), DType::kBF16, 9000);
-    Side sm90(sm90_queue(), DType::kBF16, 9000);
+    Side general(gpu_queue(cuda::AttentionKernels::kGeneral), DType::kBF16, 9000);
+    Side sm90(gpu_queue(), DType::kBF16, 9000);
     entry.make(general)();
     entry.make(sm90)();
     CAPTURE(widths.qk, widths.v);
@@ -193,7 +184,7 @@ TEST_CASE("Hopper's kernels survive logits far beyond the exponential's range",
         Size size{pattern, 1, 2, 270, widths.qk, widths.v};
         size.most = 100;
         size.most_dy = 0.01;
-        Side side(sm90_queue(), dtype, 10400);
+        Side side(gpu_queue(), dtype, 10400);
         proof::attention(size).make(side)();
         CAPTURE(pattern, name_of(dtype), widths.qk, widths.v);
         for (const Side::Result& result : side.results()) {
@@ -214,11 +205,11 @@ TEST_CASE("Hopper's kernels read no sequence but their own", "[attention][sm90]"
                                 "fixed(64, 16)", "local(5) + summary(8, 2)", "column(2)"}) {
       for (const int64_t length : {33, 131, 200, 301}) {
         const proof::Entry entry = proof::attention({pattern, 3, 2, length, widths.qk, widths.v});
-        Side before(sm90_queue(), DType::kBF16, 10500), after(sm90_queue(), DType::kBF16, 10500);
+        Side before(gpu_queue(), DType::kBF16, 10500), after(gpu_queue(), DType::kBF16, 10500);
         entry.make(before)();
         const proof::Launch launch = entry.make(after);
         for (const int64_t other : {0, 2}) {
-          sm90_queue().fill(after.operand("qkv").slice(0, other, 1), 0xFF);  // NaN
+          gpu_queue().fill(after.operand("qkv").slice(0, other, 1), 0xFF);  // NaN
         }
         launch();
         CAPTURE(pattern, length, widths.qk, widths.v);
@@ -239,10 +230,10 @@ TEST_CASE("What comes after a position does not change what Hopper's kernels giv
   for (const auto& widths : kWidths) {
     for (const char* pattern : {"dense()", "strided(8)", "fixed(12, 3, 4)", "local(150)"}) {
       const proof::Entry entry = proof::attention({pattern, 1, 2, kLength, widths.qk, widths.v});
-      Side before(sm90_queue(), DType::kBF16, 10600), after(sm90_queue(), DType::kBF16, 10600);
+      Side before(gpu_queue(), DType::kBF16, 10600), after(gpu_queue(), DType::kBF16, 10600);
       entry.make(before)();
       const proof::Launch launch = entry.make(after);
-      sm90_queue().fill(after.operand("qkv").slice(1, kChanged, kLength - kChanged), 0x3F);
+      gpu_queue().fill(after.operand("qkv").slice(1, kChanged, kLength - kChanged), 0x3F);
       launch();
       CAPTURE(pattern, widths.qk, widths.v);
       const std::vector<uint8_t> a = before.bits("y"), b = after.bits("y");

@@ -16,10 +16,11 @@ using namespace lacuna;
 using proof::converted;
 using proof::Side;
 
-/// One queue for all tests of a process.
-inline Queue& gpu_queue() {
-  static Queue queue = cuda::make_queue({});
-  return queue;
+/// One queue for all tests of a process, and another for attention's kernels for every GPU.
+inline Queue& gpu_queue(cuda::AttentionKernels attention = cuda::AttentionKernels::kAutomatic) {
+  static Queue automatic = cuda::make_queue({});
+  static Queue general = cuda::make_queue({.attention = cuda::AttentionKernels::kGeneral});
+  return attention == cuda::AttentionKernels::kGeneral ? general : automatic;
 }
 
 inline Queue& cpu_queue() {
@@ -45,11 +46,12 @@ struct How {
   uint64_t seed = std::random_device{}();
   std::string shifted = "";  // the operand that lies where packs may not be read or written
   int launches = 1;
+  cuda::AttentionKernels attention = cuda::AttentionKernels::kAutomatic;
 };
 
 /// An entry that has run on the GPU.
 inline std::unique_ptr<Side> ran(const proof::Entry& entry, DType dtype, const How& how = {}) {
-  auto side = std::make_unique<Side>(gpu_queue(), dtype, how.seed, how.shifted);
+  auto side = std::make_unique<Side>(gpu_queue(how.attention), dtype, how.seed, how.shifted);
   const proof::Launch launch = entry.make(*side);
   if (how.shifted != "" && how.shifted != "*") side->operand(how.shifted);  // throws: no such one
   for (int i = 0; i < how.launches; ++i) launch();

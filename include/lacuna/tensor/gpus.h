@@ -25,10 +25,9 @@ enum class MatrixPrecision : uint8_t { kF32, kTF32 };
 /// waited for, so that a fault names it.
 enum class LaunchMode : uint8_t { kGraph, kStream };
 
-/// Which kernels compute attention in 16 bits: those that are chosen for the GPU and the sizes, or
-/// one family wherever it can, for checks and comparisons (general: mma.sync; sm90: wgmma and bulk
-/// copies, on Hopper).
-enum class AttentionKernels : uint8_t { kAutomatic, kGeneral, kSm90 };
+/// Which kernels compute attention in 16 bits: those that are made for the GPU and the sizes, where
+/// there are such, or those for every GPU and size, for checks and comparisons.
+enum class AttentionKernels : uint8_t { kAutomatic, kGeneral };
 
 struct QueueConfig {
   int device = 0;

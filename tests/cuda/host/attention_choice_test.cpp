@@ -68,17 +68,16 @@ TEST_CASE("Hopper's kernels run where they are wanted and can", "[plan]") {
                          Kernel kernel = Kernel::kForward) {
     return chosen(kernel, problem, wanted).family;
   };
-  CHECK(family(hopper, AttentionKernels::kSm90) == Family::kSm90);
-  CHECK(chosen(Kernel::kForward, hopper, AttentionKernels::kSm90).tile.shares_tiles);
-  CHECK(family(hopper, AttentionKernels::kAutomatic) == Family::kGeneral);
+  CHECK(family(hopper, AttentionKernels::kAutomatic) == Family::kSm90);
+  CHECK(chosen(Kernel::kForward, hopper).tile.shares_tiles);
   CHECK(family(hopper, AttentionKernels::kGeneral) == Family::kGeneral);
-  CHECK(family(hopper, AttentionKernels::kSm90, Kernel::kBackwardQueries) == Family::kSm90);
-  CHECK(family(hopper, AttentionKernels::kSm90, Kernel::kBackwardKeys) == Family::kSm90);
-  CHECK(chosen(Kernel::kBackwardKeys, hopper, AttentionKernels::kSm90).rows == RowsAre::kKeys);
+  CHECK(family(hopper, AttentionKernels::kAutomatic, Kernel::kBackwardQueries) == Family::kSm90);
+  CHECK(family(hopper, AttentionKernels::kAutomatic, Kernel::kBackwardKeys) == Family::kSm90);
+  CHECK(chosen(Kernel::kBackwardKeys, hopper, AttentionKernels::kAutomatic).rows == RowsAre::kKeys);
   const auto unfit = [&](auto change) {
     Problem problem = hopper;
     change(problem);
-    return family(problem, AttentionKernels::kSm90) != Family::kSm90;
+    return family(problem, AttentionKernels::kAutomatic) != Family::kSm90;
   };
   CHECK(unfit([](Problem& p) { p.dtype = DType::kF32; }));
   CHECK(unfit([](Problem& p) { p.qk = 48; }));
@@ -90,11 +89,14 @@ TEST_CASE("Hopper's kernels run where they are wanted and can", "[plan]") {
 
 TEST_CASE("Hopper's kernels take no more passes than they have maps for", "[plan]") {
   const Problem hopper{.dtype = DType::kF16, .qk = 32, .v = 32, .capability = 90};
-  const auto family = [&](const char* pattern, int64_t heads) {
+  const auto family = [&](const char* pattern, int64_t heads, Kernel kernel = Kernel::kForward) {
     const HeadPasses passes = sparse::head_passes(*sparse::parse_pattern(pattern), heads, 512);
-    return chosen(Kernel::kForward, hopper, AttentionKernels::kSm90, passes).family;
+    return chosen(kernel, hopper, AttentionKernels::kAutomatic, passes).family;
   };
   CHECK(family("fixed(128, 8, 15)", 15) == Family::kSm90);     // the own block, 15 summaries
   CHECK(family("fixed(128, 8, 16)", 16) == Family::kGeneral);  // and 16
   CHECK(family("strided(8)", 64) == Family::kSm90);            // the same two for all heads
+  // Backward each pass is walked from both sides.
+  CHECK(family("fixed(128, 8, 7)", 7, Kernel::kBackwardQueries) == Family::kSm90);
+  CHECK(family("fixed(128, 8, 8)", 8, Kernel::kBackwardQueries) == Family::kGeneral);
 }
