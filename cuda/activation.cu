@@ -104,11 +104,7 @@ __global__ __launch_bounds__(kThreads) void column_sums_kernel(const T* z, T* dy
 template <class T, bool kActivation>
 void sum_columns(GpuStream& stream, const T* z, T* dy, const View& shape, float* dbias) {
   const int64_t width = shape.size(1), rows = shape.size(0);
-  const int64_t fitting = kPartialBytes / (width * int64_t{sizeof(float)});
-  const int64_t most = std::clamp<int64_t>(fitting, 1, kMostBlocksAlongY);
-  int64_t rows_per_block = kLeastRows;
-  while (divide_up(rows, rows_per_block) > most) rows_per_block *= 2;
-  const int64_t parts = divide_up(rows, rows_per_block);
+  const auto [rows_per_block, parts] = column_sums(rows, width, kLeastRows);
   float* partial = dbias == nullptr ? nullptr : stream.workspace<float>(parts * width);
   with_pack_width<kVector<T>>(width, {z, dy}, [&](auto count) {
     const dim3 blocks(static_cast<unsigned>(divide_up(width, int64_t{kLanes} * count)),

@@ -12,6 +12,7 @@
 #include "lacuna/base/error.h"
 #include "lacuna/tensor/view.h"
 #include "queue.h"
+#include "scratch.h"
 
 namespace lacuna::cuda {
 
@@ -55,10 +56,6 @@ void with_pack_width(int64_t width, std::initializer_list<const void*> pointers,
   });
   if (aligned && width % kWide == 0) return body(Constant<kWide>{});
   body(Constant<1>{});
-}
-
-constexpr int64_t divide_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
 }
 
 /// Blocks of `kernel`, with `shared` bytes of dynamic shared memory, that run at the same time on

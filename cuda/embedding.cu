@@ -15,6 +15,7 @@
 // value as it comes, with two loads under way instead of eight.
 // Its share of the rate of a large copy: docs/results/layers.csv.
 #include <algorithm>
+#include <numeric>
 
 #include "device/elements.cuh"
 #include "dispatch.h"
@@ -29,7 +30,6 @@ constexpr int kLanes = 16, kPositions = 8, kSamples = 4;  // of a block and of a
 constexpr int kThreads = 256;                             // of a block that sums samples
 constexpr int kAhead = 8;                                 // loads under way together, backward
 constexpr int kSumLanes = 8;                              // of a block that sums positions
-constexpr int64_t kSumBytes = int64_t{32} << 20;
 
 /// The position tables: rows[k] rows each, 0 when absent; position p has row p / inner[k] %
 /// rows[k].
@@ -207,14 +207,13 @@ void add_position_gradients(GpuStream& stream, const EmbeddingBackward& op) {
   const int64_t positions = tables.all_rows() > 0 ? length : 1;
   const T* dy = pointer<T>(op.dy, kOp);
   float* dstart = pointer<float>(op.dstart, kOp);
-  const int64_t fitting = kSumBytes / (positions * int64_t{sizeof(float)}) / 8 * 8;
-  const int64_t most = std::min(width, std::max<int64_t>(fitting, 8));  // columns
+  const int64_t most = position_sums(positions, width, stream.workspace_size()).columns;
   require(batch * length < INT32_MAX && positions * most < INT32_MAX, kOp,
           "more tokens than 32-bit numbers count");
   for (int64_t first = 0; first < width; first += most) {
     const int64_t columns = std::min(most, width - first);
-    float* sums = stream.workspace<float>(positions * columns);
-    with_pack_width<kVector<T>>(width, {dy}, [&](auto pack) {
+    float* sums = stream.workspace<float>(positions * columns);  // at most position_sums().bytes()
+    with_pack_width<kVector<T>>(std::gcd(width, columns), {dy}, [&](auto pack) {
       const int64_t blocks = divide_up(positions * (columns / pack), kThreads);
       launch_kernel(stream, "sum_samples_kernel", sum_samples_kernel<T, pack>,
                     static_cast<unsigned>(blocks), kThreads, 0, dy, sums, dstart,

@@ -1,5 +1,6 @@
 // dtoken[tokens[b, t-1]] += dy[b, t], without atomics: the rows of dy are sorted by token (stable,
-// so each token's rows stay in order), then summed run by run.
+// so each token's rows stay in order), then summed run by run. Where the workspace is too small to
+// sort all of them, it is done for one part of the rows after the other (scratch.h).
 //   sort    least digit first, 8 bits a pass (one pass up to 256 tokens): ranks within chunks of
 //           256 entries and counts per (digit, chunk); a scan of the counts; the scatter
 //   sum     pieces of the sorted list, a thread per pack of columns: runs that lie within a piece
@@ -19,21 +20,20 @@
 namespace lacuna::cuda {
 namespace {
 
-constexpr int kChunk = 256, kDigits = 256, kDigitBits = 8;
+constexpr int kChunk = TokenSort::kChunk, kDigits = TokenSort::kDigits, kDigitBits = 8;
 constexpr int kLanes = 64, kPieceGroups = 2, kAhead = 8;
 constexpr int kJoinLanes = 128, kJoinAhead = 8;
-constexpr int64_t kLeastPiece = 64;
-constexpr int64_t kBorderBytes = int64_t{16} << 20;
 
-/// The entries that are sorted: rows b*T + t of dy with t >= 1.
+/// The entries that are sorted: rows b*T + t of dy with t >= 1, from the first-th such row on.
 struct Entries {
   const int32_t* tokens;
   const int32_t* order;  // null: as they come
-  int count, length;
+  int first, count, length;
 
   __device__ int row(int entry) const {
-    return order != nullptr ? order[entry]
-                            : entry / (length - 1) * length + entry % (length - 1) + 1;
+    if (order != nullptr) return order[entry];
+    const int of_all = first + entry;
+    return of_all / (length - 1) * length + of_all % (length - 1) + 1;
   }
   __device__ int token(int row) const { return tokens[row - 1]; }
 };
@@ -250,26 +250,21 @@ Entries sort_entries(GpuStream& stream, Entries entries, int64_t classes, int** 
   return entries;
 }
 
-int64_t sort_ints(int64_t entries) {
-  return 2 * entries + kDigits * (divide_up(entries, kChunk) + 1);
-}
-
+/// Adds `count` entries from the first-th on.
 template <class T>
-void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
+void add_round(GpuStream& stream, const EmbeddingBackward& op, const TokenSort& sort, int64_t first,
+               int64_t count) {
   constexpr const char* kOp = "EmbeddingBackward";
-  const int64_t batch = op.dy.size(0), length = op.dy.size(1), width = op.dy.size(2);
-  const int64_t count = batch * (length - 1);
-  require(batch * length <= kLimits.tokens, kOp, "more tokens than a sort by 32-bit numbers takes");
-  int64_t piece = kLeastPiece;
-  while (divide_up(count, piece) * width * 2 * int64_t{sizeof(float)} > kBorderBytes) piece *= 2;
-  const int64_t pieces = divide_up(count, piece);
-  int* scratch = stream.workspace<int>(sort_ints(count) + 2 * pieces * (width + 1));
+  const int64_t length = op.dy.size(1), width = op.dy.size(2);
+  const int64_t pieces = divide_up(count, sort.piece);
+  int* scratch = stream.workspace<int>(sort.ints(width));
   const T* dy = pointer<T>(op.dy, kOp);
   float* dtoken = pointer<float>(op.dtoken, kOp);
-  const Entries sorted = sort_entries(stream,
-                                      {pointer<int32_t>(op.tokens, kOp), nullptr,
-                                       static_cast<int>(count), static_cast<int>(length)},
-                                      op.dtoken.size(0), &scratch);
+  const Entries sorted =
+      sort_entries(stream,
+                   {pointer<int32_t>(op.tokens, kOp), nullptr, static_cast<int>(first),
+                    static_cast<int>(count), static_cast<int>(length)},
+                   op.dtoken.size(0), &scratch);
   auto* heads = reinterpret_cast<float*>(scratch);
   int* tokens = reinterpret_cast<int*>(heads + 2 * pieces * width);
   const Borders borders{.heads = heads,
@@ -277,7 +272,7 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
                         .first_tokens = tokens,
                         .open_tokens = tokens + pieces,
                         .pieces = static_cast<int>(pieces),
-                        .entries = static_cast<int>(piece)};
+                        .entries = static_cast<int>(sort.piece)};
   const auto columns = [&](int pack) {
     return static_cast<unsigned>(divide_up(width, int64_t{kLanes} * pack));
   };
@@ -291,6 +286,18 @@ void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
                     static_cast<unsigned>(divide_up(width, kJoinLanes)));
   launch_kernel(stream, "join_runs_kernel", join_runs_kernel, blocks, kJoinLanes, 0, dtoken,
                 static_cast<int>(width), borders);
+}
+
+template <class T>
+void add_gradients(GpuStream& stream, const EmbeddingBackward& op) {
+  const int64_t batch = op.dy.size(0), length = op.dy.size(1), width = op.dy.size(2);
+  require(batch * length <= kLimits.tokens, "EmbeddingBackward",
+          "more tokens than a sort by 32-bit numbers takes");
+  const int64_t count = batch * (length - 1);
+  const TokenSort sort = token_sort(count, width, stream.workspace_size());
+  for (int64_t first = 0; first < count; first += sort.round) {
+    add_round<T>(stream, op, sort, first, std::min(sort.round, count - first));
+  }
 }
 
 }  // namespace

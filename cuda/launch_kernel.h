@@ -7,6 +7,7 @@
 #include <cuda_runtime.h>
 
 #include "queue.h"
+#include "scratch.h"
 
 namespace lacuna::cuda {
 
@@ -30,9 +31,6 @@ __device__ inline void follow_previous() {
   release_next();
   await_previous();
 }
-
-/// How many blocks a grid has in its second and third dimension at most.
-inline constexpr int kMostBlocksAlongY = 65535;
 
 /// Throws Error(kInternal) with `name` when the launch fails.
 template <class... Parameters, class... Arguments>

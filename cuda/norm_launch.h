@@ -31,8 +31,8 @@ struct NormLaunch {
   /// share of the rows, or as many as the workspace for the sums holds.
   template <class Kernel>
   int64_t summing_blocks(const GpuStream& stream, Kernel kernel) const {
-    const int64_t fitting = kPartialBytes / (2 * width * int64_t{sizeof(float)});
-    return std::min({fitting, blocks(1), resident_blocks(stream, kernel, threads, shared)});
+    return std::min({most_partial_rows(2 * width), blocks(1),
+                     resident_blocks(stream, kernel, threads, shared)});
   }
 };
 

@@ -6,9 +6,6 @@
 
 namespace lacuna::cuda {
 
-/// Bytes of the workspace that partial sums are kept within.
-inline constexpr int64_t kPartialBytes = int64_t{8} << 20;
-
 /// to[j] += sum over i of partial[i, j], for partial [parts, columns]. Columns from `split` on are
 /// added to more[j - split] instead; more may be null when split is columns.
 void add_partial_sums(GpuStream& stream, const float* partial, int64_t parts, int64_t columns,

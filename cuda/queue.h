@@ -66,6 +66,8 @@ class GpuStream : public DeviceStream {
     return static_cast<T*>(workspace_bytes(static_cast<size_t>(count) * sizeof(T)));
   }
   void* workspace_bytes(size_t bytes);
+  /// Its bytes. What grows with sizes is cut up to fit (scratch.h).
+  int64_t workspace_size() const { return static_cast<int64_t>(config_.workspace); }
 
   /// What `make` returned for this key when it was first asked for: plans and tables on the device
   /// that depend on the key's bytes alone and live as long as the queue. `make` must not be needed

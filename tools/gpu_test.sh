@@ -130,8 +130,10 @@ expect "a fault in a launched step names the kernel, too" \
   says 1 'step 3, forward pass, layer 2 of 3: LinearForward' train_faulty 94 h --train.launches stream
 expect "resume after a fault" train g "10 steps" --train.accumulation 1 --checkpoint.every "1 steps" --resume auto
 expect "the run has the bits of an undisturbed one" same f g
-expect "a batch that does not fit" says 2 'activations.*Lower train.batch from 65536 to [0-9]+' \
-  train o "10 steps" --train.batch 65536
+expect "a batch that does not fit" says 2 'a step needs .*Lower train.batch from 65536 to [0-9]+' \
+  train o "10 steps" --train.batch 65536 --model.context 1024
+expect "a batch whose tokens the workspace does not sort at once" train w "2 steps" --train.accumulation 1 \
+  --train.batch 32768
 expect "a model that does not fit" says 2 'parameters.*Lower model.layers from 200 to at most' \
   train o "10 steps" --model.width 8192 --model.heads 64 --model.layers 200
 expect "NCCL with one rank" train n "50 steps" --gpus 1

@@ -28,6 +28,9 @@ void bench_attention(const Parsed& parsed, const Stop& stop);
 /// model FLOP/s and memory; on a GPU also the share of the measured rate of matrix products and
 /// where the time goes.
 void bench_step(const Parsed& parsed, const Stop& stop);
+/// Steps of a configuration on random symbols under several budgets of memory, each beside what was
+/// predicted of it, all against keeping everything. Throws Error(kConfig) where that does not fit.
+void bench_budgets(const Parsed& parsed, const Stop& stop);
 /// The table of rates that plans for a GPU are made from (train/rates.h), on a GPU where there is
 /// one, else on the CPU.
 void bench_rates(const Parsed& parsed, const Stop& stop);

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -11,41 +10,10 @@
 #include "lacuna/train/matrix_rate.h"
 #include "lacuna/train/trainer.h"
 #include "random_symbols.h"
+#include "step_times.h"
 
 namespace lacuna::cli {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-struct StepTimes {
-  double first = 0;   // ms, from the trainer's construction
-  double median = 0;  // ms
-};
-
-// Steps in a row as training makes them: the next one begins before the last one's result is read.
-StepTimes time_steps(train::Trainer& trainer, int64_t repeats, Clock::time_point constructed,
-                     const Stop& stop) {
-  const auto ms = [](Clock::duration time) {
-    return std::chrono::duration<double, std::milli>(time).count();
-  };
-  constexpr int64_t kWarm = 3;
-  StepTimes times;
-  std::vector<double> all;
-  Clock::time_point last = Clock::now();
-  for (int64_t i = 0; i < repeats + kWarm; ++i) {
-    leave_if(stop);
-    trainer.begin_step();
-    while (trainer.unfinished() > (i == 0 ? 0 : trainer.steps_ahead())) trainer.finish_step();
-    const Clock::time_point now = Clock::now();
-    if (i == 0) times.first = ms(now - constructed);
-    if (i >= kWarm) all.push_back(ms(now - last));
-    last = now;
-  }
-  while (trainer.unfinished() > 0) trainer.finish_step();
-  std::sort(all.begin(), all.end());
-  times.median = all[all.size() / 2];
-  return times;
-}
 
 void print_profile(const train::Options& options, const Dataset& data) {
   train::Options streamed = options;
@@ -75,7 +43,7 @@ void bench_step(const Parsed& parsed, const Stop& stop) {
   const std::unique_ptr<Dataset> data =
       parsed.is_set("data") ? open_dataset(train::dataset_config(options))
                             : std::make_unique<RandomSymbols>(train::medium_of(options));
-  const Clock::time_point start = Clock::now();
+  const auto start = std::chrono::steady_clock::now();
   JsonLine json;
   {
     train::Trainer trainer(options, *data);

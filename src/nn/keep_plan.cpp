@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <tuple>
 
 #include "lacuna/base/error.h"
 
@@ -36,9 +37,8 @@ State followed_by(const State& state, const KeepChoice& choice, size_t before, s
 // Only states that no other one matches or beats in all that matters, in the order of their bytes.
 std::vector<State> frontier(std::vector<State> states) {
   std::sort(states.begin(), states.end(), [](const State& a, const State& b) {
-    if (a.bytes != b.bytes) return a.bytes < b.bytes;
-    if (a.seconds != b.seconds) return a.seconds < b.seconds;
-    return a.remade < b.remade;
+    return std::tie(a.bytes, a.seconds, a.remade, a.before, a.choice) <
+           std::tie(b.bytes, b.seconds, b.remade, b.before, b.choice);
   });
   constexpr double kNever = std::numeric_limits<double>::infinity();
   std::vector<State> kept;
@@ -103,8 +103,65 @@ KeepPlan plan_of(const ChainCosts& costs, std::vector<size_t> choices) {
   return plan;
 }
 
-// Block by block: of all ways to choose so far, those stay that could still be part of the best.
-std::optional<KeepPlan> fastest_plan(const ChainCosts& costs, size_t bytes) {
+namespace {
+
+// What plans that go on from a state take at least. All blocks together may keep only so many
+// bytes; at one price for each of them, every block that is yet to come makes its best choice
+// (Everett 1963: whatever the price, no plan within those bytes takes less).
+class LeastSeconds {
+ public:
+  LeastSeconds(const ChainCosts& costs, size_t bytes) : rest_(costs.blocks.size() + 1) {
+    size_t end = SIZE_MAX;  // beyond what is kept, when the last block is at work
+    for (const KeepChoice& choice : costs.blocks.back()) {
+      const size_t most = std::max(choice.forward, choice.backward + costs.losses);
+      end = std::min(end, most - std::min(most, choice.bytes));
+    }
+    end = std::max(end, costs.head);
+    room_ = bytes > end ? static_cast<double>(bytes - end) : 0;
+    double low = 0, high = 1e-15;  // seconds a byte
+    if (kept_at(costs, low) > room_) {
+      while (high < 1e15 && kept_at(costs, high) > room_) high *= 2;
+      for (int i = 0; i < 50; ++i) {
+        const double middle = (low + high) / 2;
+        (kept_at(costs, middle) > room_ ? low : high) = middle;
+      }
+      price_ = high;
+    }
+    kept_at(costs, price_);
+  }
+
+  double from(const State& state, size_t blocks_done) const {
+    return state.seconds + rest_[blocks_done] - price_ * (room_ - static_cast<double>(state.bytes));
+  }
+
+ private:
+  // Bytes of the best choices at that price, the fewest of equals; rest_ becomes what they cost.
+  double kept_at(const ChainCosts& costs, double price) {
+    double kept = 0;
+    for (size_t block = costs.blocks.size(); block-- > 0;) {
+      double least = std::numeric_limits<double>::infinity(), bytes = 0;
+      for (const KeepChoice& choice : costs.blocks[block]) {
+        const auto held = static_cast<double>(choice.bytes);
+        const double cost = choice.seconds + price * held;
+        if (cost > least || (cost == least && held >= bytes)) continue;
+        least = cost;
+        bytes = held;
+      }
+      rest_[block] = rest_[block + 1] + least;
+      kept += bytes;
+    }
+    return kept;
+  }
+
+  double room_ = 0, price_ = 0;
+  std::vector<double> rest_;  // by block: those from it on, at the price
+};
+
+// Block by block: of all ways to choose so far, those stay that could still be part of the best
+// plan that takes at most `most_seconds`.
+std::optional<std::vector<size_t>> fastest_choices(const ChainCosts& costs, size_t bytes,
+                                                   const LeastSeconds& least, double most_seconds) {
+  const double limit = most_seconds * (1 + 1e-9);  // whatever rounding does to a sum
   std::vector<std::vector<State>> after = {{State{}}};
   for (size_t block = 0; block < costs.blocks.size(); ++block) {
     std::vector<State> states;
@@ -114,7 +171,8 @@ std::optional<KeepPlan> fastest_plan(const ChainCosts& costs, size_t bytes) {
         const KeepChoice& choice = costs.blocks[block][index];
         if (block == 0 && !keeps_entry(choice)) continue;
         if (peak_after(state, choice, costs) > bytes) continue;
-        states.push_back(followed_by(state, choice, before, index));
+        const State next = followed_by(state, choice, before, index);
+        if (least.from(next, block + 1) <= limit) states.push_back(next);
       }
     }
     after.push_back(frontier(std::move(states)));
@@ -130,7 +188,33 @@ std::optional<KeepPlan> fastest_plan(const ChainCosts& costs, size_t bytes) {
     choices[block] = best->choice;
     best = &after[block][best->before];
   }
-  return plan_of(costs, std::move(choices));
+  return choices;
+}
+
+}  // namespace
+
+// Looks among plans that take little more than the least that any could take, then among more: once
+// the best of those found is one of them, no other is faster, and few states had to be looked at.
+std::optional<KeepPlan> fastest_plan(const ChainCosts& costs, size_t bytes) {
+  if (!any_fits(costs, bytes)) return std::nullopt;
+  const LeastSeconds least(costs, bytes);
+  const double from = least.from(State{}, 0);
+  double slowest = 0;
+  for (const auto& choices : costs.blocks) {
+    const auto by_seconds = [](const KeepChoice& a, const KeepChoice& b) {
+      return a.seconds < b.seconds;
+    };
+    slowest += std::max_element(choices.begin(), choices.end(), by_seconds)->seconds;
+  }
+  double known = std::numeric_limits<double>::infinity();  // seconds of the best plan found so far
+  for (double more = std::max(from, slowest / 1024) / 1024;; more *= 2) {
+    const double limit = std::min(from + more, known);
+    auto choices = fastest_choices(costs, bytes, least, limit);
+    if (!choices) continue;
+    KeepPlan plan = plan_of(costs, std::move(*choices));
+    if (plan.seconds <= limit) return plan;
+    known = plan.seconds;
+  }
 }
 
 KeepPlan smallest_plan(const ChainCosts& costs) {

@@ -12,7 +12,7 @@ using Size = proof::AttentionSize;
 
 void check(const Size& size, DType dtype, uint64_t seed) {
   prove(proof::attention(size), dtype,
-        {.seed = seed, .attention = cuda::AttentionKernels::kGeneral});
+        {.seed = seed, .queue = &gpu_queue(cuda::AttentionKernels::kGeneral)});
 }
 
 struct Widths {

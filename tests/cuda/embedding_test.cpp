@@ -32,3 +32,15 @@ TEST_CASE("The GPU's embedding and its gradient agree with the specification", "
     }
   }
 }
+
+// Rows are sorted in rounds, and positions summed for fewer columns than a pack has.
+TEST_CASE("The GPU's embedding takes sizes beyond its workspace", "[embedding]") {
+  const proof::EmbeddingSize sizes[] = {
+      {4, 1000, 3, 520, {10, 100}}, {5, 255, 70000, 17, {300}}, {1, 4000, 7, 16, {4}}};
+  const Queue small = cuda::make_queue({.workspace = size_t{40} << 10});
+  for (const DType dtype : kActivationTypes) {
+    for (const proof::EmbeddingSize& size : sizes) {
+      prove(proof::embedding_backward(size), dtype, {.queue = &small});
+    }
+  }
+}

@@ -46,12 +46,13 @@ struct How {
   uint64_t seed = std::random_device{}();
   std::string shifted = "";  // the operand that lies where packs may not be read or written
   int launches = 1;
-  cuda::AttentionKernels attention = cuda::AttentionKernels::kAutomatic;
+  const Queue* queue = nullptr;  // null: gpu_queue()
 };
 
 /// An entry that has run on the GPU.
 inline std::unique_ptr<Side> ran(const proof::Entry& entry, DType dtype, const How& how = {}) {
-  auto side = std::make_unique<Side>(gpu_queue(how.attention), dtype, how.seed, how.shifted);
+  const Queue& queue = how.queue != nullptr ? *how.queue : gpu_queue();
+  auto side = std::make_unique<Side>(queue, dtype, how.seed, how.shifted);
   const proof::Launch launch = entry.make(*side);
   if (how.shifted != "" && how.shifted != "*") side->operand(how.shifted);  // throws: no such one
   for (int i = 0; i < how.launches; ++i) launch();

@@ -44,6 +44,37 @@ class Benchmarks(TrainedRun):
         self.assertEqual(numbers["stretch"], 64)
         self.assertEqual(numbers["cache_bytes"], 2 * 1024 * 16 * 4)
 
+    def test_budgets_are_held_against_what_was_predicted(self):
+        bench = ["bench", "budgets", "--config", "c.toml", "--repeats", 1, "--train.device", "cpu", "--json", "budgets.json"]
+        output = self.ok(*bench, "--count", 4).stdout.decode()
+        found = json.loads((self.path / "budgets.json").read_text())
+        whole, *runs = found["runs"]
+        self.assertEqual((whole["budget_bytes"], whole["times"], whole["kept"]), (0, 1, "everything"))
+        least, most = found["minimum_bytes"], found["everything_bytes"]
+        self.assertEqual([run["budget_bytes"] for run in runs], [least + (most - least) * k // 3 for k in range(4)])
+        self.assertEqual(runs[-1]["kept"], "everything")
+        self.assertEqual(runs[0]["predicted_bytes"], least)
+        self.assertEqual(runs[-1]["predicted_bytes"], most)
+        for run in runs:
+            self.assertEqual(run["arena_bytes"], run["predicted_arena_bytes"])
+            self.assertLessEqual(run["predicted_bytes"], run["budget_bytes"])
+            self.assertAlmostEqual(run["times"], run["ms"] / found["everything_ms"])
+            self.assertLessEqual(run["begun"], run["ended"])
+        predicted = [run["predicted_times"] for run in runs]
+        self.assertEqual(predicted, sorted(predicted, reverse=True))
+        self.assertEqual(predicted[-1], 1)
+        self.assertEqual(len(output.splitlines()), 2 + len(found["runs"]))
+        self.ok(*bench, "--at", f"{least}, {most}")
+        runs = json.loads((self.path / "budgets.json").read_text())["runs"][1:]
+        self.assertEqual([run["budget_bytes"] for run in runs], [least, most])
+
+    def test_budgets_that_cannot_be_measured_are_refused(self):
+        self.refused(["bench", "budgets"], "bench budgets", "Give --config FILE")
+        bench = ["bench", "budgets", "--config", "c.toml", "--train.device", "cpu"]
+        self.refused(bench + ["--at", "auto"], "--at", "auto is no budget")
+        self.refused(bench + ["--at", "1GiB,2 giraffes"], "giraffes")
+        self.refused(bench + ["--count", "1"], "--count", "at least 2")
+
     def test_what_sampling_does_not_read_is_refused(self):
         bench = ["bench", "sampling"]
         self.refused(bench + ["--json", "x"], "bench sampling", "--json without --config")

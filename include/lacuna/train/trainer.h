@@ -110,6 +110,8 @@ class Trainer {
   std::vector<Need> needs() const;
   /// All tensors that the trainer will hold, by tag: of what it needs in turns, the most.
   MemoryUse memory() const { return run_memory().use(); }
+  /// Bytes of the one piece of memory that needs() share, which the first step takes.
+  size_t block_bytes() const { return block_->bytes(); }
   /// What the blocks keep in a step, so that the memory is within memory.budget.
   const StepPlan& plan() const { return plan_; }
 
