@@ -6,6 +6,7 @@
 #include <cstring>
 #include <numbers>
 
+#include "gradient_sum.h"
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/tensor/gpus.h"
@@ -86,12 +87,18 @@ Trainer::Trainer(const Options& options, const Dataset& data, std::shared_ptr<Gr
     const nn::Transformer& model = averages_ ? *average_model_ : model_;
     if (samples.count > 0) sampler_.emplace(queue_, model, samples, block_);
   }
+  if (communicator_ && !is_sharded()) {
+    sum_ = std::make_unique<GradientSum>(queue_, *communicator_, parameters_, config_.layers);
+    ready_ = [this](int64_t layer) { sum_->ready(layer); };
+  }
   plan_ = choose_plan();
   training_.reset(new Program(Program::training(queue_, model_, share_.batch,
                                                 1 / static_cast<double>(step_size_.tokens),
                                                 state_in(state_), plan_.kept, block_)));
   check_memory();
 }
+
+Trainer::~Trainer() = default;
 
 // Weights, evaluation and samples are there already; what is left of the budget is for a step.
 StepPlan Trainer::choose_plan() const {
@@ -161,7 +168,8 @@ void Trainer::begin_step(bool wants_to_stop) {
                                                 micro_batch * share_.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
     read_samples(data_, order_, inputs.first_sample, share_.batch, training_->tokens());
-    training_->run(model_);
+    const bool last = micro_batch + 1 == share_.micro_batches;
+    last&& sum_ != nullptr ? training_->run_last(model_, ready_) : training_->run(model_);
   }
   const double vote = wants_to_stop ? 1 : 0;
   queue_.upload(stop_votes_, &vote);
@@ -169,16 +177,13 @@ void Trainer::begin_step(bool wants_to_stop) {
   reports_.push_back({queue_.download(state_), queue_.download(stop_votes_)});
 }
 
-// From here on the step is the same on all ranks.
+// From here on the step is the same on all ranks. The last pass has added the gradients already,
+// but where each rank wants the sum of its part alone.
 void Trainer::add_over_ranks() {
   if (communicator_ == nullptr) return;
   communicator_->all_reduce(queue_, View(&state_in(state_)->running_nats, DType::kF64, {1}));
   communicator_->all_reduce(queue_, stop_votes_);
-  if (is_sharded()) {
-    communicator_->reduce_scatter(queue_, parameters_.gradients());
-  } else {
-    communicator_->all_reduce(queue_, parameters_.gradients());
-  }
+  if (is_sharded()) communicator_->reduce_scatter(queue_, parameters_.gradients());
 }
 
 // After the update.
