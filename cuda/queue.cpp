@@ -132,7 +132,10 @@ GpuStream::GpuStream(const GpuStream& main, Beside)
       capability_(main.capability_),
       context_bytes_(main.context_bytes_) {
   config_.workspace = 0;
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+  int least = 0, greatest = 0;  // its kernels go first, so that what waits for them waits less
+  check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
+  check(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest),
+        "cudaStreamCreate");
 }
 
 GpuStream::~GpuStream() {

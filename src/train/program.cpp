@@ -28,13 +28,8 @@ Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch
   logits_ = {};
 }
 
-void Program::run(const nn::Transformer& model) {
-  planned_.run(passes_[&model],
-               [&](Queue& queue, Arena& arena) { launch_model(queue, arena, model); });
-}
-
-void Program::run_last(const nn::Transformer& model, const nn::GradientsReady& ready) {
-  planned_.run(last_passes_[&model],
+void Program::run(const nn::Transformer& model, const nn::GradientsReady& ready) {
+  planned_.run(recordings_[{&model, ready != nullptr}],
                [&](Queue& queue, Arena& arena) { launch_model(queue, arena, model, ready); });
 }
 

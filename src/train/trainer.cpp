@@ -87,9 +87,11 @@ Trainer::Trainer(const Options& options, const Dataset& data, std::shared_ptr<Gr
     const nn::Transformer& model = averages_ ? *average_model_ : model_;
     if (samples.count > 0) sampler_.emplace(queue_, model, samples, block_);
   }
-  if (communicator_ && !is_sharded()) {
-    sum_ = std::make_unique<GradientSum>(queue_, *communicator_, parameters_, config_.layers);
-    ready_ = [this](int64_t layer) { sum_->ready(layer); };
+  if (communicator_ && communicator_->size() > 1) {
+    const GradientSumConfig sums{.bucket_bytes = options_.dist.bucket * 1e6,
+                                 .in_bf16 = options_.dist.reduce == "bf16",
+                                 .parts = is_sharded()};
+    sum_ = std::make_unique<GradientSum>(queue_, *communicator_, parameters_, config_.layers, sums);
   }
   plan_ = choose_plan();
   training_.reset(new Program(Program::training(queue_, model_, share_.batch,
@@ -168,8 +170,11 @@ void Trainer::begin_step(bool wants_to_stop) {
                                                 micro_batch * share_.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
     read_samples(data_, order_, inputs.first_sample, share_.batch, training_->tokens());
-    const bool last = micro_batch + 1 == share_.micro_batches;
-    last&& sum_ != nullptr ? training_->run_last(model_, ready_) : training_->run(model_);
+    nn::GradientsReady ready;
+    if (sum_ && micro_batch + 1 == share_.micro_batches) {
+      ready = [this](int64_t layer) { sum_->ready(layer); };
+    }
+    training_->run(model_, ready);
   }
   const double vote = wants_to_stop ? 1 : 0;
   queue_.upload(stop_votes_, &vote);
@@ -177,13 +182,11 @@ void Trainer::begin_step(bool wants_to_stop) {
   reports_.push_back({queue_.download(state_), queue_.download(stop_votes_)});
 }
 
-// From here on the step is the same on all ranks. The last pass has added the gradients already,
-// but where each rank wants the sum of its part alone.
+// From here on the step is the same on all ranks. The last pass has added the gradients already.
 void Trainer::add_over_ranks() {
   if (communicator_ == nullptr) return;
   communicator_->all_reduce(queue_, View(&state_in(state_)->running_nats, DType::kF64, {1}));
   communicator_->all_reduce(queue_, stop_votes_);
-  if (is_sharded()) communicator_->reduce_scatter(queue_, parameters_.gradients());
 }
 
 // After the update.
@@ -299,6 +302,7 @@ RunMemory Trainer::run_memory() const {
   RunMemory memory = train::run_memory(needs(), parameters_, averages_ ? &*averages_ : nullptr,
                                        *optimizer_, workspace);
   if (communicator_) memory.held[MemoryTag::kCommunication] += communicator_->bytes();
+  if (sum_) memory.held[MemoryTag::kCommunication] += sum_->bytes();
   return memory;
 }
 

@@ -15,6 +15,7 @@ struct BucketSizes {
 /// Decides how much to add now. A pure function but for what has been added.
 class Buckets {
  public:
+  /// Of `count` elements in all.
   Buckets(int64_t count, const BucketSizes& sizes) : count_(count), sizes_(sizes) {}
 
   struct Range {

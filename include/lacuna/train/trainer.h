@@ -160,8 +160,7 @@ class Trainer {
   Program evaluation_;
   std::optional<Sampler> sampler_;
   StepPlan plan_;
-  std::unique_ptr<GradientSum> sum_;  // where all ranks update all weights
-  nn::GradientsReady ready_;
+  std::unique_ptr<GradientSum> sum_;  // where there are other ranks
   std::unique_ptr<Program> training_;
   Repeated update_;
   std::vector<std::pair<std::string, Tensor>> restored_;  // whole moments, for all ranks to share
