@@ -11,8 +11,8 @@
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/train/memory_budget.h"
+#include "lacuna/train/ranks.h"
 #include "lacuna/train/what_fits.h"
-#include "ranks.h"
 
 namespace lacuna::train {
 
