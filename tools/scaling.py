@@ -36,7 +36,7 @@ VARIANTS = {"ZeRO-1": ["--dist.shard=optimizer"], "bf16 sums": ["--dist.reduce=b
 TINY = {"enwik8": ["--model.context=256", "--model.width=32"],  # of one layer, on CPUs
         "imagenet64": ["--model.width=32"], "cifar10": ["--model.width=16", "--model.qk_width=16"]}
 RIVAL_LINE = re.compile(r"GPUs (\d+): .* ([\d.]+) ms/step, ([\d.]+)k tok/s")
-A_COMMAND = 180  # seconds, at most
+A_COMMAND, BEYOND = 180, 45  # seconds that a command takes at most, and beyond --minutes
 A_FAULT = 30  # seconds until a run says who is lost, and as many until it has ended
 
 
@@ -44,7 +44,7 @@ class Failed(Exception):
     """A command did not do what it should."""
 
 
-def run(arguments, folder, seconds=A_COMMAND):
+def run(arguments, folder, seconds):
     """What a command prints; it has its own process group, so that none of its children is left behind."""
     with subprocess.Popen([str(a) for a in arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, errors="replace", start_new_session=True) as process:
@@ -76,6 +76,10 @@ class Scaling:
         self.failures = []
         self.result = {"processes": bool(args.processes), "rows": [], "sums": {}, "faults": {}, "left_out": []}
 
+    def run(self, arguments, folder):
+        left = 60 * self.args.minutes - (time.monotonic() - self.begin)
+        return run(arguments, folder, min(A_COMMAND, left + BEYOND))
+
     def try_to(self, what, measure, *arguments):
         """Nothing that fails or takes too long keeps the rest from being measured."""
         begin = time.monotonic()
@@ -106,7 +110,7 @@ class Scaling:
         file = self.folder / "step.json"
         file.unlink(missing_ok=True)
         tiny = ["--model.layers=1", "--train.threads=1", *TINY[model]] if self.args.processes else []
-        run([self.binary, "bench", "step", "--config", ROOT / f"configs/{model}.toml", self.flag, gpus, "--repeats",
+        self.run([self.binary, "bench", "step", "--config", ROOT / f"configs/{model}.toml", self.flag, gpus, "--repeats",
              self.args.repeats, "--json", file, f"--train.batch={batch}", f"--train.accumulation={accumulation}",
              *VARIANTS.get(variant, []), *tiny], self.folder)
         found = json.loads(file.read_text())
@@ -120,8 +124,8 @@ class Scaling:
     def rival(self, model, gpus):
         script = Path(self.args.rival).resolve()
         start = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={gpus}"]
-        text = run([*(start if gpus > 1 else [sys.executable]), script, "--model", model, "--batch",
-                    BATCH[model], "--steps", 10], script.parent)
+        text = self.run([*(start if gpus > 1 else [sys.executable]), script, "--model", model, "--batch",
+                         BATCH[model], "--steps", 10], script.parent)
         found = RIVAL_LINE.search(text)
         if not found or int(found[1]) != gpus:
             raise Failed(f"no speed in: {text[-2000:]}")
@@ -132,7 +136,7 @@ class Scaling:
     def sums(self, gpus):
         file = self.folder / "sums.json"
         sizes = ["--sizes", "0.1,1"] if self.args.processes else []
-        text = run([self.binary, "bench", "sums", self.flag, gpus, "--json", file, *sizes], self.folder)
+        text = self.run([self.binary, "bench", "sums", self.flag, gpus, "--json", file, *sizes], self.folder)
         self.result["sums"][gpus] = json.loads(file.read_text())
         return "\n" + text.rstrip()
 
@@ -140,23 +144,23 @@ class Scaling:
 
     def start_run(self, gpus, *more):
         """A small run that has no end, once it has a checkpoint that was not there, and its ranks."""
-        before = self.checkpoints()
+        before, every = self.checkpoints(), 20 if self.args.processes else 1000
         with open(self.folder / "said", "w", encoding="utf-8") as said:
             process = subprocess.Popen(
                 [self.binary, "train", str(ROOT / "configs/echo.toml"), self.flag, str(gpus), "--train.run=run",
-                 "--train.length=1000000 steps", "--train.evaluate_every=0 steps", "--checkpoint.every=20 steps",
-                 *more], cwd=self.folder, stdout=said, stderr=said, start_new_session=True)
+                 "--train.length=1000000 steps", "--train.evaluate_every=0 steps", f"--checkpoint.every={every} steps",
+                 "--model.width=128", *more], cwd=self.folder, stdout=said, stderr=said, start_new_session=True)
         try:
             wait_until(lambda: process.poll() is not None or self.checkpoints() - before, "a checkpoint")
-            if process.poll() is not None or "rank" in self.said().replace("ranks", ""):
-                raise Failed(f"it ended, or says something of a rank: {self.said()}")
+            if process.poll() is not None:
+                raise Failed(f"it ended: {self.said()[-2000:]}")
         except Failed:
             os.killpg(process.pid, signal.SIGKILL)
             raise
         return process, self.ranks_of(process)
 
     def said(self):
-        return (self.folder / "said").read_text(errors="replace")[-2000:]
+        return (self.folder / "said").read_text(errors="replace")
 
     def checkpoints(self):
         return {place.parent.name for place in self.folder.glob("run/checkpoints/*/manifest.json")}
@@ -173,9 +177,11 @@ class Scaling:
     def end_by(self, gpus, number, *more):
         """Seconds until a run whose last rank gets a signal says that it is lost, and until it has ended."""
         process, ranks = self.start_run(gpus, *more)
+        name = f"rank {gpus - 1}"
+        before = self.said().count(name)
         os.kill(ranks[gpus - 1], number)
         try:
-            told = wait_until(lambda: f"rank {gpus - 1}" in self.said(), "who is lost", A_FAULT)
+            told = wait_until(lambda: self.said().count(name) > before, "who is lost", A_FAULT)
             ended = told + wait_until(lambda: process.poll() is not None, "the end of the run", A_FAULT)
         finally:
             if process.poll() is None:
@@ -187,7 +193,7 @@ class Scaling:
                     pass
             process.wait()
         if process.returncode == 0:
-            raise Failed(f"exit code 0, and it says: {self.said()}")
+            raise Failed(f"exit code 0, and it says: {self.said()[-2000:]}")
         return {"told": told, "ended": ended}
 
     def faults(self, gpus):
@@ -197,7 +203,7 @@ class Scaling:
         process.send_signal(signal.SIGTERM)
         try:
             if process.wait(A_FAULT) != 0:
-                raise Failed(f"the run does not go on: {self.said()}")
+                raise Failed(f"the run does not go on: {self.said()[-2000:]}")
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise Failed("a signal does not end the run that went on") from None

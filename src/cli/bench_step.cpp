@@ -64,61 +64,68 @@ void print_profile(const train::Options& options, const Dataset& data) {
   std::printf("  %-24s %8s %10.2f\n", "sum, launched one by one", "", sum);
 }
 
+// Prints what was measured; returns it for --json.
+JsonLine tell(const std::string& config, train::Trainer& trainer, const StepTimes& times) {
+  const nn::Transformer& model = trainer.model();
+  const int64_t context = model.config().context;
+  const auto samples = static_cast<double>(trainer.step_size().samples);
+  const auto tokens = static_cast<double>(trainer.step_size().tokens);
+  const double flops = samples * model.training_flops();
+  const int64_t dense_pairs =
+      model.config().layers * model.config().heads * (context * (context + 1) / 2);
+  const double dense = samples * model.training_flops(dense_pairs);
+  const double per_second = 1e3 / times.median;
+  const int ranks = trainer.group().size();
+  const std::string device = train::device_text(trainer.queue());
+  const std::string where = ranks == 1 ? device : str(ranks, " ranks, each with ", device);
+  std::printf("%s on %s, %lld x %lld tokens a step, %s\n", config.c_str(), where.c_str(),
+              static_cast<long long>(trainer.step_size().samples), static_cast<long long>(context),
+              name_of(model.dtype()));
+  std::printf("  %.2f ms a step (median), %.0f tokens/s; first step after %.0f ms\n", times.median,
+              tokens * per_second, times.first);
+  std::printf("  %.1f model TFLOP/s of the pairs attended, %.1f dense-equivalent\n",
+              flops * per_second * 1e-12, dense * per_second * 1e-12);
+  JsonLine json;
+  json.add("config", config)
+      .add("device", device)
+      .add("ranks", ranks)
+      .add("ms", times.median)
+      .add("tokens_per_second", tokens * per_second)
+      .add("first_step_ms", times.first)
+      .add("model_tflops", flops * per_second * 1e-12)
+      .add("dense_equivalent_tflops", dense * per_second * 1e-12)
+      .add("planned_bytes", static_cast<int64_t>(trainer.memory().total()));
+  std::printf("  %s planned\n", human_bytes(trainer.memory().total()).c_str());
+  if constexpr (kWithCuda) {
+    if (trainer.queue().on_gpu()) {
+      const cuda::DeviceMemory memory = cuda::device_memory(trainer.queue());
+      const size_t held = memory.total - memory.free - memory.context;
+      std::printf("  %s held on the GPU besides the %s of its context\n", human_bytes(held).c_str(),
+                  human_bytes(memory.context).c_str());
+      const double rate = train::matrix_rate(trainer.queue(), model.dtype());
+      if (rate > 0) {
+        std::printf("  matrix products of 8192^3 run at %.0f TFLOP/s: %.0f %% of it\n",
+                    rate * 1e-12, 100 * flops * per_second / rate / ranks);
+      }
+      json.add("held_bytes", static_cast<int64_t>(held)).add("matrix_tflops", rate * 1e-12);
+    }
+  }
+  return json;
+}
+
 // What each of the ranks does that share the step; the first one tells.
 void bench_rank(const Parsed& parsed, const train::Options& options, const Dataset& data,
                 const std::shared_ptr<Group>& group, const Stop& stop) {
-  const std::string& file = parsed.text("config");
   const Clock::time_point start = Clock::now();
   group->watch([] { return std::string("a benchmark"); });
   JsonLine json;
   {
     train::Trainer trainer(options, data, group);
     const StepTimes times = time_steps(trainer, parsed.whole("repeats", 1), start, stop);
-    if (!group->is_first()) return;
-    const nn::Transformer& model = trainer.model();
-    const int64_t context = options.model.context;
-    const auto samples = static_cast<double>(trainer.step_size().samples);
-    const auto tokens = static_cast<double>(trainer.step_size().tokens);
-    const double flops = samples * model.training_flops();
-    const int64_t dense_pairs =
-        model.config().layers * model.config().heads * (context * (context + 1) / 2);
-    const double dense = samples * model.training_flops(dense_pairs);
-    const double per_second = 1e3 / times.median;
-    const int ranks = group->size();
-    const std::string device = train::device_text(trainer.queue());
-    const std::string where = ranks == 1 ? device : str(ranks, " ranks, each with ", device);
-    std::printf("%s on %s, %lld x %lld tokens a step, %s\n", file.c_str(), where.c_str(),
-                static_cast<long long>(trainer.step_size().samples),
-                static_cast<long long>(context), name_of(model.dtype()));
-    std::printf("  %.2f ms a step (median), %.0f tokens/s; first step after %.0f ms\n",
-                times.median, tokens * per_second, times.first);
-    std::printf("  %.1f model TFLOP/s of the pairs attended, %.1f dense-equivalent\n",
-                flops * per_second * 1e-12, dense * per_second * 1e-12);
-    json.add("config", file)
-        .add("device", device)
-        .add("ranks", ranks)
-        .add("ms", times.median)
-        .add("tokens_per_second", tokens * per_second)
-        .add("first_step_ms", times.first)
-        .add("model_tflops", flops * per_second * 1e-12)
-        .add("dense_equivalent_tflops", dense * per_second * 1e-12)
-        .add("planned_bytes", static_cast<int64_t>(trainer.memory().total()));
-    std::printf("  %s planned\n", human_bytes(trainer.memory().total()).c_str());
-    if constexpr (kWithCuda) {
-      if (trainer.queue().on_gpu()) {
-        const cuda::DeviceMemory memory = cuda::device_memory(trainer.queue());
-        const size_t held = memory.total - memory.free - memory.context;
-        std::printf("  %s held on the GPU besides the %s of its context\n",
-                    human_bytes(held).c_str(), human_bytes(memory.context).c_str());
-        const double rate = train::matrix_rate(trainer.queue(), model.dtype());
-        if (rate > 0) {
-          std::printf("  matrix products of 8192^3 run at %.0f TFLOP/s: %.0f %% of it\n",
-                      rate * 1e-12, 100 * flops * per_second / rate / ranks);
-        }
-        json.add("held_bytes", static_cast<int64_t>(held)).add("matrix_tflops", rate * 1e-12);
-      }
-    }
+    if (group->is_first()) json = tell(parsed.text("config"), trainer, times);
+    group->from_first("the end of the benchmark", "");  // before any leaves NCCL
   }
+  if (!group->is_first()) return;
   leave_if(stop);
   if constexpr (kWithCuda) {
     if (group->world().launcher.empty() && train::on_gpu(options)) print_profile(options, data);
