@@ -126,12 +126,24 @@ GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   }
 }
 
+GpuStream::GpuStream(const GpuStream& main, Beside)
+    : config_(main.config_),
+      multiprocessors_(main.multiprocessors_),
+      capability_(main.capability_),
+      context_bytes_(main.context_bytes_) {
+  config_.workspace = 0;
+  int least = 0, greatest = 0;  // its kernels go first, so that what waits for them waits less
+  check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
+  check(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest),
+        "cudaStreamCreate");
+}
+
 GpuStream::~GpuStream() {
   cudaStreamSynchronize(stream_);
   cache_.clear();
   staging_.reset();
   cudaFree(workspace_);
-  cublasLtDestroy(blas_);
+  if (blas_ != nullptr) cublasLtDestroy(blas_);
   cudaStreamDestroy(stream_);
 }
 
@@ -246,6 +258,41 @@ std::unique_ptr<Graph> GpuStream::capture(const std::function<void()>& work) {
 void GpuStream::replay(Graph& graph) {
   check(cudaGraphLaunch(dynamic_cast<CapturedGraph&>(graph).executable(), stream_),
         "cudaGraphLaunch");
+}
+
+namespace {
+
+class GpuEvent : public Event {
+ public:
+  GpuEvent() {
+    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate");
+  }
+  ~GpuEvent() override { cudaEventDestroy(event_); }
+  GpuEvent(const GpuEvent&) = delete;
+  GpuEvent& operator=(const GpuEvent&) = delete;
+  cudaEvent_t event() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+}  // namespace
+
+std::shared_ptr<DeviceStream> GpuStream::side() {
+  return std::shared_ptr<GpuStream>(new GpuStream(*this, Beside()));
+}
+
+std::unique_ptr<Event> GpuStream::make_event() {
+  return std::make_unique<GpuEvent>();
+}
+
+void GpuStream::record(Event& event) {
+  check(cudaEventRecord(dynamic_cast<GpuEvent&>(event).event(), stream_), "cudaEventRecord");
+}
+
+void GpuStream::wait_for(Event& event) {
+  check(cudaStreamWaitEvent(stream_, dynamic_cast<GpuEvent&>(event).event(), 0),
+        "cudaStreamWaitEvent");
 }
 
 void* GpuStream::workspace_bytes(size_t bytes) {

@@ -41,6 +41,10 @@ class GpuStream : public DeviceStream {
   bool uses_graphs() const override { return config_.launches == LaunchMode::kGraph; }
   std::unique_ptr<Graph> capture(const std::function<void()>& work) override;
   void replay(Graph& graph) override;
+  std::shared_ptr<DeviceStream> side() override;
+  std::unique_ptr<Event> make_event() override;
+  void record(Event& event) override;
+  void wait_for(Event& event) override;
 
   const QueueConfig& config() const { return config_; }
   cudaStream_t stream() const { return stream_; }
@@ -81,6 +85,8 @@ class GpuStream : public DeviceStream {
 
  private:
   struct Staging;  // pinned host memory for copies
+  struct Beside {};
+  GpuStream(const GpuStream& main, Beside);
 
   QueueConfig config_;
   cudaStream_t stream_ = nullptr;

@@ -146,6 +146,14 @@ for count in 2 4; do
   expect "$count ranks with parts of the optimizer" train_ranks $count "p$count" "50 steps" --dist.shard optimizer
   expect "they end like one" close a "p$count"
 done
+for sums in "--dist.bucket 0" "--dist.bucket 0.3" "--dist.bucket 0.3 --train.launches stream"; do
+  expect "2 ranks, $sums" train_ranks 2 o2 "50 steps" --overwrite $sums
+  expect "sums of two have the same bits, whenever they are taken" same n2 o2
+done
+expect "2 ranks with sums in bf16" train_ranks 2 h2 "50 steps" --dist.reduce bf16
+expect "they end like one" close a h2
+expect "4 ranks with small buckets" train_ranks 4 o4 "50 steps" --dist.bucket 0.3
+expect "they end like one" close a o4
 expect "4 ranks go on from the checkpoint of 2" train_ranks 4 q "50 steps" --resume n2/checkpoints/step-40
 if [ "$quick" != quick ]; then
   for tool in memcheck racecheck; do

@@ -6,10 +6,11 @@
     results.py attention FILE FLAGS   takes what `lacuna bench attention --json FILE` wrote
     results.py layers FILE FLAGS      the same of `lacuna bench layers`
     results.py steps FILE --batch N [--model NAME] FLAGS    the same of `lacuna bench step`
+    results.py scaling FILE FLAGS     what scaling.py --json wrote: the rows of all that it measured
     results.py rivals FILE...         takes what attention.py --json, rivals.py and train.py of the
                                       PyTorch side wrote or printed: the best of each case
 
-FLAGS are --gpu NAME --driver VERSION --commit HASH --date YYYY-MM-DD, for the rows of the file. Only our
+Each also draws docs/results/scaling.svg anew. FLAGS are --gpu NAME --driver VERSION --commit HASH --date YYYY-MM-DD, for the rows of the file. Only our
 columns change, and with `rivals` only those of the rivals. A cell without a number stays empty. Exit codes:
 0 done, 1 the check failed, 2 a file or a flag is wrong.
 """
@@ -20,7 +21,7 @@ import re
 import sys
 from pathlib import Path
 
-from results_tables import (ORIGIN, Wrong, check_origin, key_of, pages, read_table, rivals_of,
+from results_tables import (COLUMNS, ORIGIN, Wrong, check_origin, key_of, pages, read_table, rivals_of,
                             write_table)
 
 
@@ -63,6 +64,28 @@ def take_steps(rows: list[dict], report: dict, args) -> list[dict]:
     row = row_of("steps", rows, (args.model or Path(report["config"]).stem, str(args.batch)))
     row.update(ms=f"{report['ms']:.2f}", tokens_per_second=f"{report['tokens_per_second']:.0f}")
     return [row]
+
+
+def take_scaling(rows: list[dict], report: dict, args) -> list[dict]:
+    """Rows of a key that is there are replaced, the others added; a cell that is empty now keeps what it had."""
+    if report["processes"]:
+        raise Wrong("the file was measured on CPUs")
+    same_gpu(report["device"], args.gpu)
+    taken = []
+    for line in report["rows"]:
+        key = (line["model"], str(line["gpus"]), str(line["batch"]), line["variant"])
+        found = [row for row in rows if key_of("scaling", row) == key]
+        row = found[0] if found else dict.fromkeys(COLUMNS["scaling"], "")
+        if not found:
+            rows.append(row)
+        row.update(zip(COLUMNS["scaling"], key))
+        if line["ms"]:
+            row.update(ms=f"{line['ms']:.2f}", tokens_per_second=f"{line['tokens_per_second']:.0f}")
+        if line["rival_tokens_per_second"]:
+            row.update(rival=line["rival"], rival_tokens_per_second=f"{line['rival_tokens_per_second']:.0f}")
+        taken.append(row)
+    rows.sort(key=lambda row: (row["model"], row["variant"], int(row["gpus"]), int(row["batch"])))
+    return taken
 
 
 def take(folder: Path, table: str, args) -> None:
@@ -133,7 +156,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--check", action="store_true")
     commands = parser.add_subparsers(dest="command")
-    for name in ("attention", "layers", "steps"):
+    for name in ("attention", "layers", "steps", "scaling"):
         command = commands.add_parser(name)
         command.add_argument("file")
         for flag in ORIGIN:

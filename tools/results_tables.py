@@ -9,6 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+from scaling_picture import picture
+
 ORIGIN = ["gpu", "driver", "commit", "date"]  # of our numbers
 COLUMNS = {  # the first `keys` columns name a row
     "attention": ["case", "forward_ms", "forward_backward_ms", "rival", "rival_forward_ms",
@@ -16,16 +18,21 @@ COLUMNS = {  # the first `keys` columns name a row
     "steps": ["model", "batch", "ms", "tokens_per_second", "rival", "rival_ms", *ORIGIN],
     "sampling": ["model", "batch", "eighth_ms", "half_ms", "end_ms", "rival", "rival_eighth_ms",
                  "rival_half_ms", "rival_end_ms", *ORIGIN],
+    "scaling": ["model", "gpus", "batch", "variant", "ms", "tokens_per_second", "rival",
+                "rival_tokens_per_second", *ORIGIN],
     "race": ["race", "bits", "seconds", "tokens", "rival", "rival_bits", "rival_seconds",
              "rival_tokens", *ORIGIN],
     "layers": ["kernel", "size", "megabytes", "ms", "share_of_copy", *ORIGIN],
     "rivals": ["rival", "program", "versions", "measured"],
 }
-KEYS = {"attention": 1, "steps": 2, "sampling": 2, "race": 1, "layers": 2, "rivals": 1}
-NO_NUMBER = {"case", "model", "rival", "race", "kernel", "size", "program", "versions", "measured",
+KEYS = {"attention": 1, "steps": 2, "sampling": 2, "scaling": 4, "race": 1, "layers": 2, "rivals": 1}
+NO_NUMBER = {"case", "model", "variant", "rival", "race", "kernel", "size", "program", "versions", "measured",
              *ORIGIN}
-PAGES = {"docs/results/README.md": ["attention", "summary", "steps", "sampling", "race", "layers", "rivals"],
+PAGES = {"docs/results/README.md": ["attention", "summary", "steps", "sampling", "scaling", "race", "layers", "rivals"],
          "README.md": ["summary"]}
+
+
+PICTURE = "docs/results/scaling.svg"  # of scaling.csv, once that has rows
 
 
 class Wrong(Exception):
@@ -206,6 +213,29 @@ def sampling_part(tables: dict) -> str:
                   "lacuna's speed"], lines) + "\n\n" + origins(rows, "model")
 
 
+def share_of_one(row: dict, rows: list[dict]) -> str:
+    """The speed in percent of N times that of one GPU with as many sequences, or with all of them."""
+    for batch in (int(row["batch"]), int(row["batch"]) * int(row["gpus"])):
+        for one in rows:
+            if (one["model"], one["gpus"], one["batch"], one["variant"]) == (row["model"], "1", str(batch), ""):
+                if row["tokens_per_second"] and one["tokens_per_second"]:
+                    speed = float(row["tokens_per_second"]) / float(one["tokens_per_second"])
+                    return f"{100 * speed / int(row['gpus']):.1f} %"
+    return ""
+
+
+def scaling_part(tables: dict) -> str:
+    rows = tables["scaling"]
+    if not rows:
+        return "Not measured yet."
+    lines = [[row["model"], row["gpus"], row["batch"], row["variant"], row["ms"], row["tokens_per_second"],
+              share_of_one(row, rows), row["rival_tokens_per_second"], row["rival"],
+              times(ratio(row, "rival_tokens_per_second", "tokens_per_second"))] for row in rows]
+    return drawn(["model", "GPUs", "batch a GPU", "variant", "lacuna, ms", "tokens/s", "of N times one GPU",
+                  "rival, tokens/s", "which", "lacuna's speed"],
+                 lines) + f"\n\n![tokens a second over GPUs]({Path(PICTURE).name})\n\n" + origins(rows, "model")
+
+
 def race_part(tables: dict) -> str:
     lines = []
     for row in tables["race"]:
@@ -237,7 +267,8 @@ def rivals_part(tables: dict) -> str:
 
 
 PARTS = {"attention": lambda t: attention_part(t) + "\n\n" + origins(t["attention"], "case"),
-         "summary": summary_part, "steps": steps_part, "sampling": sampling_part, "race": race_part,
+         "summary": summary_part, "steps": steps_part, "sampling": sampling_part,
+         "scaling": scaling_part, "race": race_part,
          "layers": layers_part, "rivals": rivals_part}
 
 
@@ -254,10 +285,12 @@ def filled(page: str, text: str, tables: dict) -> str:
 
 def pages(root: Path, check: bool) -> int:
     tables = {table: read_table(root / "docs/results", table) for table in COLUMNS}
+    made = {page: filled(page, (root / page).read_text(), tables) for page in PAGES}
+    if tables["scaling"]:
+        made[PICTURE] = picture(tables["scaling"])
     stale = 0
-    for page in PAGES:
-        old = (root / page).read_text()
-        new = filled(page, old, tables)
+    for page, new in made.items():
+        old = (root / page).read_text() if (root / page).exists() else ""
         if old == new:
             continue
         if check:

@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 # By tools/test.sh, or here; and quickstart.sh, whose build is one more and whose training takes minutes.
-tested=" test.sh packages.sh fetch_data.sh fetch_data.txt python.sh check_layers.py reference.py results.py results_tables.py test_tools.sh quickstart.sh "
+tested=" test.sh packages.sh fetch_data.sh fetch_data.txt python.sh check_layers.py reference.py results.py results_tables.py scaling_picture.py scaling.py test_tools.sh quickstart.sh "
 
 # says CODE TEXT TOOL ARGUMENT...: the tool of that name must end with that code and say that.
 says() {
@@ -31,6 +31,7 @@ says() {
 }
 
 says 0 '^5 kills .*runs came to their end with the bytes' soak.sh 5 1
+says 0 'enwik8 +2 +1 +bf16 sums' scaling.sh --processes 1,2 --models enwik8 --repeats 1
 says 1 'the run has failed: lacuna: .*model.heads' saving_cost.py --binary "$lacuna" --width 32
 says 0 'MB a checkpoint.* times; on the mean' saving_cost.py \
   --binary "$lacuna" --checkpoints 2 --every 50 --width 24 --threads 1

@@ -10,6 +10,8 @@ namespace {
 const Argument kRepeats{"--repeats", "N", "7", "Timed runs of each piece; the median is printed"};
 const Argument kThreads{"--threads", "N", "0", "CPU threads; 0: all"};
 const Argument kDtype{"--dtype", "TYPE", "bf16", "Type of activations: bf16, f16 or f32"};
+const Argument kGpus{"--gpus", "N", "", "N GPUs of this machine share it, a process for each"};
+const Argument kProcesses{"--processes", "N", "", "N processes on the CPUs share it"};
 const Argument kJson{"--json", "FILE", "", "Also write the numbers there"};
 
 }  // namespace
@@ -59,6 +61,8 @@ Command make_bench_command() {
            .flags = {kRepeats,
                      {"--config", "FILE", "", "The configuration"},
                      {"--data", "", "", "Train on its data, not on random symbols"},
+                     kGpus,
+                     kProcesses,
                      kJson},
            .takes_options = true,
            .run = bench_step},
@@ -71,6 +75,14 @@ Command make_bench_command() {
                      kJson},
            .takes_options = true,
            .run = bench_budgets},
+          {.name = "sums",
+           .summary = "Adding, scattering and gathering gradients over several GPUs or processes",
+           .flags = {kRepeats,
+                     {"--sizes", "LIST", "1,25,100,380", "Of f32 in MB; several with , between"},
+                     kGpus,
+                     kProcesses,
+                     kJson},
+           .run = bench_sums},
           {.name = "rates",
            .summary = "How fast this machine does what `lacuna plan` reckons with",
            .flags =

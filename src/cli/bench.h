@@ -26,11 +26,14 @@ void bench_layers(const Parsed& parsed, const Stop& stop);
 void bench_attention(const Parsed& parsed, const Stop& stop);
 /// A whole training step of a configuration, on whatever device it asks for: milliseconds, tokens,
 /// model FLOP/s and memory; on a GPU also the share of the measured rate of matrix products and
-/// where the time goes.
+/// where the time goes. With --gpus or --processes a step that so many share.
 void bench_step(const Parsed& parsed, const Stop& stop);
 /// Steps of a configuration on random symbols under several budgets of memory, each beside what was
 /// predicted of it, all against keeping everything. Throws Error(kConfig) where that does not fit.
 void bench_budgets(const Parsed& parsed, const Stop& stop);
+/// What it takes to add, scatter and gather flat buffers over the processes of --gpus or
+/// --processes.
+void bench_sums(const Parsed& parsed, const Stop& stop);
 /// The table of rates that plans for a GPU are made from (train/rates.h), on a GPU where there is
 /// one, else on the CPU.
 void bench_rates(const Parsed& parsed, const Stop& stop);

@@ -3,7 +3,6 @@
 
 #include "lacuna/base/error.h"
 #include "lacuna/cli/command.h"
-#include "lacuna/comm/lost_rank.h"
 #include "lacuna/train/run.h"
 #include "lacuna/train/run_folder.h"
 #include "train_ranks.h"
@@ -74,20 +73,9 @@ Command make_train_command() {
                                         .resume = parsed.text("resume"),
                                         .init_from = parsed.text("init-from")};
         if (launch_if_asked(parsed, request, world, stop)) return;
-        const std::shared_ptr<Group> group = group_of(world, options, stop);
-        try {
+        work_in_group(world, options, stop, [&](const std::shared_ptr<Group>& group) {
           train::run_training(request, group, stop);
-        } catch (const LostRank&) {
-          if (world.rank > 0) throw EndedWith{1};  // the watch over the group has said who is lost
-          throw;
-        } catch (const Error& error) {
-          group->fail(error.what());
-          // A mistake that all ranks have found is told by the first.
-          if (world.rank > 0 && group->who_is_lost().find(error.fault()) != std::string::npos) {
-            throw EndedWith{error.exit_code()};
-          }
-          throw;
-        }
+        });
       }};
 }
 

@@ -5,11 +5,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "lacuna/base/error.h"
 #include "lacuna/base/log.h"
 #include "lacuna/base/text.h"
+#include "lacuna/comm/lost_rank.h"
 #include "lacuna/train/checkpoint.h"
 #include "lacuna/train/run_folder.h"
 #include "lacuna/train/share.h"
@@ -110,21 +112,22 @@ Arguments device_argument(const Parsed& parsed, const std::string& flag,
   return {"--train.device=" + device};
 }
 
-}  // namespace
+// What --gpus or --processes ask this process to start.
+struct Asked {
+  int count;
+  Arguments also;  // for each
+};
 
-bool launch_if_asked(const Parsed& parsed, const train::RunRequest& request, const World& world,
-                     const Stop& stop) {
+// Nothing where this process is to work itself. `options` train where they do. Throws
+// Error(kUsage).
+std::optional<Asked> asked_for(const Parsed& parsed, const World& world, train::Options& options) {
   const bool gpus = parsed.is_set("gpus"), processes = parsed.is_set("processes");
   if (gpus && processes) {
     throw Error(ErrorKind::kUsage, "--gpus", "contradicts --processes, which are on the CPU");
   }
-  if ((!gpus && !processes) || is_launched_by_us()) {
-    if (parsed.is_set("restarts") && !gpus && !processes) {
-      throw Error(ErrorKind::kUsage, "--restarts", "needs --gpus or --processes",
-                  "Processes that another launcher has started it must start again itself");
-    }
-    return false;
-  }
+  if (!gpus && !processes) return std::nullopt;
+  options.train.device = gpus ? "gpu" : "cpu";
+  if (is_launched_by_us()) return std::nullopt;
   const std::string flag = gpus ? "gpus" : "processes";
   if (!world.alone()) {
     throw Error(ErrorKind::kUsage, "--" + flag,
@@ -136,24 +139,48 @@ bool launch_if_asked(const Parsed& parsed, const train::RunRequest& request, con
   if (count > kMostProcesses) {
     throw Error(ErrorKind::kUsage, "--" + flag, str("is at most ", kMostProcesses));
   }
+  return Asked{static_cast<int>(count), device_argument(parsed, flag, options.train.device)};
+}
+
+}  // namespace
+
+bool launch_if_asked(const Parsed& parsed, const train::RunRequest& request, const World& world,
+                     const Stop& stop) {
   train::RunRequest of_children = request;
-  of_children.options.train.device = gpus ? "gpu" : "cpu";
-  Arguments also = device_argument(parsed, flag, of_children.options.train.device);
+  const std::optional<Asked> asked = asked_for(parsed, world, of_children.options);
+  if (!asked) {
+    if (parsed.is_set("restarts") && !parsed.is_set("gpus") && !parsed.is_set("processes")) {
+      throw Error(ErrorKind::kUsage, "--restarts", "needs --gpus or --processes",
+                  "Processes that another launcher has started it must start again itself");
+    }
+    return false;
+  }
   train::check_request(of_children);
-  (void)train::share_of(request.options, {.size = static_cast<int>(count)});
+  (void)train::share_of(request.options, {.size = asked->count});
   const Restart restart(request.options.train.run);
   // The limit counts from here, however often the processes are started again.
   const train::TimeLimit limit(request.options.train.time_limit);
   const Stop stop_in_time = [&] { return stop() || limit.is_over(); };
   launch_processes(
-      {.processes = static_cast<int>(count),
-       .also = std::move(also),
+      {.processes = asked->count,
+       .also = asked->also,
        .restarts = parsed.is_set("restarts") ? static_cast<int>(parsed.whole("restarts", 0)) : 0,
        .arguments_of_restart = [&](const Arguments& first) { return restart.arguments(first); }},
       stop_in_time);
   return true;
 }
 
+bool launch_if_asked(const Parsed& parsed, train::Options& options, const World& world,
+                     const Stop& stop) {
+  const std::optional<Asked> asked = asked_for(parsed, world, options);
+  if (!asked) return false;
+  launch_processes({.processes = asked->count, .also = {}, .arguments_of_restart = {}}, stop);
+  return true;
+}
+
+namespace {
+
+// Once all ranks have come.
 std::shared_ptr<Group> group_of(const World& world, const train::Options& options,
                                 const Stop& stop) {
   // When another rank is lost, the first may have a checkpoint under way, which it writes to its
@@ -168,6 +195,26 @@ std::shared_ptr<Group> group_of(const World& world, const train::Options& option
   GroupTimes times;
   if (world.rank == 0) times.grace = kToSave;
   return std::make_shared<Group>(world, patience, times, [&] { leave_if(stop); });
+}
+
+}  // namespace
+
+void work_in_group(const World& world, const train::Options& options, const Stop& stop,
+                   const std::function<void(const std::shared_ptr<Group>& group)>& work) {
+  const std::shared_ptr<Group> group = group_of(world, options, stop);
+  try {
+    work(group);
+  } catch (const LostRank&) {
+    if (world.rank > 0) throw EndedWith{1};  // the watch over the group has said who is lost
+    throw;
+  } catch (const Error& error) {
+    group->fail(error.what());
+    // A mistake that all ranks have found is told by the first.
+    if (world.rank > 0 && group->who_is_lost().find(error.fault()) != std::string::npos) {
+      throw EndedWith{error.exit_code()};
+    }
+    throw;
+  }
 }
 
 }  // namespace lacuna::cli

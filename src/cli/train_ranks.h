@@ -1,6 +1,7 @@
-// Whether `lacuna train` works alone, starts ranks that train together, or is one of them.
+// Whether a command works alone, starts ranks that work together, or is one of them.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "lacuna/cli/command.h"
@@ -17,10 +18,14 @@ World find_world();
 /// Error(kConfig) for options that so many processes cannot share, EndedWith where one failed.
 bool launch_if_asked(const Parsed& parsed, const train::RunRequest& request, const World& world,
                      const Stop& stop);
+/// The same for a benchmark, which has no run; here and in the processes that it starts `options`
+/// train on what the flags say.
+bool launch_if_asked(const Parsed& parsed, train::Options& options, const World& world,
+                     const Stop& stop);
 
-/// With the ranks that a launcher has started besides this process, once all have come. Throws
-/// Stopped.
-std::shared_ptr<Group> group_of(const World& world, const train::Options& options,
-                                const Stop& stop);
+/// Works with the ranks that a launcher has started besides this process, once all have come, and
+/// tells them of an error. Throws Stopped, and EndedWith where another rank says what went wrong.
+void work_in_group(const World& world, const train::Options& options, const Stop& stop,
+                   const std::function<void(const std::shared_ptr<Group>& group)>& work);
 
 }  // namespace lacuna::cli

@@ -33,21 +33,21 @@ Transformer::Transformer(ModelConfig config, const ParameterStore& parameters)
 }
 
 Variable Transformer::logits(Tape& tape, const View& tokens, const StepState* state,
-                             const KeptByBlock& kept) const {
+                             const KeptByBlock& kept, const GradientsReady& ready) const {
   require(tokens.size(1) == config_.context, "Transformer::logits",
           "the tokens have another length than the context");
   require(kept.empty() || kept.size() == static_cast<size_t>(config_.layers), "Transformer::logits",
           "what is kept is said of another number of blocks");
   return through_blocks(tape, ops::embedding(tape, tokens, tables(), dtype()),
-                        training_mode(state, kept));
+                        training_mode(state, kept, ready));
 }
 
-Transformer::Mode Transformer::training_mode(const StepState* state,
-                                             const KeptByBlock& kept) const {
+Transformer::Mode Transformer::training_mode(const StepState* state, const KeptByBlock& kept,
+                                             const GradientsReady& ready) const {
   const auto attention = [this](Tape& at, const Variable& qkv, int64_t layer) {
     return ops::attention(at, qkv, config_.qk_width, passes(layer));
   };
-  return {state, false, attention, kept};
+  return {state, false, attention, kept, ready};
 }
 
 Variable Transformer::decode(Tape& tape, const View& tokens, const DecodeCache& cache,
@@ -57,7 +57,7 @@ Variable Transformer::decode(Tape& tape, const View& tokens, const DecodeCache& 
     return {ops::attention_decode(at, qkv, config_.qk_width, cache.layer(layer), state), {}};
   };
   return through_blocks(tape, ops::embedding_decode(tape, tokens, tables(), state, dtype()),
-                        {nullptr, true, attention, {}});
+                        {nullptr, true, attention, {}, {}});
 }
 
 ops::EmbeddingTables Transformer::tables() const {
@@ -92,8 +92,9 @@ Transformer::ResidualStream Transformer::block(Tape& tape, ResidualStream stream
   stream = branches(tape, std::move(stream.residual), std::move(input), layer, mode);
   if (!tape.records()) return stream;
 
-  tape.record([&tape, layer, state = mode.state] {
+  tape.record([&tape, layer, state = mode.state, ready = mode.ready] {
     note_progress(tape, StepPart::kBackward, layer, state);
+    if (ready) ready(layer);
   });
   if (!keeps(mode, layer).has(BlockResult::kEntry)) entry.drop();
   if (keeps(mode, layer + 1).has(BlockResult::kEntry)) return stream;

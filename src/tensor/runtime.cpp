@@ -118,4 +118,20 @@ void Queue::replay(Graph& graph) const {
   stream_->replay(graph);
 }
 
+Queue Queue::side() const {
+  return on_gpu() ? Queue(stream_->side()) : *this;
+}
+
+std::unique_ptr<Event> Queue::make_event() const {
+  return on_gpu() ? stream_->make_event() : std::make_unique<Event>();
+}
+
+void Queue::record(Event& event) const {
+  if (on_gpu()) stream_->record(event);
+}
+
+void Queue::wait_for(Event& event) const {
+  if (on_gpu()) stream_->wait_for(event);
+}
+
 }  // namespace lacuna

@@ -28,9 +28,9 @@ Program::Program(const Queue& queue, const nn::Transformer& model, int64_t batch
   logits_ = {};
 }
 
-void Program::run(const nn::Transformer& model) {
-  planned_.run(recordings_[&model],
-               [&](Queue& queue, Arena& arena) { launch_model(queue, arena, model); });
+void Program::run(const nn::Transformer& model, const nn::GradientsReady& ready) {
+  planned_.run(recordings_[{&model, ready != nullptr}],
+               [&](Queue& queue, Arena& arena) { launch_model(queue, arena, model, ready); });
 }
 
 const double* Program::losses() {
@@ -42,15 +42,17 @@ const View& Program::logits() {
 }
 
 // Results stay in members, so that the plan keeps their memory free of anything else.
-void Program::launch_model(Queue& queue, Arena& arena, const nn::Transformer& model) {
+void Program::launch_model(Queue& queue, Arena& arena, const nn::Transformer& model,
+                           const nn::GradientsReady& ready) {
   Tape tape(queue, arena, mode_);
-  logits_ = model.logits(tape, planned_.device_tokens(), state_, kept_);
+  logits_ = model.logits(tape, planned_.device_tokens(), state_, kept_, ready);
   losses_ = ops::cross_entropy(tape, logits_, planned_.device_tokens(), gradient_scale_, state_,
                                model.dtype());
   if (!tape.records()) return;
   logits_ = {};
   launch(queue, AddLosses{.losses = losses_, .state = state_});
   tape.backward();
+  if (ready) ready(-1);
 }
 
 }  // namespace lacuna::train

@@ -1,4 +1,4 @@
-#include "ranks.h"
+#include "lacuna/train/ranks.h"
 
 #include <unistd.h>
 

@@ -6,12 +6,13 @@
 #include <cstring>
 #include <numbers>
 
+#include "gradient_sum.h"
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/elementwise.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/train/memory_budget.h"
+#include "lacuna/train/ranks.h"
 #include "lacuna/train/what_fits.h"
-#include "ranks.h"
 
 namespace lacuna::train {
 
@@ -86,12 +87,20 @@ Trainer::Trainer(const Options& options, const Dataset& data, std::shared_ptr<Gr
     const nn::Transformer& model = averages_ ? *average_model_ : model_;
     if (samples.count > 0) sampler_.emplace(queue_, model, samples, block_);
   }
+  if (communicator_ && communicator_->size() > 1) {
+    const GradientSumConfig sums{.bucket_bytes = options_.dist.bucket * 1e6,
+                                 .in_bf16 = options_.dist.reduce == "bf16",
+                                 .parts = is_sharded()};
+    sum_ = std::make_unique<GradientSum>(queue_, *communicator_, parameters_, config_.layers, sums);
+  }
   plan_ = choose_plan();
   training_.reset(new Program(Program::training(queue_, model_, share_.batch,
                                                 1 / static_cast<double>(step_size_.tokens),
                                                 state_in(state_), plan_.kept, block_)));
   check_memory();
 }
+
+Trainer::~Trainer() = default;
 
 // Weights, evaluation and samples are there already; what is left of the budget is for a step.
 StepPlan Trainer::choose_plan() const {
@@ -161,7 +170,11 @@ void Trainer::begin_step(bool wants_to_stop) {
                                                 micro_batch * share_.batch);
     queue_.upload(state_.view().slice(0, 0, sizeof(StepInputs)), &inputs);
     read_samples(data_, order_, inputs.first_sample, share_.batch, training_->tokens());
-    training_->run(model_);
+    nn::GradientsReady ready;
+    if (sum_ && micro_batch + 1 == share_.micro_batches) {
+      ready = [this](int64_t layer) { sum_->ready(layer); };
+    }
+    training_->run(model_, ready);
   }
   const double vote = wants_to_stop ? 1 : 0;
   queue_.upload(stop_votes_, &vote);
@@ -169,16 +182,11 @@ void Trainer::begin_step(bool wants_to_stop) {
   reports_.push_back({queue_.download(state_), queue_.download(stop_votes_)});
 }
 
-// From here on the step is the same on all ranks.
+// From here on the step is the same on all ranks. The last pass has added the gradients already.
 void Trainer::add_over_ranks() {
   if (communicator_ == nullptr) return;
   communicator_->all_reduce(queue_, View(&state_in(state_)->running_nats, DType::kF64, {1}));
   communicator_->all_reduce(queue_, stop_votes_);
-  if (is_sharded()) {
-    communicator_->reduce_scatter(queue_, parameters_.gradients());
-  } else {
-    communicator_->all_reduce(queue_, parameters_.gradients());
-  }
 }
 
 // After the update.
@@ -294,6 +302,7 @@ RunMemory Trainer::run_memory() const {
   RunMemory memory = train::run_memory(needs(), parameters_, averages_ ? &*averages_ : nullptr,
                                        *optimizer_, workspace);
   if (communicator_) memory.held[MemoryTag::kCommunication] += communicator_->bytes();
+  if (sum_) memory.held[MemoryTag::kCommunication] += sum_->bytes();
   return memory;
 }
 

@@ -90,6 +90,35 @@ class Benchmarks(TrainedRun):
         self.refused(bench + ["--model.layer", "3"], "--model.layer", "'model.layers'")
         self.refused(["bench", "sampling", "--config", "nothing.toml"], "nothing.toml: ", "No such file")
 
+    def test_a_step_that_processes_share_is_the_same_step(self):
+        found = {}
+        for count, flags in ((1, []), (2, ["--processes", 2])):
+            output = self.ok("bench", "step", "--config", "c.toml", "--json", "numbers.json", "--repeats", 3,
+                             *flags).stdout.decode()
+            found[count] = json.loads((self.path / "numbers.json").read_text())
+            self.assertEqual(found[count]["ranks"], count)
+            self.assertEqual(output.count("4 x 32 tokens a step"), 1, output)  # one speaks for all
+            self.assertAlmostEqual(found[count]["tokens_per_second"] * found[count]["ms"] / (1e3 * 4 * 32), 1)
+        self.assertLess(found[2]["planned_bytes"], found[1]["planned_bytes"])  # half the batch each
+        bench = ["bench", "step", "--config", "c.toml"]
+        self.refused(bench + ["--processes", 3], "3 processes cannot share a step")
+        self.refused(bench + ["--processes", 2, "--train.device", "gpu"], "--processes", "--train.device cpu")
+        self.refused(bench + ["--processes", 2, "--gpus", 2], "--gpus", "contradicts")
+
+    def test_sums_over_processes_say_what_each_size_costs(self):
+        output = self.ok("bench", "sums", "--processes", 3, "--sizes", "0.01,1", "--repeats", 2, "--json",
+                         "numbers.json").stdout.decode()
+        numbers = json.loads((self.path / "numbers.json").read_text())
+        self.assertEqual(numbers["ranks"], 3)
+        self.assertEqual([size["bytes"] for size in numbers["sizes"]], [9984, 999936])  # in 256 bytes
+        for size in numbers["sizes"]:
+            for key in ("sum_f32_ms", "sum_bf16_ms", "sum_of_parts_ms", "gather_ms"):
+                self.assertGreater(size[key], 0)
+            self.assertRegex(output, rf"(?m)^ +{size['bytes'] / 1e6:.3f} +{size['sum_f32_ms']:.3f} ")
+        self.refused(["bench", "sums"], "bench sums", "--gpus N or --processes N")
+        for sizes in ("x", "1,", "0", "-1", "1e9"):
+            self.refused(["bench", "sums", "--processes", 2, "--sizes", sizes], "--sizes", "no size in MB")
+
 
 if __name__ == "__main__":
     unittest.main()

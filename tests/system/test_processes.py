@@ -206,6 +206,33 @@ class Sharded(Processes):
         self.same_weights("whole", "again")
 
 
+class Added(Processes):
+    """How the gradients of the processes become one."""
+
+    def test_buckets_change_no_bit_of_two_processes(self):
+        options = ["--processes=2", "--train.accumulation=4"]  # two passes each, the last of which adds
+        self.train("--train.run=at-once", "--dist.bucket=0", *options)
+        self.train("--train.run=buckets", "--dist.bucket=0.02", *options)
+        self.same_results("at-once", "buckets")
+        self.train("--train.run=one", "--train.accumulation=4")
+        self.train("--train.run=four", "--dist.bucket=0.02", "--processes=4", "--train.accumulation=4")
+        self.close("one", "four")
+
+    def test_in_bf16_they_are_nearly_the_same_and_the_same_again(self):
+        self.train("--train.run=exact", "--processes=2")
+        for shard in ([], ["--dist.shard=optimizer"]):
+            for run in ("first", "second"):
+                self.train(f"--train.run={run}", "--processes=2", "--dist.reduce=bf16", "--overwrite", *shard)
+            self.same_results("first", "second")
+            exact, rounded = self.bits("exact"), self.bits("first")
+            self.assertNotEqual(exact, rounded)
+            for key, bits in exact.items():
+                self.assertAlmostEqual(bits, rounded[key], places=2, msg=str(key))
+        self.train("--train.run=alone", "--dist.reduce=bf16")  # nothing is added, and nothing rounded
+        self.train("--train.run=as-ever")
+        self.same_results("alone", "as-ever")
+
+
 class Refused(Processes):
     def test_a_step_that_cannot_be_shared(self):
         self.refused("3 processes cannot share a step of 2 micro-batches of 2 samples", "train", "c.toml",

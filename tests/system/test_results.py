@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
 SOURCE = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("LACUNA_BINARY", "")
@@ -145,6 +146,44 @@ class Results(unittest.TestCase):
         self.refused("--check", "attention", file, *RUN, because="--check goes alone")
         file = self.file("a.json", [{"case": "a-fixed", "dtype": "bf16"}])
         self.refused("attention", file, *RUN, because="the file has no 'fwd_ms'")
+
+    def scaling(self, **more):
+        row = {"model": "tiny", "batch": 8, "variant": "", "rival": "", "rival_tokens_per_second": None}
+        return {"processes": False, "device": "NVIDIA H200", **more, "rows": [
+            {**row, "gpus": 1, "ms": 10, "tokens_per_second": 1000.4},
+            {**row, "gpus": 2, "ms": 10.5, "tokens_per_second": 1905.2, "rival": "PyTorch DDP",
+             "rival_tokens_per_second": 1500},
+            {**row, "gpus": 2, "batch": 4, "ms": 7, "tokens_per_second": 1500},
+            {**row, "gpus": 2, "variant": "ZeRO-1", "ms": None, "tokens_per_second": None}]}
+
+    def test_scaling_is_taken_with_its_picture(self):
+        file = self.csv / "scaling.csv"
+        file.write_text(file.read_text().splitlines()[0] + "\n")
+        self.run_tool()
+        self.assertIn("Not measured yet.", self.page())
+        report = self.scaling()
+        self.run_tool("scaling", self.file("s.json", report), *RUN)
+        self.run_tool("--check")
+        for line in ("| tiny | 1 | 8 |  | 10.00 | 1000 | 100.0 % |  |  |  |",
+                     "| tiny | 2 | 8 |  | 10.50 | 1905 | 95.2 % | 1500 | PyTorch DDP | 1.27x |",
+                     "| tiny | 2 | 4 |  | 7.00 | 1500 | 75.0 % |  |  |  |",
+                     "| tiny | 2 | 8 | ZeRO-1 |  |  |  |  |  |  |"):
+            self.assertIn(line, self.page())
+        picture = self.csv / "scaling.svg"
+        drawn = ElementTree.fromstring(picture.read_text())
+        points = [shape.get("points") for shape in drawn.iter("{http://www.w3.org/2000/svg}polyline")]
+        self.assertEqual(len(points), 3)  # N times one, the rival, ours
+        self.assertEqual([len(line.split()) for line in points], [2, 1, 2])
+        picture.write_text(picture.read_text().replace("lacuna", "lacunae"))
+        self.run_tool("--check", code=1)
+        # Measured anew: what the file has not stays.
+        report["rows"] = [{**report["rows"][1], "ms": 10.1, "rival": "", "rival_tokens_per_second": None}]
+        self.run_tool("scaling", self.file("s.json", report), *RUN)
+        self.assertIn("| tiny | 2 | 8 |  | 10.10 | 1905 | 95.2 % | 1500 | PyTorch DDP | 1.27x |", self.page())
+        file = self.file("s.json", self.scaling(processes=True))
+        self.refused("scaling", file, *RUN, because="measured on CPUs")
+        file = self.file("s.json", self.scaling(device="NVIDIA H100"))
+        self.refused("scaling", file, *RUN, because="measured on 'NVIDIA H100'")
 
     def test_steps_are_taken_as_the_binary_writes_them(self):
         config = self.file("tiny.toml", '[model]\nlayers = 1\nheads = 2\nwidth = 16\ncontext = 32\n'

@@ -43,6 +43,10 @@ struct ModelConfig {
 /// the file format: docs/architecture.md lists them.
 std::vector<ParameterSpec> parameter_specs(const ModelConfig& config);
 
+/// Called in a backward pass when the gradients of the parameters of all blocks after `layer`, and
+/// of the head, are final; with -1 at its end, when all are.
+using GradientsReady = std::function<void(int64_t layer)>;
+
 class Transformer {
  public:
   /// `config` resolved. `parameters` was made from parameter_specs(config) and must outlive the
@@ -52,9 +56,9 @@ class Transformer {
   /// tokens [B, T] i32 -> logits [B, T, V] in f64 or f32: row t predicts token t from the tokens
   /// before it. With a `state` the model trains: it drops out and notes where it is; without one it
   /// does neither, whether the tape records or not. `kept` says what a tape that records keeps for
-  /// its backward pass. `tokens` and `state` must outlive the tape.
+  /// its backward pass. `ready` may be empty. `tokens` and `state` must outlive the tape.
   Variable logits(Tape& tape, const View& tokens, const StepState* state,
-                  const KeptByBlock& kept = {}) const;
+                  const KeptByBlock& kept = {}, const GradientsReady& ready = {}) const;
 
   /// The logits [B, 1, V] of one position, state->position, of B sequences whose earlier positions
   /// the cache has seen: row t of logits() up to rounding, at the cost of the keys that it reads.
@@ -92,6 +96,7 @@ class Transformer {
     std::function<std::pair<Variable, Result>(Tape& tape, const Variable& qkv, int64_t layer)>
         attention;
     KeptByBlock kept;
+    GradientsReady ready;
   };
   BlockResults keeps(const Mode& mode, int64_t layer) const;
   // The residual stream with the branch that is yet to be added to it.
@@ -100,7 +105,8 @@ class Transformer {
   };
   struct DryRun;
   ops::EmbeddingTables tables() const;
-  Mode training_mode(const StepState* state, const KeptByBlock& kept) const;
+  Mode training_mode(const StepState* state, const KeptByBlock& kept,
+                     const GradientsReady& ready = {}) const;
   // From the embedding to the logits.
   Variable through_blocks(Tape& tape, Variable embedded, const Mode& mode) const;
   // From the last block to the logits.

@@ -30,6 +30,12 @@ class Download {
   virtual const void* wait() = 0;
 };
 
+/// A moment in the work of a queue, for another one to wait for.
+class Event {
+ public:
+  virtual ~Event() = default;
+};
+
 /// What a GPU backend gives to the queue. Sizes are in bytes.
 class DeviceStream {
  public:
@@ -50,6 +56,11 @@ class DeviceStream {
   virtual bool uses_graphs() const = 0;
   virtual std::unique_ptr<Graph> capture(const std::function<void()>& work) = 0;
   virtual void replay(Graph& graph) = 0;
+  /// Another stream of the device, which launches but does not copy to or from the host.
+  virtual std::shared_ptr<DeviceStream> side() = 0;
+  virtual std::unique_ptr<Event> make_event() = 0;
+  virtual void record(Event& event) = 0;
+  virtual void wait_for(Event& event) = 0;
 };
 
 /// An ordered stream of work on one device. Not thread-safe: one thread launches on a queue. Copies
@@ -93,6 +104,19 @@ class Queue {
   /// must outlive the graph.
   std::unique_ptr<Graph> capture(const std::function<void()>& work) const;
   void replay(Graph& graph) const;
+
+  // Two queues of a GPU work at the same time; only memory that both know of may be shared, in the
+  // order that events give. A recording of one takes in what the other launches between an event
+  // that it waits for and one that is waited for in turn. On a CPU both are the same queue, whose
+  // work has been done when a launch returns, and events say nothing.
+
+  /// A second queue of the device.
+  Queue side() const;
+  std::unique_ptr<Event> make_event() const;
+  /// The event is what has been launched on this queue so far.
+  void record(Event& event) const;
+  /// What is launched on this queue from now on waits for the event.
+  void wait_for(Event& event) const;
 
  private:
   explicit Queue(int threads) : threads_(threads) {}

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "lacuna/nn/transformer.h"
 #include "lacuna/train/planned.h"
@@ -28,8 +29,9 @@ class Program {
   int64_t batch() const { return planned_.batch(); }
 
   /// `model` has the configuration of the one that was planned for; its weights may differ, and
-  /// must be there already for this program's queue. It must outlive the program.
-  void run(const nn::Transformer& model);
+  /// must be there already for this program's queue. It must outlive the program. `ready` may be
+  /// empty; what it launches becomes part of the pass.
+  void run(const nn::Transformer& model, const nn::GradientsReady& ready = {});
 
   /// Returns the losses of the last run in nats, [B*T]; waits for it. Valid until the next call.
   /// Throws Error(kInternal) when another program of the block has run since; so does logits().
@@ -47,14 +49,15 @@ class Program {
   Program(const Queue& queue, const nn::Transformer& model, int64_t batch, Tape::Mode mode,
           double gradient_scale, StepState* state, const nn::KeptByBlock& kept,
           std::shared_ptr<SharedBlock> block);
-  void launch_model(Queue& queue, Arena& arena, const nn::Transformer& model);
+  void launch_model(Queue& queue, Arena& arena, const nn::Transformer& model,
+                    const nn::GradientsReady& ready = {});
 
   Planned planned_;
   Tape::Mode mode_;
   double gradient_scale_;
   StepState* state_;
   nn::KeptByBlock kept_;
-  std::map<const nn::Transformer*, Repeated> recordings_;
+  std::map<std::pair<const nn::Transformer*, bool>, Repeated> recordings_;  // bool: with `ready`
   Tensor losses_, host_losses_;
   Variable logits_;
   Tensor host_logits_;

@@ -32,6 +32,8 @@ struct StepResult {
 enum class Weights : uint8_t { kRaw, kAverage };
 const char* name_of(Weights weights);
 
+class GradientSum;
+
 class Trainer {
  public:
   /// Plans all memory, takes that of parameters and optimizer and draws the initial values; what
@@ -41,6 +43,7 @@ class Trainer {
   /// One of the ranks that train together. Whatever is said of all ranks below, each does at the
   /// same time.
   Trainer(const Options& options, const Dataset& data, std::shared_ptr<Group> group);
+  ~Trainer();
 
   /// Consumes the next batch: begins its work, which a GPU goes on with while the host does other
   /// things. At most `steps_ahead` steps may be unfinished. All ranks share the step and hear with
@@ -159,6 +162,7 @@ class Trainer {
   Program evaluation_;
   std::optional<Sampler> sampler_;
   StepPlan plan_;
+  std::unique_ptr<GradientSum> sum_;  // where there are other ranks
   std::unique_ptr<Program> training_;
   Repeated update_;
   std::vector<std::pair<std::string, Tensor>> restored_;  // whole moments, for all ranks to share
