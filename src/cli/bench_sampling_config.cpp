@@ -40,8 +40,8 @@ void draw_token(train::DecodeProgram& program, int64_t position) {
 
 // On a queue that captures, the first run launches, the second records and the others replay: both
 // functions run two untimed.
-DecodeTimes time_steps(const Queue& queue, const nn::Transformer& model, int64_t batch,
-                       int64_t stretch, int64_t repeats, const Stop& stop) {
+DecodeTimes time_decoding(const Queue& queue, const nn::Transformer& model, int64_t batch,
+                          int64_t stretch, int64_t repeats, const Stop& stop) {
   train::DecodeProgram program(queue, model, batch);
   const auto step = [&](int64_t position) { draw_token(program, position); };
   step(0);
@@ -87,7 +87,7 @@ void bench_configured_sampling(const Parsed& parsed, const Stop& stop) {
   parameters.initialise(specs, 1);
   const nn::Transformer model(config, parameters);
   const int64_t stretch = stretch_of(config);
-  DecodeTimes times = time_steps(queue, model, batch, stretch, repeats, stop);
+  DecodeTimes times = time_decoding(queue, model, batch, stretch, repeats, stop);
   times.whole_pass = time_whole_pass(queue, model, batch, repeats, stop);
 
   const auto per_second = [&](double seconds) { return static_cast<double>(batch) / seconds; };

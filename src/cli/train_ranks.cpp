@@ -185,7 +185,7 @@ std::shared_ptr<Group> group_of(const World& world, const train::Options& option
                                 const Stop& stop) {
   // When another rank is lost, the first may have a checkpoint under way, which it writes to its
   // end.
-  constexpr std::chrono::seconds kToSave(12);
+  constexpr std::chrono::seconds kGraceToSave(12);
   if (world.launcher.empty()) return std::make_shared<Group>();
   if (world.rank > 0) {
     log_warnings_only(str("rank ", world.rank));
@@ -193,7 +193,7 @@ std::shared_ptr<Group> group_of(const World& world, const train::Options& option
   }
   const auto patience = std::chrono::seconds(static_cast<int64_t>(options.dist.start_patience));
   GroupTimes times;
-  if (world.rank == 0) times.grace = kToSave;
+  if (world.rank == 0) times.grace = kGraceToSave;
   return std::make_shared<Group>(world, patience, times, [&] { leave_if(stop); });
 }
 
