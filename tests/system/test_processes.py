@@ -215,6 +215,7 @@ class Added(Processes):
         self.train("--train.run=buckets", "--dist.bucket=0.02", *options)
         self.same_results("at-once", "buckets")
         self.train("--train.run=one", "--train.accumulation=4")
+        self.close("one", "buckets")
         self.train("--train.run=four", "--dist.bucket=0.02", "--processes=4", "--train.accumulation=4")
         self.close("one", "four")
 
