@@ -279,15 +279,16 @@ PairCounts attended_pairs_of(const sparse::Pattern& pattern, int64_t head, int64
   return wanted;
 }
 
-void check_pair_plan(const sparse::Pattern& pattern, const std::vector<PairCounts>& wanted,
-                     int64_t heads, int64_t length, int part) {
-  const HeadPasses passes = sparse::head_passes(pattern, heads, length);
+/// `wanted`: of these heads at least.
+void check_pair_plan(const std::string& text, const HeadPasses& passes,
+                     const std::vector<PairCounts>& wanted, int64_t length, int part) {
+  const size_t heads = passes.size();
   const PairPlan plan = make_pair_plan(passes, length, kPairTile);
-  const PairsWalked walked = PairBlock(plan, heads, length, part).walk();
-  CAPTURE(pattern.text(), heads, length, part);
+  const PairsWalked walked = PairBlock(plan, int64_t(heads), length, part).walk();
+  CAPTURE(text, heads, length, part);
   CHECK(walked.broken == std::set<std::string>{});
   bool queries_cover = true, keys_cover = true;
-  for (size_t h = 0; h < size_t(heads); ++h) {
+  for (size_t h = 0; h < heads; ++h) {
     // Not compared inside of CHECK, which would print them.
     const bool dq_counts = walked.dq[h] == wanted[h], dk_counts = walked.dk[h] == wanted[h];
     CAPTURE(h);
@@ -312,10 +313,45 @@ void check_pair_plans(const char* text, int64_t most_heads = 4) {
       for (const int part : kPairParts) {
         // Of long sequences, numbers of heads take turns.
         if (length > 300 && (heads + part / 32 + length) % most_heads != 0) continue;
-        check_pair_plan(*pattern, wanted, heads, length, part);
+        check_pair_plan(text, sparse::head_passes(*pattern, heads, length), wanted, length, part);
       }
     }
   }
+}
+
+PairCounts pairs_of(const std::vector<sparse::Pass>& passes, int64_t length) {
+  PairCounts wanted(size_t(length * length));
+  for (const sparse::Pass& pass : passes) {
+    for (int64_t lane = 0; lane < pass.lanes; ++lane) {
+      for (int64_t i = 0; i < pass.query_count(lane); ++i) {
+        const sparse::Interval seen = pass.interval(lane, i);
+        for (int64_t j = seen.begin; j < seen.end; ++j) {
+          const int64_t query = pass.queries.position(lane, i), key = pass.keys.position(lane, j);
+          ++wanted[size_t(query * length + key)];
+        }
+      }
+    }
+  }
+  return wanted;
+}
+
+/// Query i of a lane sees keys i + begin .. i + end - 1; lanes take turns.
+sparse::Pass band(int64_t length, int64_t begin, int64_t end, int64_t lanes = 1) {
+  const sparse::Order order{.lane_stride = lanes > 1 ? 1 : 0, .outer = lanes};
+  return {.length = length,
+          .lanes = lanes,
+          .queries = order,
+          .keys = order,
+          .begin = {.shift = begin},
+          .end = {.shift = end}};
+}
+
+/// The same for even keys only, begin and end even.
+sparse::Pass even_band(int64_t length, int64_t begin, int64_t end) {
+  return {.length = length,
+          .keys = {.outer = 2},
+          .begin = {.shift = begin, .period = 2},
+          .end = {.shift = end, .period = 2}};
 }
 
 PairsWalked walked_pairs(const char* text, int64_t length) {
@@ -378,5 +414,28 @@ TEST_CASE("What rows see of their own item is joined", "[plan]") {
     const PairsWalked walked = walked_pairs(pattern, 1031);
     CAPTURE(pattern);
     CHECK(walked.joint > 0);
+  }
+}
+
+TEST_CASE("Joined plans count each pair once for passes that no pattern makes", "[plan]") {
+  for (const int64_t length : {15, 131, 260, 640}) {
+    const std::vector<sparse::Pass> lists[] = {
+        {band(length, 40, 100)},  // a first half of queries sees keys of the second
+        {band(length, -30, 2)},   // at the border of the halves only
+        {band(length, -300, -100)},
+        {band(length, -20, 1), band(length, -60, -40)},  // two segments are of the own rows
+        {band(length, 3, 20, 2)},
+        {band(length, 3, 20, 4)},
+        {band(length, -3, 20, 40)},
+        // As queries, rows take all of these in one stage, as keys in three; so the first item sees
+        // itself by the last pass, and its keys of stage 0 are seen by the first one.
+        {band(length, -300, -150), even_band(length, -140, -30), band(length, -20, 1)},
+    };
+    for (size_t i = 0; i < std::size(lists); ++i) {
+      for (const int part : kPairParts) {
+        check_pair_plan("passes " + std::to_string(i), {lists[i]}, {pairs_of(lists[i], length)},
+                        length, part);
+      }
+    }
   }
 }
