@@ -3,6 +3,7 @@
 // dv and once for dq, and no other pair for either. Needs no GPU.
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "../../../cuda/attention/pair_plan.h"
 #include "../../catch.h"
