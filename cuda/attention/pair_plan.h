@@ -3,7 +3,7 @@
 // families; here they are joined, so that what both sides need is read once.
 #pragma once
 
-#include "attention/plan.h"
+#include "plan.h"
 
 namespace lacuna::cuda::attention {
 
