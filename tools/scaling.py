@@ -32,7 +32,7 @@ BATCH = {"enwik8": 8, "imagenet64": 4, "cifar10": 16}  # sequences on each GPU
 STRONG = ("cifar10", 64)
 PARTS = ["weak", "sums", "faults", "rival", "variants", "strong", "rivals"]
 VARIANTS = {"ZeRO-1": ["--dist.shard=optimizer"], "bf16 sums": ["--dist.reduce=bf16"],
-            "sums after the pass": ["--dist.bucket=0"]}
+            "buckets of 25 MB": ["--dist.bucket=25"]}
 TINY = {"enwik8": ["--model.context=256", "--model.width=32"],  # of one layer, on CPUs
         "imagenet64": ["--model.width=32"], "cifar10": ["--model.width=16", "--model.qk_width=16"]}
 RIVAL_LINE = re.compile(r"GPUs (\d+): .* ([\d.]+) ms/step, ([\d.]+)k tok/s")

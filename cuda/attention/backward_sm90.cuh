@@ -149,7 +149,8 @@ __device__ inline void sum_tiles(Computing<Shape>& at, float factor, Sums<Shape:
 #pragma unroll 1
     for (int column = 0; column < kColumns; column += kPart) {
       const Seen sees = warp_uniform(notes.seen[at.group][column / kPart]);
-      const bool stores = kOfKeys && own >= 0 && joint;
+      // The second half of the keys is not seen by the first half of the queries.
+      const bool stores = kOfKeys && joint && own >= at.group;
       if (sees == Seen::kNothing) {
         if (stores && kPart < kColumns) store_no_slopes<T, Shape>(at, own, column);
         continue;
