@@ -167,7 +167,7 @@ def losses_and_gains(what: str, rows: list[dict], value, name) -> list[str]:
     rows = [row for row in rows if value(row) is not None]
     slower = [row for row in rows if value(row) < 1]
     faster = [row for row in rows if value(row) >= 1]
-    losses = f"**Lacuna loses** in {len(slower)} of {len(rows)} {what}"
+    losses = f"**Lacuna loses** in {len(slower) or 'none'} of {len(rows)} {what}"
     return [losses + (f": {listed(slower, value, name)}." if slower else "."),
             f"It is at least as fast in {listed(faster, value, name)}." if faster else ""]
 
