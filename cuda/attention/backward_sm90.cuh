@@ -1,4 +1,4 @@
-// Gradients on Hopper's tensor cores (wgmma), deterministic without atomics:
+// Gradients on Hopper's tensor cores (wgmma), in a settled order:
 //   p = exp(scale q k^T - lse),  ds = p * (dy v^T - delta),  dq = scale ds k
 //   dk = scale ds^T q,  dv = p^T dy
 // An item has 128 rows of a head: as queries they walk the keys that they see and get dq, as keys

@@ -94,7 +94,7 @@ __device__ inline void copy_tile_by_hand(uint32_t to, const Rows<const T>& from,
                                          const DeviceOrder& order, int32_t length,
                                          const Place& place, int32_t head, int32_t batch) {
   constexpr int kChunks = kWidth / 8;
-  const T* base = from.data + batch * from.batch + head * from.head;
+  const T* base = from.data + batch * from.batch + int64_t{head} * from.head;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x) % 32; i < kRows * kChunks; i += 32) {
     const int row = i / kChunks, chunk = i % kChunks;

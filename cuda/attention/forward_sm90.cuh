@@ -27,7 +27,7 @@ struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kQk),
   // with as few registers as fit, and one warp is enough to copy; a block alone takes all
   // registers, and its computing warpgroups those of the copying one.
   static constexpr int kBlocks = kV <= 64 ? 2 : 1;
-  static constexpr bool kMovesRegisters = kBlocks == 1, kOverlaps = kBlocks == 1;
+  static constexpr bool kMovesRegisters = kBlocks == 1;
   static constexpr int kThreads = kMovesRegisters ? kSm90Threads : 128 * kSm90Groups + 32;
   static_assert(kBlocks * (ForwardShape::kBytes + sizeof(typename ForwardShape::Shared) + 1024) <=
                     228 * 1024,
@@ -169,7 +169,8 @@ struct ItemProducts {
     release(shared.barriers.wide_free(stage));
   }
 
-  /// One product after the other: other warpgroups fill the time.
+  /// One product after the other: other warpgroups fill the time. (None may be left under way while
+  /// the next tile is sought: its place in the ring may be the one that the tile is to come to.)
   __device__ void walk() {
     for (bool begun = false; next(); begun = true) {
       multiply_keys();
@@ -177,29 +178,6 @@ struct ItemProducts {
       if (weigh() && begun) rows.scale();
       multiply_values(Weights<T, kColumns>(s), tile.stage, tile.parity);
       finish_values(tile.stage);
-    }
-  }
-  /// P V of a tile runs while the next one's weights are computed; takes more registers.
-  __device__ void walk_overlapping() {
-    if (!next()) return;
-    multiply_keys();
-    finish_products<0>();
-    weigh();  // there is nothing to scale yet
-    while (true) {
-      const Weights<T, kColumns> p(s);
-      const int stage = tile.stage;
-      const uint32_t parity = tile.parity;
-      if (!next()) {
-        multiply_values(p, stage, parity);
-        finish_values(stage);
-        return;
-      }
-      multiply_keys();
-      multiply_values(p, stage, parity);
-      finish_products<1>();
-      const bool raised = weigh();
-      finish_values(stage);
-      if (raised) rows.scale();
     }
   }
 };
@@ -222,11 +200,7 @@ __device__ inline void attend_items(const ForwardArguments<T>& a,
     ItemProducts<T, Shape> products{*shared, memory,  Shape::rows(memory, items.stage),
                                     group,   own_row, a.scale * kLog2E,
                                     tile,    rows};
-    if constexpr (Shape::kOverlaps) {
-      products.walk_overlapping();
-    } else {
-      products.walk();
-    }
+    products.walk();
     const OwnRows own(shared->items[items.stage], own_row);
     release(barriers.rows_free(items.stage));
     finish_rows(&rows, a, own);

@@ -122,6 +122,7 @@ class Joiner {
     }
     const int32_t half = tile_.groups * tile_.group_rows / 2;
     const int32_t first = shares(key) ? 0 : key.first_row;
+    if (!shares(query) && keys->end > query.first_row + 2 * half) return false;
     for (int row = half; row < 2 * half; ++row) {
       const std::optional<Span> seen = seen_by(keys_, key, *queries, row);
       if (seen && seen->begin < std::min(seen->end, first + half)) return false;

@@ -17,12 +17,17 @@ int32_t narrow(int64_t value) {
   return static_cast<int32_t>(value);
 }
 
-DeviceOrder device_order(const sparse::Order& order, int64_t length) {
-  DeviceOrder made{narrow(order.offset), narrow(order.lane_stride), narrow(order.run),
-                   narrow(order.outer),  narrow(order.inner),       0};
+/// `count`: the indices that a lane has at most.
+DeviceOrder device_order(const sparse::Order& order, int64_t length, int64_t count) {
+  // What begins beyond the sequence does not exist, however far beyond.
+  const auto within = [&](int64_t distance) { return narrow(std::min(distance, length)); };
+  DeviceOrder made{within(order.offset), within(order.lane_stride), narrow(order.run),
+                   within(order.outer),  within(order.inner),       0};
   if (order.run == 1) return made;
-  // i * ceil(2^32 / run) / 2^32 is i / run, rounded down, as long as i * run < 2^32.
-  require(length * order.run < int64_t{1} << 32, "attention plan", "a run is too long");
+  // i * ceil(2^32 / run) / 2^32 is i / run, rounded down, as long as i * run < 2^32. Kernels ask
+  // for indices of the tile that holds the last one, too.
+  constexpr int64_t kBeyond = 1024;
+  require((count + kBeyond) * order.run < int64_t{1} << 32, "attention plan", "a run is too long");
   made.magic = static_cast<uint32_t>(((uint64_t{1} << 32) + static_cast<uint64_t>(order.run) - 1) /
                                      static_cast<uint64_t>(order.run));
   return made;
@@ -115,7 +120,8 @@ class Planner {
     plan_.passes.push_back(pass);
     plan_.extents.push_back({narrow(pass.lanes), narrow(fewest(pass, rows(pass))),
                              narrow(fewest(pass, columns(pass))), slot});
-    plan_.walks.push_back({device_order(rows(pass), length_), device_order(columns(pass), length_),
+    plan_.walks.push_back({device_order(rows(pass), length_, most(pass, rows(pass))),
+                           device_order(columns(pass), length_, most(pass, columns(pass))),
                            narrow(static_cast<int64_t>(plan_.spans.size()))});
     by_query_ ? add_key_spans(pass) : add_query_spans(pass);
     return static_cast<int32_t>(seen_.size()) - 1;

@@ -164,22 +164,6 @@ __device__ inline float row_sum(float x) {
   return x + __shfl_xor_sync(~0u, x, 2);
 }
 
-/// Lane c of four neighbours has word c of chunks 0 to 3; afterwards it has words 0 to 3 of chunk
-/// c. The other way round, too.
-__device__ inline void exchange(uint32_t (&words)[4]) {
-  const bool odd = threadIdx.x % 2 != 0, high = threadIdx.x % 4 >= 2;
-#pragma unroll
-  for (int i = 0; i < 4; i += 2) {
-    const uint32_t got = __shfl_xor_sync(~0u, odd ? words[i] : words[i + 1], 1);
-    (odd ? words[i] : words[i + 1]) = got;
-  }
-#pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    const uint32_t got = __shfl_xor_sync(~0u, high ? words[i] : words[i + 2], 2);
-    (high ? words[i] : words[i + 2]) = got;
-  }
-}
-
 /// A thread's two rows of an item, 64 of which are its warpgroup's.
 struct OwnRows {
   int32_t position[2];  // -1: there is no such row
@@ -191,7 +175,7 @@ struct OwnRows {
   /// The row of a tensor; not to be touched if it does not exist.
   template <class T>
   __device__ T* in(const Rows<T>& x, int half) const {
-    return x.data + head.batch * x.batch + head.head * x.head +
+    return x.data + head.batch * x.batch + int64_t{head.head} * x.head +
            static_cast<int64_t>(max(position[half], 0)) * x.position;
   }
   /// Its place among [batch, heads, length].
@@ -200,16 +184,6 @@ struct OwnRows {
            max(position[half], 0);
   }
 };
-
-/// The thread's share of four chunks of a row, from chunk `first` on: words[i] of chunk first + i,
-/// zeros without a row. All threads of a warp call it.
-template <class T>
-__device__ inline void load_words(uint32_t (&words)[4], const T* row, bool exists, int first) {
-  uint4 x = make_uint4(0, 0, 0, 0);
-  if (exists) x = reinterpret_cast<const uint4*>(row)[first + static_cast<int>(threadIdx.x) % 4];
-  words[0] = x.x, words[1] = x.y, words[2] = x.z, words[3] = x.w;
-  exchange(words);
-}
 
 /// Adds 4 elements to those in memory, rounded once more, without waiting for them. Nobody else
 /// adds to them meanwhile, so the order is settled.

@@ -102,7 +102,7 @@ __device__ inline void copy_rows(uint32_t tile, const Rows<const T>& from, int32
   constexpr int kChunks = kWidth / 8, kStep = kThreads / kChunks;
   const int first = static_cast<int>(threadIdx.x) / kChunks;
   const int chunk = static_cast<int>(threadIdx.x) % kChunks, left = from.width - chunk * 8;
-  const T* base = from.data + batch * from.batch + head * from.head + chunk * 8;
+  const T* base = from.data + batch * from.batch + int64_t{head} * from.head + chunk * 8;
   if (from.wide) {
 #pragma unroll
     for (int i = 0; i < kRows / kStep; ++i) {
@@ -138,7 +138,7 @@ __device__ inline void copy_columns(uint32_t tile, const Rows<const T>& from, co
   const int first = static_cast<int>(threadIdx.x) / kChunks;
   const int chunk = static_cast<int>(threadIdx.x) % kChunks;
   const int32_t start = position_of(order, lane, column + first);
-  const T* source = from.data + rows.batch * from.batch + rows.item.head * from.head +
+  const T* source = from.data + rows.batch * from.batch + int64_t{rows.item.head} * from.head +
                     static_cast<int64_t>(start) * from.position + chunk * 8;
   const int64_t step = static_cast<int64_t>(kStep * order.outer) * from.position;
   const int32_t count = chunk * 8 < from.width ? end - column : 0;

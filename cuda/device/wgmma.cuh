@@ -1,10 +1,10 @@
 // The matrix product of a warpgroup (sm_90a), one function an instruction: sums [64, kN] += left
 // [64, 16] * right [16, kN], 16-bit operands, f32 sums. All 128 threads take part.
 //
-// Sums and left operand lie in registers, warp w of the four has rows 16 w to 16 w + 15, as the
-// fragments of mma.cuh: sums[n][0..1] in row r = l / 4 of lane l, columns 8 n + c and 8 n + c + 1
-// with c = 2 (l mod 4), sums[n][2..3] in row r + 8. Two neighbouring results, rounded and packed,
-// are a left operand as they are.
+// Sums lie in registers, the left operand there or in shared memory, the right one there. Warp w of
+// the four has rows 16 w to 16 w + 15, as the fragments of mma.cuh: sums[n][0..1] in row r = l / 4
+// of lane l, columns 8 n + c and 8 n + c + 1 with c = 2 (l mod 4), sums[n][2..3] in row r + 8. Two
+// neighbouring results, rounded and packed, are a left operand as they are.
 //
 // Products run on their own: between begin_products() and finish_products() their registers and
 // their tiles are not to be touched. keep() makes the compiler respect it.
@@ -22,7 +22,7 @@ namespace lacuna::cuda::device {
 /// The 16-byte chunks of 8 rows are permuted; a pattern starts at a multiple of 8 rows' bytes.
 enum class Swizzle : uint32_t { k128 = 1, k64 = 2 };
 
-/// A right operand in shared memory (matrix descriptor). `group_bytes`: from 8 rows to the next 8;
+/// An operand in shared memory (matrix descriptor). `group_bytes`: from 8 rows to the next 8;
 /// `panel_bytes`: from one panel of a row's swizzled bytes to the next, where columns take several.
 template <Swizzle kSwizzle>
 __device__ constexpr uint64_t matrix_descriptor(uint32_t address, uint32_t group_bytes,

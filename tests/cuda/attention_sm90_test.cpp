@@ -132,6 +132,21 @@ TEST_CASE("Hopper's kernels agree at the strides of the paper's models", "[atten
   }
 }
 
+// A warpgroup passes over more tiles in a row than the ring has places.
+TEST_CASE("Hopper's kernels agree where one half of an item sees nothing of many tiles",
+          "[attention][sm90]") {
+  if (!on_hopper()) return;
+  uint64_t seed = 9900;
+  for (const char* pattern :
+       {"local(64) + summary(192, 8)", "local(192) + summary(192, 32)", "fixed(192, 160)",
+        "fixed(320, 256)", "fixed(448, 384)", "fixed(832, 416)"}) {
+    for (const auto& widths : kWidths) {
+      check({pattern, 1, 2, 900, widths.qk, widths.v}, kTypes[seed % 2], seed, 2);
+      ++seed;
+    }
+  }
+}
+
 TEST_CASE("Hopper's kernels agree for random sizes and inputs", "[attention][sm90]") {
   if (!on_hopper()) return;
   constexpr const char* kMore[] = {"fixed(32, 8)",

@@ -176,3 +176,25 @@ TEST_CASE("The longest items of a stage come first", "[plan]") {
   CHECK(plan.items.front().first_row == 960);
   CHECK(plan.items.back().first_row == 0);
 }
+
+TEST_CASE("Strides far beyond the sequence make no row exist twice", "[plan]") {
+  // 8 * 2^29 is 0 in 32 bits.
+  const HeadPasses passes =
+      sparse::head_passes(*sparse::parse_pattern("column(536870912)"), 1, 100);
+  for (const RowsAre rows : {RowsAre::kQueries, RowsAre::kKeys}) {
+    const Plan plan = make_plan(passes, 100, rows, kShared);
+    for (const Walk& walk : plan.walks) {
+      for (int64_t i = 1; i < 1000; ++i) CHECK(position_of(walk.rows, 0, i) >= 100);
+    }
+  }
+  CHECK_NOTHROW(
+      make_plan(sparse::head_passes(*sparse::parse_pattern("column(1099511627776)"), 1, 9), 9,
+                RowsAre::kQueries, kShared));
+}
+
+TEST_CASE("Long summaries of a million positions have a plan", "[plan]") {
+  const int64_t length = int64_t{1} << 20;
+  const HeadPasses passes =
+      sparse::head_passes(*sparse::parse_pattern("fixed(131072, 4096)"), 1, length);
+  CHECK_NOTHROW(make_plan(passes, length, RowsAre::kKeys, kShared));
+}
