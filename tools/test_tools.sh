@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 # By tools/test.sh, or here; and quickstart.sh, whose build is one more and whose training takes minutes.
-tested=" test.sh packages.sh fetch_data.sh fetch_data.txt python.sh check_layers.py reference.py results.py results_tables.py scaling_picture.py scaling.py test_tools.sh quickstart.sh "
+tested=" test.sh packages.sh fetch_data.sh fetch_data.txt python.sh check_layers.py reference.py results.py results_tables.py scaling_picture.py scaling.py memory_promises.py test_tools.sh quickstart.sh "
 
 # says CODE TEXT TOOL ARGUMENT...: the tool of that name must end with that code and say that.
 says() {
@@ -42,6 +42,8 @@ says 2 'order 8 needs' entropy.py "$work/yes" --orders 8
 says 2 'tools/bundle.sh DIR' bundle.sh
 says 0 '^bundle in ' bundle.sh "$work/bundle" "$LACUNA_PRESET"
 "$work/bundle/lacuna" --version || failed=1
+yes | head -c 100000 >"$work/text"
+says 0 'order-0 entropy 1\.000' memory_promises.sh "$work/bundle" "$work/promises" --tiny --parts d --text "$work/text"
 
 says 2 'tools/gpu_test.sh DIR' gpu_test.sh
 if "$work/bundle/lacuna_cuda_tests" --help >"$work/log" 2>&1; then
