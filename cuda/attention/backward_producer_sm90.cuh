@@ -1,12 +1,12 @@
-// The copying side of the Hopper backward kernel, as producer_sm90.cuh is that of the forward one.
+// The copying side of the Hopper backward kernel, as forward_producer_sm90.cuh is that of the
+// forward one.
 //
 // All is brought in tiles of 64 rows: of q and dy (a tile of queries), or of k and v (of keys). An
 // item's rows are two tiles for each of its sides; the tiles that it walks come to a ring, unless
 // they are the item's own rows, which are there already.
 #pragma once
 
-#include "attention/notes_sm90.cuh"
-#include "attention/producer_sm90.cuh"
+#include "attention/items_sm90.cuh"
 
 namespace lacuna::cuda::attention {
 

@@ -1,8 +1,8 @@
 // Forward attention on Hopper's tensor cores (wgmma), with a running softmax as in forward.cuh:
 //   y_i = sum_j p_ij v_j,  p_ij = exp(scale q_i k_j - lse_i),  lse_i = log sum_j exp(scale q_i k_j)
 // Persistent blocks, one or two a multiprocessor, each of which goes through its share of the
-// items. A warp copies (producer_sm90.cuh); two warpgroups compute 64 rows each, every one on its
-// own, so that one exponentiates while the other multiplies:
+// items. A warp copies (forward_producer_sm90.cuh); two warpgroups compute 64 rows each, every one
+// on its own, so that one exponentiates while the other multiplies:
 //   compute  for each tile of 64 or 128 keys: S = Q K^T; the softmax's weights, masked only where a
 //            row sees a part of the tile; y += P V
 //   finish   y and lse, straight from registers; a later stage joins them with those that the
@@ -11,6 +11,7 @@
 // bytes of lse a row.
 #pragma once
 
+#include "attention/forward_producer_sm90.cuh"
 #include "attention/softmax_sm90.cuh"
 #include "queue.h"
 
@@ -18,11 +19,11 @@ namespace lacuna::cuda::attention {
 namespace {
 
 template <int kQk, int kV>
-struct ForwardShape : Sm90Shape<kQk, kV, sm90_forward_columns(kQk),
-                                kV == 32    ? 6
-                                : kV == 64  ? 4
-                                : kQk == 64 ? 6
-                                            : 2> {
+struct ForwardShape : ForwardTiles<kQk, kV, sm90_forward_columns(kQk),
+                                   kV == 32    ? 6
+                                   : kV == 64  ? 4
+                                   : kQk == 64 ? 6
+                                               : 2> {
   // Two blocks hide each other's latencies, above all where items have few tiles. Their threads do
   // with as few registers as fit, and one warp is enough to copy; a block alone takes all
   // registers, and its computing warpgroups those of the copying one.
@@ -221,11 +222,11 @@ __global__ void __launch_bounds__(ForwardShape<kQk, kV>::kThreads, ForwardShape<
   if (warpgroup == kSm90Groups) {
     if constexpr (Shape::kMovesRegisters) give_registers_up<Shape::kCopyRegisters>();
     // y and lse of the earlier stages are read when an item ends.
-    const Sm90Sources<T> from{.narrow_rows = a.q,
-                              .narrow_columns = a.k,
-                              .wide_columns = a.v,
-                              .prefetches_wide_rows = a.later};
-    Producer<Shape, T> producer(a.work, from, maps, &shared, memory);
+    const ForwardSources<T> from{.narrow_rows = a.q,
+                                 .narrow_columns = a.k,
+                                 .wide_columns = a.v,
+                                 .prefetches_wide_rows = a.later};
+    ForwardProducer<Shape, T> producer(a.work, from, maps, &shared, memory);
     if (threadIdx.x % 128 < 32) producer.bring_items();
   } else {
     if constexpr (Shape::kMovesRegisters) take_registers<Shape::kComputeRegisters>();

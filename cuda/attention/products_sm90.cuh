@@ -2,7 +2,7 @@
 // masks, and rows between registers and memory.
 #pragma once
 
-#include "attention/producer_sm90.cuh"
+#include "attention/items_sm90.cuh"
 #include "device/wgmma.cuh"
 
 namespace lacuna::cuda::attention {
@@ -132,7 +132,8 @@ __device__ inline int32_t own_columns_before(int32_t end) {
   return (beyond >> 3) + (beyond + 1 >> 3);  // even ones, odd ones
 }
 
-/// What a thread's two rows do not see of a tile becomes `value`; `seen` are their TileNotes.
+/// What a thread's two rows do not see of a tile becomes `value`. `seen`: the first column that each
+/// sees, and 16 bits higher the one past the last.
 template <int kColumns>
 __device__ inline void mask(Sums<kColumns>& x, const uint32_t (&seen)[2], float value) {
   static_assert(kColumns / 4 <= 32);

@@ -1,34 +1,98 @@
-// The copying side of the Hopper kernels. One warp of a block goes through the block's items, far
-// ahead of the warpgroups that compute, keeps the ring of tiles full and leaves beside each what it
-// has read of the plan, so that nobody else reads tables.
+// The copying side of the Hopper forward kernel. One warp of a block goes through the block's
+// items, far ahead of the warpgroups that compute, keeps the ring of tiles full and leaves beside
+// each what it has read of the plan, so that nobody else reads tables.
 //
 // An item has rows of one tensor, a tile columns of two: `narrow` ones of kQk elements and
 // `wide` ones of kV.
 #pragma once
 
-#include "attention/notes_sm90.cuh"
+#include "attention/items_sm90.cuh"
 
 namespace lacuna::cuda::attention {
 
-inline constexpr int kSm90Threads = 128 * (1 + kSm90Groups);
+/// What the rows of an item see of one tile.
+struct ForwardTileNotes {
+  // Where something is seen, but not all: the first column of the tile, and 16 bits higher the one
+  // past the last.
+  uint32_t columns[kSm90Rows];
+  Seen seen[kSm90Groups];
+  bool last;  // of the item
+};
 
-/// Which tile of a ring is next, and the parity of the barriers' phase.
-template <int kStages>
-struct Ring {
-  int stage = 0;
-  uint32_t parity = 0;
+struct ForwardItemNotes : ItemNotes {
+  bool empty;  // no tile follows
+};
 
-  __device__ void advance() {
-    if (++stage < kStages) return;
-    stage = 0;
-    parity ^= 1;
+/// What the rows of an item see of a segment, read once; a warp's share. Where lanes share tiles,
+/// columns are counted as rows are, over all lanes of the item.
+struct RowSpans {
+  Span span[kSm90Parts];                    // empty for a row that does not exist or sees nothing
+  Span any[kSm90Groups], all[kSm90Groups];  // what some, and all, rows of a warpgroup see
+
+  __device__ RowSpans(const Span* table, const Segment& segment, const Place& own,
+                      const int32_t* positions) {
+    const int thread = static_cast<int>(threadIdx.x) % 32;
+    bool exists[kSm90Parts];
+#pragma unroll
+    for (int part = 0; part < kSm90Parts; ++part) {  // all reads together; the first row does exist
+      const int row = part * 32 + thread;
+      exists[part] = positions[row] >= 0;
+      span[part] = table[exists[part] ? own.index_of(row) : own.first];
+    }
+#pragma unroll
+    for (int group = 0; group < kSm90Groups; ++group) {
+      Span some = {INT32_MAX, 0}, common = {0, INT32_MAX};
+#pragma unroll
+      for (int part = 2 * group; part < 2 * group + 2; ++part) {
+        // Of the row's lane, if lanes share tiles.
+        const int32_t shift = own.slot < kSm90Rows ? (part * 32 + thread) & -own.slot : 0;
+        const Span seen = {span[part].begin + shift, min(span[part].end, segment.end) + shift};
+        const bool sees = exists[part] && seen.begin < seen.end;
+        span[part] = sees ? seen : Span{0, 0};
+        if (exists[part]) {
+          common = {max(common.begin, seen.begin), min(common.end, seen.end)};
+        }
+        if (sees) some = {min(some.begin, seen.begin), max(some.end, seen.end)};
+      }
+      any[group] = {__reduce_min_sync(~0u, some.begin), __reduce_max_sync(~0u, some.end)};
+      all[group] = {__reduce_max_sync(~0u, common.begin), __reduce_min_sync(~0u, common.end)};
+    }
+  }
+  /// Nothing where there is no row.
+  __device__ Seen of_tile(int group, int32_t begin, int32_t end) const {
+    if (begin >= any[group].end || end <= any[group].begin) return Seen::kNothing;
+    return begin >= all[group].begin && end <= all[group].end ? Seen::kAll : Seen::kSome;
   }
 };
+
+/// Notes a tile, from column `first` on.
+template <int kColumns>
+__device__ inline void note_tile(ForwardTileNotes* notes, const RowSpans& rows, int32_t first,
+                                 bool last) {
+  const int thread = static_cast<int>(threadIdx.x) % 32;
+  Seen seen[kSm90Groups];
+#pragma unroll
+  for (int group = 0; group < kSm90Groups; ++group) {
+    seen[group] = rows.of_tile(group, first, first + kColumns);
+    if (seen[group] != Seen::kSome) continue;
+#pragma unroll
+    for (int part = 2 * group; part < 2 * group + 2; ++part) {
+      const int32_t begin = min(max(rows.span[part].begin - first, 0), kColumns);
+      const int32_t end = min(max(rows.span[part].end - first, 0), kColumns);
+      notes->columns[part * 32 + thread] = static_cast<uint32_t>(begin) | static_cast<uint32_t>(end)
+                                                                              << 16;
+    }
+  }
+  if (thread > 0) return;
+#pragma unroll
+  for (int group = 0; group < kSm90Groups; ++group) notes->seen[group] = seen[group];
+  notes->last = last;
+}
 
 /// The barriers of a block, by their addresses. "Full" waits for one thread's arrival and for
 /// bytes, "free" for all warps that compute.
 template <int kRowStages, int kStages>
-struct Barriers {
+struct ForwardBarriers {
   static constexpr int kOfRows = 2 * kRowStages, kAll = kOfRows + 4 * kStages;
   uint64_t memory[kAll];
 
@@ -55,32 +119,10 @@ struct Barriers {
   }
 };
 
-/// Says for a warp that it has read what a barrier guards.
-__device__ inline void release(uint32_t barrier) {
-  __syncwarp();
-  if (threadIdx.x % 32 == 0) arrive(barrier);
-}
-
-/// The items of a block: every gridDim.x-th, in the order of the plan, which has the longest first.
-struct ItemOrder {
-  unsigned next = blockIdx.x;
-
-  __device__ bool valid(const Work& work) const {
-    return next < static_cast<unsigned>(work.count) * static_cast<unsigned>(work.batch);
-  }
-  __device__ void advance() { next += gridDim.x; }
-  __device__ const Item& item(const Work& work) const {
-    return work.items[next / static_cast<unsigned>(work.batch)];
-  }
-  __device__ int32_t batch(const Work& work) const {
-    return static_cast<int32_t>(next % static_cast<unsigned>(work.batch));
-  }
-};
-
-/// What a kernel's tiles are like, and where they lie in shared memory: the rows of an item, then
+/// What the tiles are like, and where they lie in shared memory: the rows of an item, then
 /// the ring.
 template <int kQkWidth, int kVWidth, int kTileColumns, int kRingStages>
-struct Sm90Shape {
+struct ForwardTiles {
   static constexpr int kQk = kQkWidth, kV = kVWidth, kColumns = kTileColumns;
   static constexpr int kRowStages = 2, kStages = kRingStages;  // of items, of tiles
   // Of a thread; all threads together have what a multiprocessor has.
@@ -93,9 +135,9 @@ struct Sm90Shape {
   static constexpr int kBytes = kAllRowBytes + kStages * (kNarrowBytes + kWideBytes) + kAlignment;
 
   struct Shared {
-    Barriers<kRowStages, kStages> barriers;
-    ItemNotes items[kRowStages];
-    TileNotes tiles[kStages];
+    ForwardBarriers<kRowStages, kStages> barriers;
+    ForwardItemNotes items[kRowStages];
+    ForwardTileNotes tiles[kStages];
   };
   static_assert(kBytes + sizeof(Shared) <= 227 * 1024, "more than a block may have");
   /// Addresses of tiles, when `memory` is that of the first.
@@ -112,7 +154,7 @@ struct Sm90Shape {
 
 /// What is read.
 template <class T>
-struct Sm90Sources {
+struct ForwardSources {
   const Rows<const T>&narrow_rows, &narrow_columns, &wide_columns;
   bool prefetches_wide_rows = false;  // which the computing warps read themselves
 };
@@ -187,10 +229,10 @@ struct Upcoming {
 
 /// All that the copying warp does.
 template <class Shape, class T>
-class Producer {
+class ForwardProducer {
  public:
-  __device__ Producer(const Work& work, const Sm90Sources<T>& from, const Sm90Maps& maps,
-                      typename Shape::Shared* shared, uint32_t memory)
+  __device__ ForwardProducer(const Work& work, const ForwardSources<T>& from, const Sm90Maps& maps,
+                             typename Shape::Shared* shared, uint32_t memory)
       : work_(work), from_(from), maps_(maps), shared_(shared), memory_(memory) {}
 
   __device__ void bring_items() {
@@ -221,7 +263,7 @@ class Producer {
   __device__ void bring_rows(const Item& item, const Place& own, const HeadPlace& head) {
     const DeviceOrder order = maps_.walks[item.walk].rows;
     const uint32_t full = shared_->barriers.rows_full(items_.stage);
-    ItemNotes& notes = shared_->items[items_.stage];
+    ForwardItemNotes& notes = shared_->items[items_.stage];
     Wanted rows{.place = own, .order = order, .length = work_.length, .head = head};
     const Regular& regular = maps_.rows[item.walk];
     const int32_t end = regular_end(regular, order, work_.length, own.lane);
@@ -284,7 +326,7 @@ class Producer {
   }
 
   const Work& work_;
-  const Sm90Sources<T>& from_;
+  const ForwardSources<T>& from_;
   const Sm90Maps& maps_;
   typename Shape::Shared* shared_;
   uint32_t memory_;
