@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "attention/device_plan.h"
 #include "attention/maps_sm90.h"
@@ -83,8 +84,18 @@ void with_widths(const Choice& choice, const Body& body) {
   body(k128, k128);
 }
 
+/// Tensor maps know no dimension that stays where it is.
+bool has_strides(const View& x) {
+  for (int dim = 0; dim < 3; ++dim) {
+    if (x.size(dim) > 1 && x.stride(dim) <= 0) return false;
+  }
+  return true;
+}
+
 template <class Op>
 Choice choice_for(const GpuStream& stream, Kernel kernel, const Op& op, bool aligned) {
+  for (const View* x : {&op.q, &op.k, &op.v, &op.y}) aligned = aligned && has_strides(*x);
+  if constexpr (std::is_same_v<Op, AttentionBackward>) aligned = aligned && has_strides(op.dy);
   const Problem problem{.dtype = op.y.dtype(),
                         .qk = op.q.size(3),
                         .v = op.v.size(3),
