@@ -9,8 +9,10 @@
 #include "lacuna/train/device_rules.h"
 #include "lacuna/train/memory_budget.h"
 #include "lacuna/train/setup.h"
+#include "lacuna/train/sum_seconds.h"
 #include "output_place.h"
 #include "plan/page.h"
+#include "train_ranks.h"
 
 namespace lacuna::cli {
 namespace {
@@ -50,10 +52,12 @@ class Planner {
   Planner(const train::Setting& setting, const Target& target)
       : setting_(setting),
         target_(target),
-        dry_(setting.options, setting.config, setting.device, setting.dtype),
+        dry_(setting.options, setting.config, setting.device, setting.dtype, setting.world),
+        sums_(train::sum_seconds(setting.options, dry_.gradients(), setting.world.size)),
         search_(dry_.model(), dry_.batch(), [this] { return seconds(); }) {}
 
   const train::DryTrainer& dry() const { return dry_; }
+  double sums() const { return sums_; }
   size_t least() const { return dry_.bytes_with(search_.least()); }
   CurvePoint everything() const {
     return point(search_.everything(), dry_.bytes_with(search_.everything().arena));
@@ -72,17 +76,18 @@ class Planner {
     return *seconds_;
   }
   CurvePoint point(const train::StepPlan& plan, size_t budget) const {
-    const int64_t micro_batches = setting_.options.train.accumulation;
+    const int64_t micro_batches = dry_.share().micro_batches;
     return {.budget = budget,
             .bytes = dry_.bytes_with(plan.arena),
             .plan = plan,
             .seconds = seconds().whole(micro_batches) +
-                       static_cast<double>(micro_batches) * plan.seconds_again};
+                       static_cast<double>(micro_batches) * plan.seconds_again + sums_};
   }
 
   const train::Setting& setting_;
   const Target& target_;
   train::DryTrainer dry_;
+  double sums_;  // seconds of a step
   mutable std::optional<train::StepSeconds> seconds_;
   train::KeepSearch search_;
 };
@@ -98,29 +103,50 @@ std::vector<CurvePoint> curve_of(const Planner& planner, const PlanPage& page, c
   return curve;
 }
 
-train::Setting setting_of(train::Options options, const Target& target) {
+// By --gpus, which plans for GPUs as `train --gpus` trains on them; 1 without it. Throws
+// Error(kUsage).
+int64_t gpus_of(const Parsed& parsed, train::Options& options) {
+  if (!parsed.is_set("gpus")) return 1;
+  constexpr int64_t kMost = 1 << 20;
+  const int64_t gpus = parsed.whole("gpus", 1);
+  if (gpus > kMost) throw Error(ErrorKind::kUsage, "--gpus", str("is at most ", kMost));
+  (void)device_argument(parsed, "gpus", "gpu");
+  options.train.device = "gpu";
+  return gpus;
+}
+
+// The last of the ranks draws the most samples, where they do not come out even.
+World fullest_rank(int64_t gpus) {
+  const int count = static_cast<int>(gpus);
+  return {.rank = count - 1, .size = count};
+}
+
+train::Setting setting_of(train::Options options, const Target& target, int64_t gpus) {
   options.train.precision = train::precision_on(options, target.device.gpu);
   const DType dtype = type_called(options.train.precision);
   const nn::ModelConfig config = train::model_config(options, *train::medium_of(options));
-  return {std::move(options), config, target.device, dtype};
+  return {std::move(options), config, target.device, dtype, fullest_rank(gpus)};
 }
 
 void run_plan(const Parsed& parsed, const Stop& stop) {
   for (const char* output : {"json", "picture"}) {
     if (parsed.is_set(output)) check_output_file(parsed.text(output));
   }
-  const train::Options options = train::read_options(parsed.text("CONFIG"), parsed.overrides);
+  train::Options options = train::read_options(parsed.text("CONFIG"), parsed.overrides);
+  const int64_t gpus = gpus_of(parsed, options);
   check_for_any_device(options);
   const std::string& budget = options.memory.budget;
-  (void)train::parse_budget(budget, 1000);  // before anything takes time
+  (void)train::parse_budget(budget, 1000);             // before anything takes time
+  (void)train::share_of(options, fullest_rank(gpus));  // before anything takes time
   const Target target = Target::of(options, parsed.text("gpu"));
-  const train::Setting setting = setting_of(options, target);
+  const train::Setting setting = setting_of(options, target, gpus);
   const Planner planner(setting, target);
   const auto between = [&] { leave_if(stop); };
   PlanPage page{.config_file = parsed.text("CONFIG"),
                 .target = target,
                 .setting = setting,
                 .dry = planner.dry(),
+                .sums_seconds = planner.sums(),
                 .budget = train::parse_budget(budget, target.total).value_or(target.available)};
   between();
   page.least = planner.least();
@@ -150,6 +176,9 @@ Command make_plan_command() {
       .flags = {{"--gpu", "NAME", "",
                  "Plan for this GPU from its table, such as h200; otherwise for the one of this "
                  "machine, or for an h200 where there is none"},
+                {"--gpus", "N", "",
+                 "Plan for N of them that train together, on hosts of 8: what each holds, and how "
+                 "fast they would be"},
                 {"--json", "FILE", "", "Also write everything there"},
                 {"--picture", "FILE", "", "Also draw the time of a step over the memory, as PNG"}},
       .takes_options = true,

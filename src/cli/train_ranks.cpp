@@ -26,6 +26,16 @@ World find_world() {
   return world_from([](const char* name) { return std::getenv(name); });
 }
 
+Arguments device_argument(const Parsed& parsed, const std::string& flag,
+                          const std::string& device) {
+  for (const auto& [name, value] : parsed.overrides) {
+    if (name != "train.device") continue;
+    if (value == device) return {};
+    throw Error(ErrorKind::kUsage, "--" + flag, "means --train.device " + device, "Leave that out");
+  }
+  return {"--train.device=" + device};
+}
+
 namespace {
 
 // The arguments of a run that has failed and is started again. Until it has a checkpoint of its own
@@ -100,17 +110,6 @@ class Restart {
   std::map<int64_t, Time> checkpoints_;
   Time begun_;
 };
-
-// What says where the processes compute, unless the command line does. Throws Error(kUsage).
-Arguments device_argument(const Parsed& parsed, const std::string& flag,
-                          const std::string& device) {
-  for (const auto& [name, value] : parsed.overrides) {
-    if (name != "train.device") continue;
-    if (value == device) return {};
-    throw Error(ErrorKind::kUsage, "--" + flag, "means --train.device " + device, "Leave that out");
-  }
-  return {"--train.device=" + device};
-}
 
 // What --gpus or --processes ask this process to start.
 struct Asked {

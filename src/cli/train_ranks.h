@@ -7,11 +7,16 @@
 #include "lacuna/cli/command.h"
 #include "lacuna/comm/group.h"
 #include "lacuna/train/run.h"
+#include "launcher.h"
 
 namespace lacuna::cli {
 
 /// Who has launched this process, if anybody; its own launcher is followed from now on.
 World find_world();
+
+/// What says where processes compute that --`flag` asks for, unless the command line does. Throws
+/// Error(kUsage) where that says something else.
+Arguments device_argument(const Parsed& parsed, const std::string& flag, const std::string& device);
 
 /// Starts the processes that --gpus or --processes ask for and waits for them; whether they did.
 /// Throws Error(kUsage) for flags that contradict each other and what check_request() does,

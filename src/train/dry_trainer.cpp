@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "gradient_sum.h"
 #include "lacuna/tensor/gpus.h"
 #include "lacuna/train/device_rules.h"
 #include "lacuna/train/program.h"
+#include "lacuna/train/ranks.h"
 #include "lacuna/train/setup.h"
 
 namespace lacuna::train {
@@ -16,9 +18,11 @@ nn::ModelConfig runnable(const nn::ModelConfig& config, int64_t batch, const Run
 }
 
 std::unique_ptr<optim::Optimizer> dry_optimizer(const Options& options,
-                                                const nn::ParameterStore& parameters) {
+                                                const nn::ParameterStore& parameters,
+                                                const World& world) {
   Queue queue = Queue::dry();
-  return make_optimizer(queue, optimizer_config(options), parameters);
+  return make_optimizer(queue, optimizer_config(options), parameters,
+                        own_part(options, world, parameters));
 }
 
 }  // namespace
@@ -34,36 +38,45 @@ RunDevice RunDevice::of(const Queue& queue) {
 }
 
 DryTrainer::DryTrainer(const Options& options, const nn::ModelConfig& config,
-                       const RunDevice& device, DType dtype)
+                       const RunDevice& device, DType dtype, const World& world)
     : device_(device),
-      batch_(options.train.batch),
-      parameters_(Queue::dry(), parameter_specs(runnable(config, batch_, device)), dtype, true),
+      share_(share_of(options, world)),
+      parameters_(Queue::dry(), parameter_specs(runnable(config, share_.batch, device)), dtype,
+                  true, optimizer_parts(options, world)),
       model_(config, parameters_),
-      optimizer_(dry_optimizer(options, parameters_)) {
+      optimizer_(dry_optimizer(options, parameters_, world)) {
   if (options.optim.average > 0) {
-    averages_.emplace(Queue::dry(), parameter_specs(config), dtype, false);
+    averages_.emplace(Queue::dry(), parameter_specs(config), dtype, false,
+                      optimizer_parts(options, world));
   }
-  around_ = run_memory(needs_around(options), parameters_, averages_ ? &*averages_ : nullptr,
+  around_ = run_memory(needs_around(options, world), parameters_, averages_ ? &*averages_ : nullptr,
                        *optimizer_, device.workspace);
   // A step has tokens of its own, as many as an evaluation.
   around_.held[MemoryTag::kInputs] += around_.needs.front().memory[MemoryTag::kInputs];
+  if (world.alone()) return;
+  const GradientSumConfig sums = gradient_sum_config(options, world);
+  const Tensor rounded = rounded_gradients(Queue::dry(), parameters_, sums);
+  if (rounded.present()) around_.held[MemoryTag::kCommunication] += rounded.view().bytes();
 }
 
-std::vector<Need> DryTrainer::needs_around(const Options& options) const {
-  const Program evaluation = Program::evaluation(Queue::dry(), model_, batch_);
+std::vector<Need> DryTrainer::needs_around(const Options& options, const World& world) const {
+  const Program evaluation = Program::evaluation(Queue::dry(), model_, batch());
   std::vector<Need> needs{{"an evaluation", evaluation.block_bytes(), evaluation.memory()}};
   constexpr StepSize kAny{.tokens = 1, .samples = 1, .samples_per_epoch = 1};
   if (parse_length(options.train.sample_every, kAny, "train.sample_every") == 0) return needs;
   Options resolved = options;
   resolved.model.context = model_.config().context;
-  const Sampler sampler(Queue::dry(), model_, sample_config(resolved, *medium_of(resolved)));
+  const SampleConfig samples =
+      samples_of_rank(sample_config(resolved, *medium_of(resolved)), world);
+  if (samples.count == 0) return needs;
+  const Sampler sampler(Queue::dry(), model_, samples);
   needs.push_back({"a sample", sampler.block_bytes(), sampler.memory()});
   return needs;
 }
 
 RunMemory DryTrainer::memory(const nn::KeptByBlock& kept) const {
   StepState state;
-  const Program step = Program::training(Queue::dry(), model_, batch_, 1, &state, kept);
+  const Program step = Program::training(Queue::dry(), model_, batch(), 1, &state, kept);
   RunMemory memory = around_;
   memory.needs.insert(memory.needs.begin(), {"a step", step.block_bytes(), step.memory()});
   return memory;

@@ -4,6 +4,7 @@
 
 #include "lacuna/base/text.h"
 #include "lacuna/kernels/elementwise.h"
+#include "lacuna/train/setup.h"
 
 namespace lacuna::train {
 namespace {
@@ -34,6 +35,17 @@ std::vector<int64_t> final_at(const nn::ParameterStore& parameters, int64_t laye
 
 }  // namespace
 
+GradientSumConfig gradient_sum_config(const Options& options, const World& world) {
+  return {.bucket_bytes = options.dist.bucket * 1e6,
+          .in_bf16 = options.dist.reduce == "bf16",
+          .parts = optimizer_parts(options, world) > 1};
+}
+
+Tensor rounded_gradients(const Queue& queue, const nn::ParameterStore& parameters,
+                         const GradientSumConfig& config) {
+  return config.in_bf16 ? queue.zeros({parameters.flat_count()}, DType::kBF16) : Tensor();
+}
+
 GradientSum::GradientSum(const Queue& queue, Communicator& communicator,
                          const nn::ParameterStore& parameters, int64_t layers,
                          const GradientSumConfig& config)
@@ -44,10 +56,9 @@ GradientSum::GradientSum(const Queue& queue, Communicator& communicator,
       final_(final_at(parameters, layers)),
       parts_(config.parts),
       buckets_(parameters.flat_count(), sizes_of(parameters, config)),
+      rounded_(rounded_gradients(queue, parameters, config)),
       launched_(queue.make_event()),
-      added_(queue.make_event()) {
-  if (config.in_bf16) rounded_ = queue.zeros({parameters.flat_count()}, DType::kBF16);
-}
+      added_(queue.make_event()) {}
 
 void GradientSum::ready(int64_t layer) {
   if (layer >= 0) return add(final_[static_cast<size_t>(layer)]);

@@ -7,6 +7,7 @@
 #include "lacuna/comm/buckets.h"
 #include "lacuna/comm/communicator.h"
 #include "lacuna/nn/transformer.h"
+#include "lacuna/train/options.h"
 
 namespace lacuna::train {
 
@@ -15,6 +16,11 @@ struct GradientSumConfig {
   bool in_bf16 = false;     // rounded before they are added
   bool parts = false;       // each rank receives the sum of its part alone, after the pass
 };
+
+GradientSumConfig gradient_sum_config(const Options& options, const World& world);
+/// Where gradients are rounded to be added in bf16; absent where they are not.
+Tensor rounded_gradients(const Queue& queue, const nn::ParameterStore& parameters,
+                         const GradientSumConfig& config);
 
 class GradientSum {
  public:

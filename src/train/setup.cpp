@@ -225,6 +225,14 @@ int64_t optimizer_parts(const Options& options, const World& world) {
   return options.dist.shard == "optimizer" ? world.size : 1;
 }
 
+optim::FlatPart own_part(const Options& options, const World& world,
+                         const nn::ParameterStore& parameters) {
+  const int64_t parts = optimizer_parts(options, world);
+  if (parts == 1) return optim::whole_of(parameters);
+  const int64_t count = parameters.flat_count() / parts;
+  return {world.rank * count, count};
+}
+
 MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue,
                          int64_t parts) {
   const auto weights = static_cast<size_t>(nn::parameter_count(nn::parameter_specs(model)));

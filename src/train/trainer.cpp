@@ -60,7 +60,7 @@ Trainer::Trainer(const Options& options, const Dataset& data, std::shared_ptr<Gr
       parameters_(queue_, parameter_specs(config_), storage_type(options, queue_), true,
                   optimizer_parts(options, group_->world())),
       model_(config_, parameters_),
-      own_(own_part()),
+      own_(own_part(options_, group_->world(), parameters_)),
       optimizer_(make_optimizer(queue_, optimizer_config(options), parameters_, own_)),
       step_size_(train::step_size(options_, data)),
       schedule_(schedule(options, step_size_)),
@@ -88,10 +88,8 @@ Trainer::Trainer(const Options& options, const Dataset& data, std::shared_ptr<Gr
     if (samples.count > 0) sampler_.emplace(queue_, model, samples, block_);
   }
   if (communicator_ && communicator_->size() > 1) {
-    const GradientSumConfig sums{.bucket_bytes = options_.dist.bucket * 1e6,
-                                 .in_bf16 = options_.dist.reduce == "bf16",
-                                 .parts = is_sharded()};
-    sum_ = std::make_unique<GradientSum>(queue_, *communicator_, parameters_, config_.layers, sums);
+    sum_ = std::make_unique<GradientSum>(queue_, *communicator_, parameters_, config_.layers,
+                                         gradient_sum_config(options_, group_->world()));
   }
   plan_ = choose_plan();
   training_.reset(new Program(Program::training(queue_, model_, share_.batch,
@@ -128,7 +126,8 @@ StepPlan Trainer::choose_plan() const {
 }
 
 std::string Trainer::what_to_lower(size_t bytes) const {
-  return train::what_to_lower({options_, config_, RunDevice::of(queue_), model_.dtype()}, bytes);
+  return train::what_to_lower(
+      {options_, config_, RunDevice::of(queue_), model_.dtype(), group_->world()}, bytes);
 }
 
 // A budget may be more than what is free. What is still to be allocated is the block.
@@ -194,13 +193,6 @@ void Trainer::bring_weights_together() {
   if (!is_sharded()) return;
   communicator_->all_gather(queue_, parameters_.values());
   parameters_.round();
-}
-
-optim::FlatPart Trainer::own_part() const {
-  const World& world = group_->world();
-  if (optimizer_parts(options_, world) == 1) return optim::whole_of(parameters_);
-  const int64_t count = parameters_.flat_count() / world.size;
-  return {world.rank * count, count};
 }
 
 void Trainer::begin_update() {

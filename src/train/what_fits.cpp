@@ -107,16 +107,17 @@ std::optional<int64_t> narrower(const Setting& setting, size_t bytes) {
 Fits fits_up_to(const Setting& setting, size_t bytes, int64_t most_batch, int64_t most_context,
                 const std::function<void()>& between) {
   Fits found;
-  const int64_t batch = setting.options.train.batch;
-  const int64_t largest = largest_within(bytes, batch, most_batch, [&](int64_t candidate) {
+  const int64_t own = share_of(setting.options, setting.world).batch;
+  const int64_t cuts = setting.options.train.batch / own;  // of each micro-batch of the step
+  const int64_t largest = largest_within(bytes, own, most_batch / cuts, [&](int64_t candidate) {
     between();
     return bytes_if_possible([&] {
       Setting other = setting;
-      other.options.train.batch = candidate;
+      other.options.train.batch = candidate * cuts;
       return other;
     });
   });
-  if (largest > 0) found.batch = largest;
+  if (largest > 0) found.batch = largest * cuts;
   const Contexts contexts(setting);
   found.why_no_context = contexts.why_none();
   if (!found.why_no_context.empty()) return found;
@@ -157,7 +158,8 @@ int64_t largest_within(size_t room, int64_t from, int64_t most,
 }
 
 size_t least_bytes(const Setting& setting) {
-  const DryTrainer dry(setting.options, setting.config, setting.device, setting.dtype);
+  const DryTrainer dry(setting.options, setting.config, setting.device, setting.dtype,
+                       setting.world);
   return dry.bytes_with(KeepSearch(dry.model(), dry.batch(), {}).least());
 }
 
@@ -172,8 +174,12 @@ std::string what_to_lower(const Setting& setting, size_t bytes,
   const Fits found = fits_up_to(setting, bytes, batch, config.context, between);
   std::vector<std::string> ways;
   if (found.batch && *found.batch < batch) {
-    ways.push_back(
-        str("train.batch from ", batch, " to ", *found.batch, " (and raise train.accumulation)"));
+    // Ranks cut no batch where each has a whole number of them.
+    const int64_t own = share_of(setting.options, setting.world).batch;
+    const std::string enough =
+        setting.world.alone() ? "" : str(" to a multiple of ", setting.world.size);
+    ways.push_back(str("train.batch from ", batch, " to ", *found.batch * own / batch,
+                       " (and raise train.accumulation", enough, ")"));
   }
   if (found.context && found.context->context < config.context) {
     ways.push_back(str("model.context from ", config.context, " to ", found.context->context));

@@ -60,6 +60,21 @@ class MemoryBudget(SmallRun):
                               f"--train.batch={batch.group(1)}")
         self.assertEqual(smaller.returncode, 0, smaller.stderr)
 
+    def test_what_processes_should_lower_is_enough_for_each(self):
+        least = self.least("--processes=2", "--train.accumulation=1")
+        self.assertLess(least, self.least())  # each has half of a batch
+        budget, two = f"--memory.budget={least - 1}B", [*DEEP[:1], *DEEP[2:], "--processes=2"]
+        refused = self.lacuna("train", "c.toml", "--train.run=refused", budget, *two, "--train.batch=8",
+                              "--train.accumulation=1")
+        batch = re.search(r"Lower train.batch from 8 to (\d) \(and raise train.accumulation to a multiple of 2\)",
+                          refused.stderr)
+        self.assertIsNotNone(batch, refused.stderr)
+        lower = int(batch.group(1))
+        for number, code in ((lower, 0), (lower + 1, 2)):
+            run = self.lacuna("train", "c.toml", f"--train.run=run-{number}", budget, *two,
+                              f"--train.batch={number}", "--train.accumulation=2")
+            self.assertEqual(run.returncode, code, run.stderr)
+
     def test_a_budget_can_change_when_a_run_goes_on(self):
         whole = self.run_with("whole", "auto")
         self.assertEqual(whole.returncode, 0, whole.stderr)

@@ -208,6 +208,61 @@ class Plan(TrainedRun):
         self.assertEqual((numbers["steps"], numbers["days"]), (None, None))
         self.assertIn("depends on the data", text)
 
+    def test_several_gpus_share_a_step(self):
+        one = self.plan("--gpu", "h200", "--train.accumulation", 1)[1]
+        self.assertEqual((one["gpus"], one["sums_seconds"], one["share_of_linear"]), (1, 0, 1))
+        text, two = self.plan("--gpu", "h200", "--gpus", 2)
+        self.assertIn("p.toml on 2 GPUs (h200), bf16, 6 x 512 tokens a step", text)
+        self.assertIn("each of 2 GPUs, on 1 host, has 1 micro-batch of 3 sequences", text)
+        self.assertEqual((two["gpus"], two["gpu_batch"], two["gpu_accumulation"]), (2, 3, 1))
+        # Each does and holds what one GPU does of half of the step, and adds.
+        self.assertEqual(two["planned_bytes"], one["planned_bytes"])
+        self.assertEqual(two["bytes_by_tag"], one["bytes_by_tag"])
+        self.assertAlmostEqual(two["plan"]["step_seconds"], one["plan"]["step_seconds"] + two["sums_seconds"], 12)
+        self.assertEqual((two["step_tokens"], two["step_flops"]), (2 * one["step_tokens"], 2 * one["step_flops"]))
+        # docs/distributed.md: each of the two sends all bytes once at 305 GB/s, in three calls.
+        self.assertAlmostEqual(two["sums_seconds"], 3 * 5e-5 + 4 * two["parameters"] / 305e9, 8)
+        speed = two["tokens_per_second"] / (2 * one["tokens_per_second"])
+        self.assertAlmostEqual(two["share_of_linear"], speed, 9)
+        self.assertIn(f"{100 * speed:.1f} % of 2 times one GPU", text)
+        self.assertAlmostEqual(two["days"], 300 * two["plan"]["step_seconds"] / 86400, 12)
+        self.assertIn("305 GB/s and 0.05 ms a call, on two H200 of one host\n", text)
+        six = self.plan("--gpu", "h200", "--gpus", 6)[1]  # which cut the batch
+        self.assertEqual((six["gpu_batch"], six["gpu_accumulation"], six["step_tokens"]), (1, 1, 6 * 512))
+        self.assertLess(six["bytes_by_tag"]["activations"], 0.5 * two["bytes_by_tag"]["activations"])
+
+    def test_hosts_cost_what_the_model_says(self):
+        text, many = self.plan("--gpu", "h200", "--gpus", 32, "--train.batch", 32)
+        size = 4 * many["parameters"]
+        expected = 3 * (5e-5 + 2 * 2e-5) + 2 * 7 / 8 * size / 305e9 + 2 * 3 / 4 * size / 400e9
+        self.assertAlmostEqual(many["sums_seconds"], expected, 8)
+        self.assertIn("each of 32 GPUs, on 4 hosts", text)
+        self.assertIn("assumed: up to 8 GPUs of a host add as fast, hosts of 8 at 400 GB/s", text)
+
+    def test_parts_and_rounded_sums_are_in_the_bytes_of_a_gpu(self):
+        def tags(*options):
+            return self.plan("--gpu", "h200", "--gpus", 2, *options)[1]["bytes_by_tag"]
+        whole, parts, rounded = tags(), tags("--dist.shard", "optimizer"), tags("--dist.reduce", "bf16")
+        weights = whole["gradients"]
+        self.assertEqual(whole["optimizer"] - parts["optimizer"], weights)  # two moments in halves
+        self.assertEqual(whole["communication"], 0)
+        self.assertEqual(rounded["communication"], weights / 2)
+        self.assertEqual({**rounded, "communication": 0}, whole)
+
+    def test_gpus_that_cannot_share_a_step_are_refused_as_train_refuses_them(self):
+        (self.path / "p.toml").write_text((self.path / "c.toml").read_text())
+        said = self.run_plan("p.toml", "--gpu", "h200", "--gpus", 5, "--train.batch", 6)
+        self.assertIn("5 processes cannot share a step of 1 micro-batches of 6 samples evenly", said.stderr)
+        self.assertIn("Start 3 or 6 processes, or set train.batch to 5 or 10", said.stderr)
+        trained = subprocess.run([BINARY, "train", "p.toml", "--processes", "5", "--train.batch", "6"],
+                                 cwd=self.path, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((said.returncode, said.stderr), (trained.returncode, trained.stderr))
+        self.refused(["plan", "p.toml", "--gpus", 0], "--gpus")
+        self.refused(["plan", "p.toml", "--gpus", "two"], "--gpus", "two")
+        self.refused(["plan", "p.toml", "--gpus", 10**12], "--gpus", "at most")
+        self.refused(["plan", "p.toml", "--gpus", 2, "--train.device", "cpu"], "--gpus",
+                     "means --train.device gpu")
+
     def test_the_picture_is_a_png(self):
         self.plan("--gpu", "h200", "--picture", "curve.png")
         raw = (self.path / "curve.png").read_bytes()

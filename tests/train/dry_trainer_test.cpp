@@ -2,6 +2,7 @@
 #include "lacuna/train/dry_trainer.h"
 
 #include "../catch.h"
+#include "../comm/ranks.h"
 #include "../expect_error.h"
 #include "lacuna/train/what_fits.h"
 #include "tiny_trainer.h"
@@ -53,6 +54,57 @@ TEST_CASE("A run is planned without memory to the bytes of its trainer") {
       }
     }
   }
+}
+
+TEST_CASE("A rank is planned to the bytes of its trainer") {
+  constexpr int kRanks = 4;
+  for (const char* shard : {"nothing", "optimizer"}) {
+    for (const char* reduce : {"f32", "bf16"}) {
+      for (const bool draws_and_averages : {false, true}) {
+        CAPTURE(shard, reduce, draws_and_averages);
+        Options options = tiny_options();
+        options.train.batch = 4;
+        options.train.accumulation = 2;
+        options.train.sample_every = draws_and_averages ? "2 steps" : "0 steps";
+        options.optim.average = draws_and_averages ? 0.9 : 0;
+        options.dist.shard = shard;
+        options.dist.reduce = reduce;
+        const Setting setting = setting_for(options);
+        for (const std::string& fault : run_ranks(kRanks, [&](Group& group) {
+               const std::shared_ptr<Group> shared(&group, [](Group*) {});
+               const Trainer trainer(options, text(), shared);
+               const DryTrainer dry(setting.options, setting.config, {}, DType::kF64,
+                                    group.world());
+               const RunMemory planned = dry.memory(trainer.plan().kept);
+               require(dry.batch() == 2 && dry.share().micro_batches == 1, "share", "another");
+               require(planned.use().bytes == trainer.memory().bytes, "bytes", "others");
+               require(planned.needs.size() == trainer.needs().size(), "needs", "others");
+               group.from_first("the end of the test", "");
+             })) {
+          CHECK(fault == "");
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("What ranks should lower is what makes each of them fit") {
+  Options options = tiny_options();
+  options.train.batch = 8;
+  options.train.accumulation = 2;
+  Setting setting = setting_for(options);
+  setting.world.size = 8;  // each has a pass of 2 samples
+  const size_t least = least_bytes(setting);
+  const Fits fits = what_fits(setting, least, [] {});
+  CHECK(fits.batch == 8);
+  const std::string hint = what_to_lower(setting, least - 1);
+  CAPTURE(hint);
+  CHECK(hint.find("train.batch from 8 to 1 (and raise train.accumulation to a multiple of 8)") !=
+        std::string::npos);
+  setting.options.train.batch = 1;
+  setting.options.train.accumulation = 16;
+  CHECK(least_bytes(setting) < least);
+  CHECK(what_fits(setting, least, [] {}).batch == 2);
 }
 
 TEST_CASE("The largest number that fits is found with few questions, however bytes grow") {

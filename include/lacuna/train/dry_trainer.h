@@ -9,6 +9,7 @@
 #include "lacuna/optim/optimizer.h"
 #include "lacuna/train/options.h"
 #include "lacuna/train/run_memory.h"
+#include "lacuna/train/share.h"
 
 namespace lacuna::train {
 
@@ -24,12 +25,16 @@ struct RunDevice {
 class DryTrainer {
  public:
   /// `config`, resolved, stands in the place of the options of the model; `dtype` is what ops
-  /// store. Throws Error(kConfig) where the device cannot run it.
+  /// store. It is one of the ranks of `world`; what their library takes is not counted. Throws
+  /// Error(kConfig) where the device cannot run it or the ranks cannot share the step.
   DryTrainer(const Options& options, const nn::ModelConfig& config, const RunDevice& device,
-             DType dtype);
+             DType dtype, const World& world = {});
 
   const nn::Transformer& model() const { return model_; }
-  int64_t batch() const { return batch_; }
+  const Share& share() const { return share_; }
+  int64_t batch() const { return share_.batch; }  // of a pass
+  /// Elements that ranks add over each other in a step.
+  int64_t gradients() const { return parameters_.flat_count(); }
   /// Without a step: what a trainer holds, and what its evaluations and samples need.
   const RunMemory& around_steps() const { return around_; }
   /// With a step whose blocks keep this.
@@ -42,11 +47,11 @@ class DryTrainer {
   size_t checkpoint_bytes() const;
 
  private:
-  std::vector<Need> needs_around(const Options& options) const;
+  std::vector<Need> needs_around(const Options& options, const World& world) const;
   size_t held() const;
 
   RunDevice device_;
-  int64_t batch_;
+  Share share_;
   nn::ParameterStore parameters_;
   nn::Transformer model_;
   std::optional<nn::ParameterStore> averages_;

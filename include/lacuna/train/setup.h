@@ -53,6 +53,9 @@ void check_supported(const nn::ModelConfig& model, int64_t batch, const Queue& q
 
 /// Into how many parts the optimizer's state is cut when so many ranks train together.
 int64_t optimizer_parts(const Options& options, const World& world);
+/// The part of the weights whose moments a rank has, and which it updates.
+optim::FlatPart own_part(const Options& options, const World& world,
+                         const nn::ParameterStore& parameters);
 /// What training holds for the weights alone: them, gradients, moments (of one of `parts` parts),
 /// averages.
 MemoryUse weights_memory(const Options& options, const nn::ModelConfig& model, const Queue& queue,

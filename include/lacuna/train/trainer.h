@@ -123,7 +123,6 @@ class Trainer {
   void add_over_ranks();
   void bring_weights_together();
   bool is_sharded() const { return own_.count < parameters_.flat_count(); }
-  optim::FlatPart own_part() const;
   View in_gradients(DType dtype) const;
   using UseMoments = std::function<void(const std::string& name, const View& whole)>;
   void gather_moments(const UseMoments& use);

@@ -21,6 +21,7 @@ struct Setting {
   nn::ModelConfig config;  // resolved; stands in the place of the options of the model
   RunDevice device;
   DType dtype = DType::kF32;  // of what ops store
+  World world{};              // of which it is one rank
 };
 
 /// The least that such a run holds, context included. Throws Error where there can be none.
@@ -28,7 +29,7 @@ size_t least_bytes(const Setting& setting);
 
 /// What could be had within given bytes, as far as it is known.
 struct Fits {
-  std::optional<int64_t> batch;            // the largest, with the context as it is
+  std::optional<int64_t> batch;            // the largest train.batch, with the rest as it is
   std::optional<nn::ModelConfig> context;  // the longest, with the batch as it is
   std::string why_no_context;              // where it cannot be another
 };

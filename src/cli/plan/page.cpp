@@ -5,6 +5,7 @@
 
 #include "../version.h"
 #include "lacuna/base/text.h"
+#include "lacuna/train/sum_seconds.h"
 
 namespace lacuna::cli {
 namespace {
@@ -74,9 +75,35 @@ std::string fits_text(const PlanPage& page) {
   const nn::ModelConfig& longest = *page.fits.context;
   std::vector<std::string> tables;
   for (const int64_t rows : longest.position_tables) tables.push_back(str(rows));
-  return text + str("; at train.batch ", page.dry.batch(), " model.context up to ",
+  return text + str("; at train.batch ", page.setting.options.train.batch, " model.context up to ",
                     grouped(longest.context), " (now ", grouped(config.context),
                     ") with position tables [", join(tables, ", "), "]\n");
+}
+
+std::string count_text(int64_t count, const char* what, const char* plural) {
+  return str(grouped(count), " ", count == 1 ? what : plural);
+}
+
+// What each of several GPUs does and holds.
+std::string share_text(const PlanPage& page) {
+  if (page.gpus() == 1) return "";
+  const train::Share& share = page.dry.share();
+  return str("  each of ", grouped(page.gpus()), " GPUs, on ",
+             count_text(train::kLinks.hosts(page.gpus()), "host", "hosts"), ", has ",
+             count_text(share.micro_batches, "micro-batch", "micro-batches"), " of ",
+             count_text(share.batch, "sequence", "sequences"),
+             "; all bytes are those of one, without what NCCL takes for itself\n");
+}
+
+std::string scaling_text(const PlanPage& page) {
+  if (page.gpus() == 1) return "";
+  const bool overlaps =
+      page.setting.options.dist.bucket > 0 && page.setting.options.dist.shard != "optimizer";
+  return str("  predicted: ", seconds_text(page.chosen.seconds - page.sums_seconds),
+             " on each and ", seconds_text(page.sums_seconds), " for the sums",
+             overlaps ? " (as after the pass: what dist.bucket hides is not known)" : "", ", ",
+             fixed(100 * page.speed(), 1), " % of ", grouped(page.gpus()),
+             " times one GPU with such a share\n  ", train::sources_text(page.gpus()), "\n");
 }
 
 std::string curve_text(const PlanPage& page) {
@@ -121,7 +148,11 @@ Json json_of(const CurvePoint& point, int64_t blocks) {
 }  // namespace
 
 int64_t PlanPage::samples() const {
-  return dry.batch() * setting.options.train.accumulation;
+  return setting.options.train.batch * setting.options.train.accumulation;
+}
+
+double PlanPage::speed() const {
+  return 1 - sums_seconds / chosen.seconds;
 }
 
 int64_t PlanPage::tokens() const {
@@ -141,11 +172,14 @@ std::string page_text(const PlanPage& page) {
   const nn::ModelConfig& config = page.setting.config;
   const DType dtype = page.setting.dtype;
   const int64_t weights = nn::parameter_count(nn::parameter_specs(config));
-  std::string text = str(page.config_file, " on ", target.name, ", ", name_of(dtype), ", ",
-                         page.samples(), " x ", grouped(config.context),
-                         " tokens a step; seconds are ", target.seconds_text(dtype), "\n");
+  std::string text =
+      str(page.config_file, " on ",
+          page.gpus() == 1 ? target.name : str(grouped(page.gpus()), " GPUs (", target.name, ")"),
+          ", ", name_of(dtype), ", ", page.samples(), " x ", grouped(config.context),
+          " tokens a step; seconds are ", target.seconds_text(dtype), "\n");
   text += str("  ", grouped(weights), " parameters, ", flops_text(page.flops()),
               " a step, checkpoints of ", human_bytes(page.dry.checkpoint_bytes()), "\n");
+  text += share_text(page);
   text += str("  budget ", human_bytes(page.budget), " (", page.setting.options.memory.budget, ")",
               page.budget > target.available ? str(", which is more than the ",
                                                    human_bytes(target.available), " that are free")
@@ -161,7 +195,7 @@ std::string page_text(const PlanPage& page) {
           grouped(static_cast<int64_t>(static_cast<double>(page.tokens()) / page.chosen.seconds)),
           " tokens/s, ", fixed(page.chosen.seconds / page.everything_seconds, 3),
           " times as long as keeping everything\n");
-  text += "  " + length_text(page) + "\n" + fits_text(page);
+  text += scaling_text(page) + "  " + length_text(page) + "\n" + fits_text(page);
   text += "  what is kept:\n" + plan_text(page.chosen.plan.kept, config.layers);
   return text + curve_text(page);
 }
@@ -183,6 +217,12 @@ std::string page_json(const PlanPage& page) {
             {"batch", page.dry.batch()},
             {"accumulation", page.setting.options.train.accumulation},
             {"context", config.context},
+            {"gpus", page.gpus()},
+            {"gpu_batch", page.dry.share().batch},
+            {"gpu_accumulation", page.dry.share().micro_batches},
+            {"sums_seconds", page.sums_seconds},
+            {"sums_are", "predicted"},
+            {"share_of_linear", page.speed()},
             {"step_tokens", page.tokens()},
             {"step_flops", page.flops()},
             {"checkpoint_bytes", page.dry.checkpoint_bytes()},

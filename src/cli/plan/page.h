@@ -25,6 +25,7 @@ struct PlanPage {
   const Target& target;
   const train::Setting& setting;
   const train::DryTrainer& dry;
+  double sums_seconds = 0;  // of a step: adding over the GPUs, in the seconds of all points
   size_t budget = 0;
   CurvePoint chosen;
   double everything_seconds = 0;     // a step that keeps everything
@@ -33,7 +34,9 @@ struct PlanPage {
   train::Fits fits;
   std::vector<CurvePoint> curve;  // from `least` to `everything`
 
-  int64_t samples() const;  // of a step
+  int64_t gpus() const { return setting.world.size; }
+  double speed() const;     // of all GPUs, as a share of `gpus()` times one with the same share
+  int64_t samples() const;  // of a step, all GPUs together
   int64_t tokens() const;   // of a step
   double flops() const;     // of a step
   MemoryUse use() const;    // of the chosen plan, without the context
