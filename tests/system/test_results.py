@@ -96,7 +96,7 @@ class Results(unittest.TestCase):
                       "d-local (0.10x), a-fixed (0.50x).", said)
         self.assertIn("at least as fast in b-strided (2.00x).", said)
         self.assertIn("mean of the 2 cases with merged heads (-fixed and -strided) lacuna has 1.00 times", said)
-        self.assertIn("**Lacuna loses** in 0 of 1 training steps.", said)
+        self.assertIn("**Lacuna loses** in none of 1 training steps.", said)
         self.assertIn("is FlashAttention-4", said)
 
     def test_what_is_wrong_in_a_csv_is_named_with_its_line(self):
