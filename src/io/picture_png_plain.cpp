@@ -167,8 +167,9 @@ bool unfilter(Picture& picture) {
 std::string_view png_chunk_data(std::string_view bytes, std::string_view name) {
   std::string_view rest = bytes.substr(kSignature);
   PngChunk chunk = next_chunk(rest);
-  while (!chunk.name.empty() && chunk.name != name) chunk = next_chunk(rest);
-  return chunk.data;
+  while (!chunk.name.empty() && chunk.name != name && chunk.name != "IEND")
+    chunk = next_chunk(rest);
+  return chunk.name == name ? chunk.data : std::string_view();
 }
 
 std::optional<Picture> decode_plain_png(std::string_view bytes, const PictureLimits& limits) {
