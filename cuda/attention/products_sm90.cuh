@@ -116,7 +116,7 @@ struct Weights {
     const TileOperand<kWidth, kRows> rows(tile);
 #pragma unroll
     for (int step = 0; step < kColumns / 16; ++step) {
-      multiply<T, true, true>(sums, fragments[step], rows.summed(first / 16 + step));
+      multiply<T>(sums, fragments[step], rows.summed(first / 16 + step));
     }
   }
 };
@@ -132,8 +132,8 @@ __device__ inline int32_t own_columns_before(int32_t end) {
   return (beyond >> 3) + (beyond + 1 >> 3);  // even ones, odd ones
 }
 
-/// What a thread's two rows do not see of a tile becomes `value`. `seen`: the first column that each
-/// sees, and 16 bits higher the one past the last.
+/// What a thread's two rows do not see of a tile becomes `value`. `seen`: the first column that
+/// each sees, and 16 bits higher the one past the last.
 template <int kColumns>
 __device__ inline void mask(Sums<kColumns>& x, const uint32_t (&seen)[2], float value) {
   static_assert(kColumns / 4 <= 32);

@@ -94,23 +94,18 @@ __device__ inline void keep(float (&sums)[kCount][4]) {
 #define LACUNA_SUMS_4(how, n) \
   LACUNA_SUMS(how, n), LACUNA_SUMS(how, n + 1), LACUNA_SUMS(how, n + 2), LACUNA_SUMS(how, n + 3)
 #define LACUNA_SUMS_8(how, n) LACUNA_SUMS_4(how, n), LACUNA_SUMS_4(how, n + 4)
-#define LACUNA_OPERANDS(add)                                                    \
-  "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "l"(right), "n"(add), \
-      "n"(kTransposed ? 1 : 0)
-// The sums of a product that begins them are not read: they need not have been set.
-#define LACUNA_MULTIPLY(product, sums_of)                       \
-  if constexpr (kAdd) {                                         \
-    asm volatile(product : sums_of("+f") : LACUNA_OPERANDS(1)); \
-  } else {                                                      \
-    asm volatile(product : sums_of("=f") : LACUNA_OPERANDS(0)); \
-  }
+#define LACUNA_MULTIPLY(product, sums_of)                                                    \
+  asm volatile(product                                                                       \
+               : sums_of("+f")                                                               \
+               : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "l"(right), "n"(1), \
+                 "n"(1));
 #define LACUNA_ALL_32(how) LACUNA_SUMS_4(how, 0)
 #define LACUNA_ALL_64(how) LACUNA_SUMS_8(how, 0)
 #define LACUNA_ALL_128(how) LACUNA_SUMS_8(how, 0), LACUNA_SUMS_8(how, 8)
 
-/// sums = left * right, or += with kAdd. The right operand is the descriptor of a tile whose rows
-/// are the product's columns (k^T), or with kTransposed its 16 summed-over rows (v).
-template <class T, bool kTransposed, bool kAdd, int kCount>
+/// sums += left * right. The right operand is the descriptor of a tile whose 16 rows the product
+/// sums over (v of p v).
+template <class T, int kCount>
 __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)[4],
                                 uint64_t right) {
   constexpr bool kBf16 = std::is_same_v<T, __nv_bfloat16>;
@@ -165,6 +160,7 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
   "%64, %65, add, 1, 1, %67, %67;\n"                                                  \
   "}"
 
+// The sums of a product that begins them are not read: they need not have been set.
 #define LACUNA_MULTIPLY_SHARED(product, sums_of)                             \
   if constexpr (kAdd) {                                                      \
     asm volatile(product                                                     \
@@ -176,8 +172,8 @@ __device__ inline void multiply(float (&sums)[kCount][4], const uint32_t (&left)
                  : "l"(left), "l"(right), "n"(0), "n"(kTransposed ? 1 : 0)); \
   }
 
-/// The same with the left operand in shared memory, too: the descriptors of tiles whose rows are
-/// the product's rows and columns, or with kTransposed what both sum over.
+/// sums = left * right, or += with kAdd, both in shared memory: the descriptors of tiles whose rows
+/// are the product's rows and columns (q and k of q k^T), or with kTransposed what both sum over.
 template <class T, bool kTransposed, bool kAdd, int kCount>
 __device__ inline void multiply_shared(float (&sums)[kCount][4], uint64_t left, uint64_t right) {
   constexpr bool kBf16 = std::is_same_v<T, __nv_bfloat16>;
@@ -211,7 +207,6 @@ __device__ inline void multiply_shared(float (&sums)[kCount][4], uint64_t left, 
 #undef LACUNA_ALL_64
 #undef LACUNA_ALL_128
 #undef LACUNA_MULTIPLY
-#undef LACUNA_OPERANDS
 
 /// Registers of the threads of a warpgroup: those that only copy give up some for those that
 /// compute. All 128 threads call it, in one branch each of a kernel with bounds.
