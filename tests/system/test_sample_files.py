@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy
 
+from test_interrupts import watches
 from trained_run import ANSWER, BINARY, ENVIRONMENT, lacuna, snapshot, text_bytes
 
 SIDE, SIZE = 32, 3072
@@ -398,7 +399,8 @@ class Stopped(Case):
             if there:
                 self.wait_for((self.path / there).exists)
             else:
-                time.sleep(1)
+                self.wait_for(lambda: watches(process))
+                time.sleep(1)  # into the drawing
             process.send_signal(signal.SIGINT)
             written, error = process.communicate(timeout=60)
             self.assertEqual((process.returncode, written), (0, b""))
