@@ -10,7 +10,7 @@ import unittest
 
 import small_run
 import two_hosts
-from small_run import BINARY
+from small_run import BINARY, ECHO
 from test_processes import ALONE, free_port, wait_until
 from two_hosts import NAMES, OnTwoHosts
 
@@ -96,8 +96,9 @@ class OneRun(Hosts):
         self.on_one_host(processes=4)
         self.same_as_on_one_host()
 
-    @unittest.skipUnless(two_hosts.IPV6, "this machine has no IPv6")
     def test_by_addresses_of_ipv6(self):
+        if not self.network.ipv6:
+            self.skipTest("this machine has no IPv6")
         port = free_port()
         self.train(environments=[by_torchrun(rank, 2, port, two_hosts.IPV6_ADDRESSES[0]) for rank in range(4)])
         self.on_one_host(processes=4)
@@ -198,6 +199,16 @@ class Cut(Hosts):
         self.network.cable("up")
         self.assertRegex(self.train("--resume=auto", *self.OPTIONS)[0], r"resumed from run/checkpoints/step-\d+")
         self.same_weights_as_on_one_host()
+
+    def test_while_the_ranks_evaluate(self):
+        started = self.start(*ECHO[:-1], "--data.size=40000000", "--data.split=0.1 / 0.9",
+                             "--train.evaluate_every=1 steps")
+        self.has_written('"train"')
+        time.sleep(0.3)
+        texts, codes = self.cut(started)
+        self.assertEqual(codes, [1, 1], texts)
+        for rank in range(2):
+            self.assertRegex(texts[rank], rf"rank {1 - rank} is lost: .*; rank {rank} was at the work after step 1\n")
 
     def test_for_so_short_a_time_that_nobody_is_lost(self):
         self.on_one_host(*self.OPTIONS)

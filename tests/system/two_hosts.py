@@ -9,7 +9,6 @@ from pathlib import Path
 
 NAMES = ("node1", "node2")
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
-IPV6 = os.path.exists("/proc/net/if_inet6")
 IPV6_ADDRESSES = ("fd77::1", "fd77::2")
 # As root of this machine, or of what it lends everybody.
 AS_ROOT = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
@@ -32,16 +31,15 @@ class Host:
 
     def __init__(self, name, folder, work, hosts, inside=None):
         self.name, self.folder, self.work = name, folder, work
-        self.as_root = AS_ROOT
-        self.inside = inside
         # What the second host has in common with the first is the user: so the cable may join them.
         create = ["unshare", *(OF_HOST if inside else AS_ROOT + OF_HOST), "sh", "-c", HOLD, name, str(folder),
                   str(work), str(hosts), name]
         self.holder = subprocess.Popen(inside.enter(create) if inside else create, stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.holder.stdout.readline() != "ready\n":
-            self.holder.stdin.close()
-            raise OSError(self.holder.stderr.read().strip())
+            fault = self.holder.stderr.read().strip()
+            self.end()
+            raise OSError(fault)
 
     def enter(self, command):
         user = ["--user", "--preserve-credentials"] if AS_ROOT else []
@@ -87,12 +85,18 @@ class TwoHosts:
             for host, address in zip(self.hosts, ADDRESSES, strict=True):
                 host.run("ip", "address", "add", f"{address}/24", "dev", "cable")
                 host.run("ip", "link", "set", "cable", "up")
-            if IPV6:
-                for host, address in zip(self.hosts, IPV6_ADDRESSES, strict=True):
-                    host.run("ip", "address", "add", f"{address}/64", "dev", "cable", "nodad")
+            self.ipv6 = all([self.has_ipv6(*one) for one in zip(self.hosts, IPV6_ADDRESSES, strict=True)])
         except BaseException:
             self.end()
             raise
+
+    @staticmethod
+    def has_ipv6(host, address):
+        try:
+            host.run("ip", "address", "add", f"{address}/64", "dev", "cable", "nodad")
+        except OSError:
+            return False
+        return True
 
     def cable(self, state):
         """Cut ("down") or mended ("up"), at the second host."""
