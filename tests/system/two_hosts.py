@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 NAMES = ("node1", "node2")
-ADDRESSES = ("10.77.0.1", "10.77.0.2")
+ADDRESSES = ("192.168.77.1", "192.168.77.2")
 IPV6_ADDRESSES = ("fd77::1", "fd77::2")
 # As root of this machine, or of what it lends everybody.
 AS_ROOT = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
