@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 preset=${1:-ci}
 
-bash tools/packages.sh
+LACUNA_MORE_PACKAGES=iproute2 bash tools/packages.sh  # for the test of two hosts
 bash tools/python.sh
 cmake --preset "$preset"
 cmake --build --preset "$preset"

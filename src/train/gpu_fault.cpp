@@ -23,6 +23,11 @@ std::string progress_text(const Trainer& trainer) {
   return "before its first step";
 }
 
+std::string whereabouts(const Trainer& trainer) {
+  const std::string text = progress_text(trainer);
+  return text.starts_with("step") ? text : "the work " + text;
+}
+
 Error gpu_fault(const DeviceError& fault, const Trainer& trainer) {
   const std::string go_on = "The last checkpoint is intact: --resume auto goes on from it; ";
   return {ErrorKind::kInternal, progress_text(trainer), fault.what(),

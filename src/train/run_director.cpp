@@ -50,7 +50,7 @@ RunDirector::RunDirector(const Options& options, const Dataset& data, std::strin
       best_{.patience = options.train.patience},
       display_(options.train.log_every) {
   check_patience(options, step_size_, has_validation());
-  group->watch([this] { return progress_text(trainer_); });
+  group->watch([this] { return whereabouts(trainer_); });
   goes_on(options.dist.save_patience);  // until the run is open
 }
 

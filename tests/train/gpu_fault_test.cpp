@@ -21,8 +21,10 @@ TEST_CASE("a fault is told with the step it came after, and what to do") {
   const DeviceError fault("LinearForward", "the GPU reports: a test");
   const auto said = [&] { return std::string(gpu_fault(fault, trainer).what()); };
   CHECK(said().starts_with("before its first step: LinearForward: the GPU reports: a test."));
+  CHECK(whereabouts(trainer) == "the work before its first step");
   trainer.step();
   trainer.step();
+  CHECK(whereabouts(trainer) == "the work after step 2");
   CHECK(said().starts_with("after step 2: LinearForward: the GPU reports: a test."));
   CHECK(said().find("--resume auto") != std::string::npos);
   CHECK(gpu_fault(fault, trainer).exit_code() == 1);
