@@ -6,14 +6,20 @@
 #include <numeric>
 
 #include "lacuna/base/error.h"
+#include "lacuna/base/text.h"
 
 namespace lacuna::cuda::attention {
 namespace {
 
+[[noreturn]] void too_long(const std::string& why) {
+  throw Error(ErrorKind::kConfig, "model.context", "a GPU cannot walk the pattern: " + why,
+              "Lower model.context or the stride");
+}
+
 int32_t narrow(int64_t value) {
-  require(
-      value >= std::numeric_limits<int32_t>::min() && value <= std::numeric_limits<int32_t>::max(),
-      "attention plan", "a sequence is too long for the GPU's tables");
+  if (value < std::numeric_limits<int32_t>::min() || value > std::numeric_limits<int32_t>::max()) {
+    too_long("the tables of attention would have more than 2^31 entries");
+  }
   return static_cast<int32_t>(value);
 }
 
@@ -27,7 +33,10 @@ DeviceOrder device_order(const sparse::Order& order, int64_t length, int64_t cou
   // i * ceil(2^32 / run) / 2^32 is i / run, rounded down, as long as i * run < 2^32. Kernels ask
   // for indices of the tile that holds the last one, too.
   constexpr int64_t kBeyond = 1024;
-  require((count + kBeyond) * order.run < int64_t{1} << 32, "attention plan", "a run is too long");
+  if ((count + kBeyond) * order.run >= int64_t{1} << 32) {
+    too_long(str(count, " positions of a lane and runs of ", order.run,
+                 " of them are more than 2^32 together"));
+  }
   made.magic = static_cast<uint32_t>(((uint64_t{1} << 32) + static_cast<uint64_t>(order.run) - 1) /
                                      static_cast<uint64_t>(order.run));
   return made;

@@ -85,6 +85,10 @@ const char* name_of(MemoryTag tag) {
       return "communication";
     case MemoryTag::kCache:
       return "cache";
+    case MemoryTag::kTables:
+      return "attention tables";
+    case MemoryTag::kLoadedLate:
+      return "loaded late";
   }
   return "?";
 }
