@@ -43,7 +43,7 @@ struct ModelUse {
 
 /// What a GPU holds beside the context for whatever is run on it: code and state that the driver
 /// and its libraries load when they are first used, and what is left over of pages of 2 MiB. Up to
-/// 51 MB were seen (docs/recompute.md).
+/// 51 MB are inferred from what was measured (docs/recompute.md).
 inline constexpr size_t kLoadedLate = size_t{64} << 20;
 
 /// What a queue of this device holds for a model besides its tensors: nothing on a CPU.
