@@ -1,11 +1,11 @@
 #include "attention/tables.h"
 
+#include <algorithm>
 #include <cstring>
-#include <map>
-#include <mutex>
 #include <set>
 #include <type_traits>
 
+#include "attention/grid.h"
 #include "lacuna/kernels/attention_tables.h"
 
 namespace lacuna::cuda {
@@ -27,17 +27,87 @@ std::string bytes_of_passes(const std::vector<sparse::Pass>& passes) {
   return bytes;
 }
 
+size_t aligned(size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 /// Where an array begins that comes after `end` bytes, which then include it.
 template <class T>
 size_t add(const std::vector<T>& values, size_t& end) {
-  const size_t at = end, bytes = values.size() * sizeof(T);
-  end = (at + bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t at = end;
+  end = aligned(at + values.size() * sizeof(T));
   return at;
 }
 
 template <class T>
 void put(const std::vector<T>& values, size_t at, std::vector<unsigned char>& bytes) {
   if (!values.empty()) std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(T));
+}
+
+/// Entries of a plan's arrays.
+struct Entries {
+  int64_t items = 0, segments = 0, walks = 0, spans = 0;
+};
+
+int64_t parts(int64_t count, int64_t of) {
+  return (count + of - 1) / of;
+}
+
+int64_t items_of(const Grid& grid, const Tile& tile) {
+  return parts(grid.lanes(), grid.lanes_at_once(tile)) * parts(grid.rows, grid.rows_at_once(tile));
+}
+
+int64_t segments_of(const Grid& grid, const Tile& tile) {
+  const int64_t lanes =
+      grid.slot > 0 ? parts(grid.lanes(), grid.lanes_at_once(tile)) : grid.lanes();
+  return lanes * parts(grid.rows, grid.rows_at_once(tile)) *
+         static_cast<int64_t>(grid.passes.size());
+}
+
+Entries entries_at_most(const HeadPasses& passes, int64_t length, RowsAre rows, const Tile& tile) {
+  Entries entries;
+  std::set<std::string> walks;
+  for (const auto& of_head : passes) {
+    for (const Grid& grid : grids_of(of_head, rows, tile)) {
+      entries.items += items_of(grid, tile);
+      entries.segments += segments_of(grid, tile);
+      for (const sparse::Pass* pass : grid.passes) {
+        if (!walks.insert(bytes_of(*pass) + bytes_of(grid.slot)).second) continue;
+        for (const sparse::Order* order : {&pass->queries, &pass->keys}) {
+          device_order(*order, length, most(*pass, *order));  // throws
+        }
+        entries.spans += most(*pass, row_order(*pass, rows));
+      }
+    }
+  }
+  entries.walks = static_cast<int64_t>(walks.size());
+  return entries;
+}
+
+/// Items of queries and items of keys that are at the same places, and so become one.
+int64_t joined_items(const HeadPasses& passes, const Tile& tile) {
+  int64_t joined = 0;
+  for (const auto& of_head : passes) {
+    const std::vector<Grid> queries = grids_of(of_head, RowsAre::kQueries, tile),
+                            keys = grids_of(of_head, RowsAre::kKeys, tile);
+    for (size_t stage = 0; stage < std::min(queries.size(), keys.size()); ++stage) {
+      const Grid &q = queries[stage], &k = keys[stage];
+      if (q.lanes() == k.lanes() && q.groups_per_lane == k.groups_per_lane &&
+          q.passes[0]->queries == k.passes[0]->keys) {
+        joined += items_of(q, tile);
+      }
+    }
+  }
+  return joined;
+}
+
+template <class ItemOfPlan, class SegmentOfPlan>
+size_t bytes_of_entries(const Entries& entries) {
+  const auto bytes = [](int64_t count, size_t size) {
+    return aligned(static_cast<size_t>(narrow(count)) * size);
+  };
+  return bytes(entries.items, sizeof(ItemOfPlan)) + bytes(entries.segments, sizeof(SegmentOfPlan)) +
+         bytes(entries.walks, sizeof(Walk)) + bytes(entries.spans, sizeof(Span));
 }
 
 /// Bytes of every distinct set of tables, each counted once.
@@ -51,14 +121,14 @@ class Counter {
     const auto chosen = [&](Kernel kernel) {
       return choose(kernel, problem, passes, tables_.kernels);
     };
-    if (tables_.forward) add_rows(passes, chosen(Kernel::kForward));
+    if (tables_.forward) add_plan(TableKind::kRows, passes, chosen(Kernel::kForward));
     if (tables_.backward) {
       const Choice queries = chosen(Kernel::kBackwardQueries);
       if (queries.family == Family::kSm90) {
-        add_pairs(passes, queries);
+        add_plan(TableKind::kPairs, passes, queries);
       } else {
-        add_rows(passes, queries);
-        add_rows(passes, chosen(Kernel::kBackwardKeys));
+        add_plan(TableKind::kRows, passes, queries);
+        add_plan(TableKind::kRows, passes, chosen(Kernel::kBackwardKeys));
       }
     }
     if (tables_.decode) {
@@ -70,26 +140,14 @@ class Counter {
   size_t bytes() const { return bytes_; }
 
  private:
-  void add_rows(const HeadPasses& passes, const Choice& choice) {
-    add(key_of(TableKind::kRows, passes, tables_.length, choice), [&] {
-      return layout_of(make_plan(passes, tables_.length, choice.rows, choice.tile)).bytes;
-    });
-  }
-  void add_pairs(const HeadPasses& passes, const Choice& choice) {
-    add(key_of(TableKind::kPairs, passes, tables_.length, choice),
-        [&] { return layout_of(make_pair_plan(passes, tables_.length, choice.tile)).bytes; });
+  void add_plan(TableKind kind, const HeadPasses& passes, const Choice& choice) {
+    add(key_of(kind, passes, tables_.length, choice),
+        [&] { return bytes_at_most(kind, passes, tables_.length, choice); });
   }
 
-  /// Making them takes a while, and searches ask for the same again and again.
   template <class Count>
   void add(const std::string& key, const Count& count) {
-    if (!counted_.insert(key).second) return;
-    static std::mutex mutex;
-    static std::map<std::string, size_t> known;
-    const std::lock_guard lock(mutex);
-    auto entry = known.find(key);
-    if (entry == known.end()) entry = known.emplace(key, count()).first;
-    bytes_ += entry->second;
+    if (counted_.insert(key).second) bytes_ += count();
   }
 
   const AttentionTables& tables_;
@@ -107,6 +165,21 @@ std::string key_of(TableKind kind, const HeadPasses& passes, int64_t length, con
          bytes_of(tile.shares_tiles);
   for (const auto& of_head : passes) key += bytes_of_passes(of_head);
   return key;
+}
+
+size_t bytes_at_most(TableKind kind, const HeadPasses& passes, int64_t length,
+                     const Choice& choice) {
+  const Tile& tile = choice.tile;
+  if (kind == TableKind::kRows) {
+    return bytes_of_entries<Item, Segment>(entries_at_most(passes, length, choice.rows, tile));
+  }
+  const Entries queries = entries_at_most(passes, length, RowsAre::kQueries, tile),
+                keys = entries_at_most(passes, length, RowsAre::kKeys, tile);
+  return bytes_of_entries<PairItem, PairSegment>(
+      {.items = queries.items + keys.items - joined_items(passes, tile),
+       .segments = queries.segments + keys.segments,
+       .walks = 0,  // they go to the kernel with its arguments
+       .spans = queries.spans + keys.spans});
 }
 
 TableLayout layout_of(const Plan& plan) {

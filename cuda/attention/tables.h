@@ -1,11 +1,11 @@
 // The tables of plans as they lie in a GPU's memory: their layout, their bytes, and what makes two
-// of them the same. They are counted (kernels/attention_tables.h) and made with these functions.
+// of them the same. By these functions they are made, and counted (kernels/attention_tables.h).
 #pragma once
 
 #include <string>
 
-#include "attention/choice.h"
-#include "attention/pair_plan.h"
+#include "choice.h"
+#include "pair_plan.h"
 
 namespace lacuna::cuda::attention {
 
@@ -22,6 +22,13 @@ struct TableLayout {
 };
 TableLayout layout_of(const Plan& plan);
 TableLayout layout_of(const PairPlan& plan);
+
+/// layout_of(plan).bytes of the plan of this kind, or somewhat more, without making it, which takes
+/// long for long sequences: all spans, and all items and segments that there can be. A plan leaves
+/// out what sees nothing, and one of pairs what its items have together. Throws Error(kConfig)
+/// naming model.context where a sequence is too long for tables.
+size_t bytes_at_most(TableKind kind, const HeadPasses& passes, int64_t length,
+                     const Choice& choice);
 
 /// layout_of(plan).bytes bytes.
 std::vector<unsigned char> packed(const Plan& plan);
