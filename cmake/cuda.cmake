@@ -33,6 +33,7 @@ function(lacuna_add_cuda target)
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/*.cu
     ${CMAKE_SOURCE_DIR}/cuda/*.cpp)
+  list(REMOVE_ITEM sources ${LACUNA_GPU_PLANS})
   find_package(CUDAToolkit REQUIRED)
   # Its header alone: the library is loaded when several GPUs train (cuda/comm/nccl_library.cpp).
   find_path(LACUNA_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})

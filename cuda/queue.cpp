@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "lacuna/base/error.h"
@@ -107,6 +108,14 @@ void check_launch(const char* kernel) {
   check(cudaGetLastError(), kernel);
 }
 
+// What later queues find held besides, earlier ones hold, or it was loaded late.
+static size_t first_context(int device, size_t held) {
+  static std::mutex mutex;
+  static std::map<int, size_t> known;
+  const std::lock_guard lock(mutex);
+  return known.try_emplace(device, held).first->second;
+}
+
 GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   check(cudaSetDevice(config.device), "cudaSetDevice");
   cudaDeviceProp facts{};
@@ -118,7 +127,7 @@ GpuStream::GpuStream(const QueueConfig& config) : config_(config) {
   check(cublasLtCreate(&blas_), "cublasLtCreate");
   size_t free = 0, total = 0;
   check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  context_bytes_ = total - free;
+  context_bytes_ = first_context(config.device, total - free);
   check(cudaMalloc(&workspace_, config.workspace), "cudaMalloc of the workspace");
   staging_ = std::make_unique<Staging>();
   for (size_t i = 0; i < kUploads; ++i) {
@@ -323,6 +332,10 @@ std::string device_place(const Queue& queue) {
   check(cudaDeviceGetPCIBusId(place, sizeof place, gpu(queue).config().device),
         "cudaDeviceGetPCIBusId");
   return place;
+}
+
+int capability(const Queue& queue) {
+  return gpu(queue).capability();
 }
 
 DeviceMemory device_memory(const Queue& queue) {

@@ -5,13 +5,9 @@
 #include <cuda_runtime_api.h>
 
 #include "attention/plan.h"
+#include "attention/tiles.h"
 
 namespace lacuna::cuda::attention {
-
-/// The general kernels and those of f32: a warp takes a group, and a tile has 64 columns.
-inline constexpr int kGroups = 4;
-inline constexpr int kColumnTile = 64;
-inline constexpr int kThreads = 32 * kGroups;
 
 /// [B, T, H, width] with contiguous rows.
 template <class T>
@@ -56,26 +52,6 @@ struct BackwardArguments {
   bool writes_delta;  // the queries' kernel computes delta of its rows; else it is there already
 };
 
-/// Fragments of 16 rows in a group, and blocks that should fit on a multiprocessor, which bounds
-/// the registers of a thread. Two fragments read a tile half as often, one leaves room for more
-/// warps.
-template <int kQk, int kV>
-inline constexpr int kForwardFragments = kQk == 64 && kV == 64 ? 2 : 1;
-template <int kQk, int kV>
-inline constexpr int kForwardBlocks = kV <= 32                 ? 4
-                                      : kQk == 64 && kV == 128 ? 3
-                                                               : 2;
-template <int kQk, int kV>
-inline constexpr int kQueryFragments = kQk == 64 && kV == 64 ? 2 : 1;
-template <int kQk, int kV>
-inline constexpr int kQueryBlocks = kV <= 32                 ? 4
-                                    : kQk == 64 && kV == 128 ? 3
-                                                             : 2;
-template <int kQk, int kV>
-inline constexpr int kKeyFragments = kQk == 64 && kV == 64 ? 2 : 1;
-template <int kQk, int kV>
-inline constexpr int kKeyBlocks = kV <= 32 ? 4 : 2;
-
 /// 16-bit elements, on tensor cores; kQk and kV are the padded head sizes.
 template <class T, int kQk, int kV>
 void launch_forward(const ForwardArguments<T>& arguments, cudaStream_t stream);
@@ -85,7 +61,6 @@ template <class T, int kQk, int kV>
 void launch_backward_keys(const BackwardArguments<T>& arguments, cudaStream_t stream);
 
 /// f32: a warp per row, groups of kF32GroupRows.
-inline constexpr int kF32GroupRows = 16;
 void launch_forward_f32(const ForwardArguments<float>& arguments, cudaStream_t stream);
 void launch_backward_queries_f32(const BackwardArguments<float>& arguments, cudaStream_t stream);
 void launch_backward_keys_f32(const BackwardArguments<float>& arguments, cudaStream_t stream);

@@ -9,18 +9,6 @@
 
 namespace lacuna::cuda::attention {
 
-inline constexpr int kSm90Rows = 128;  // of an item: two warpgroups with 64 each
-inline constexpr int kSm90Lanes = 8;   // that an item holds at most
-inline constexpr int kSm90Walks = 16;  // that a plan has at most
-// Columns of a tile. The backward kernels keep the elements of two products and two sums in
-// registers, forward those of one each.
-inline constexpr int kSm90BackwardColumns = 64;
-/// Small tiles fit small windows and lanes; of narrow heads, they let two blocks share a
-/// multiprocessor, too.
-constexpr int sm90_forward_columns(int qk) {
-  return qk <= 64 ? 64 : 128;
-}
-
 /// The rows or the columns of a walk, as the copy engine can read them: whole tiles whose first
 /// index in the lane is a multiple of `unit`. Index `regular` and those beyond it are zeros in the
 /// map, since not all lanes have them: where a lane does, the tile is copied by hand.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "attention/arguments_sm90.h"
+#include "attention/tiles.h"
 #include "lacuna/base/error.h"
 #include "lacuna/kernels/gpu_limits.h"
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "attention/tables.h"
 #include "device/elements.cuh"
 #include "dispatch.h"
 #include "lacuna/kernels/attention_decode.h"
@@ -35,6 +36,8 @@ struct HeadTable {
   const int32_t* slots;    // [T]
   int64_t passes;
 };
+
+static_assert(sizeof(HeadTable) == attention::kDecodeHeadBytes);
 
 struct Tables {
   std::vector<Tensor> memory;
@@ -253,6 +256,11 @@ const Tables& tables_of(GpuStream& stream, const HeadPasses& passes, const HeadS
       heads.push_back(entry->second);
     }
     made->heads = uploaded(stream, heads);
+    int64_t bytes = made->heads.view().bytes();
+    for (const Tensor& memory : made->memory) bytes += memory.view().bytes();
+    const auto length = static_cast<int64_t>(slots.at(0).slot_of.size());
+    require(bytes == static_cast<int64_t>(attention::decode_table_bytes(passes, length)),
+            "AttentionDecode", "the tables have other bytes than are counted");
     return made;
   });
 }

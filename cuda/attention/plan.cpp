@@ -2,52 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <numeric>
 
-#include "lacuna/base/error.h"
+#include "attention/grid.h"
 
 namespace lacuna::cuda::attention {
 namespace {
-
-int32_t narrow(int64_t value) {
-  require(
-      value >= std::numeric_limits<int32_t>::min() && value <= std::numeric_limits<int32_t>::max(),
-      "attention plan", "a sequence is too long for the GPU's tables");
-  return static_cast<int32_t>(value);
-}
-
-/// `count`: the indices that a lane has at most.
-DeviceOrder device_order(const sparse::Order& order, int64_t length, int64_t count) {
-  // What begins beyond the sequence does not exist, however far beyond.
-  const auto within = [&](int64_t distance) { return narrow(std::min(distance, length)); };
-  DeviceOrder made{within(order.offset), within(order.lane_stride), narrow(order.run),
-                   within(order.outer),  within(order.inner),       0};
-  if (order.run == 1) return made;
-  // i * ceil(2^32 / run) / 2^32 is i / run, rounded down, as long as i * run < 2^32. Kernels ask
-  // for indices of the tile that holds the last one, too.
-  constexpr int64_t kBeyond = 1024;
-  require((count + kBeyond) * order.run < int64_t{1} << 32, "attention plan", "a run is too long");
-  made.magic = static_cast<uint32_t>(((uint64_t{1} << 32) + static_cast<uint64_t>(order.run) - 1) /
-                                     static_cast<uint64_t>(order.run));
-  return made;
-}
-
-int64_t most(const sparse::Pass& pass, const sparse::Order& order) {
-  int64_t count = 0;
-  for (int64_t lane = 0; lane < pass.lanes; ++lane) {
-    count = std::max(count, order.count_below(lane, pass.length));
-  }
-  return count;
-}
-
-int64_t fewest(const sparse::Pass& pass, const sparse::Order& order) {
-  int64_t count = pass.length;
-  for (int64_t lane = 0; lane < pass.lanes; ++lane) {
-    count = std::min(count, order.count_below(lane, pass.length));
-  }
-  return count;
-}
 
 template <class T>
 bool same_bytes(const T& a, const T& b) {
@@ -57,16 +17,16 @@ bool same_bytes(const T& a, const T& b) {
 class Planner {
  public:
   Planner(int64_t length, RowsAre rows, const Tile& tile)
-      : length_(length), by_query_(rows == RowsAre::kQueries), tile_(tile) {}
+      : length_(length), rows_are_(rows), tile_(tile) {}
 
   Plan make(const HeadPasses& passes) {
-    std::vector<std::vector<std::vector<const sparse::Pass*>>> walked;  // head, stage, pass
+    std::vector<std::vector<Grid>> walked;  // head, stage
     size_t stages = 0;
     for (const auto& of_head : passes) {
-      walked.push_back(by_rows(of_head));
+      walked.push_back(grids_of(of_head, rows_are_, tile_));
       stages = std::max(stages, walked.back().size());
       plan_.covers =
-          plan_.covers && !walked.back().empty() && rows_of(*walked.back()[0][0]) == length_;
+          plan_.covers && !walked.back().empty() && rows_of(*walked.back()[0].passes[0]) == length_;
     }
     for (size_t stage = 0; stage < stages; ++stage) {
       std::vector<Item> items;
@@ -81,11 +41,9 @@ class Planner {
   }
 
  private:
-  const sparse::Order& rows(const sparse::Pass& pass) const {
-    return by_query_ ? pass.queries : pass.keys;
-  }
+  const sparse::Order& rows(const sparse::Pass& pass) const { return row_order(pass, rows_are_); }
   const sparse::Order& columns(const sparse::Pass& pass) const {
-    return by_query_ ? pass.keys : pass.queries;
+    return column_order(pass, rows_are_);
   }
   int64_t rows_of(const sparse::Pass& pass) const {
     int64_t count = 0;
@@ -93,20 +51,6 @@ class Planner {
       count += rows(pass).count_below(lane, length_);
     }
     return count;
-  }
-
-  /// Passes whose rows are the same lanes of the same positions share a running softmax or sum.
-  std::vector<std::vector<const sparse::Pass*>> by_rows(const std::vector<sparse::Pass>& of_head) {
-    std::vector<std::vector<const sparse::Pass*>> groups;
-    for (const sparse::Pass& pass : of_head) {
-      const auto same = [&](const std::vector<const sparse::Pass*>& group) {
-        return group[0]->lanes == pass.lanes && same_bytes(rows(*group[0]), rows(pass));
-      };
-      // Only the last group, so that the passes of a head keep their order.
-      if (groups.empty() || !same(groups.back())) groups.emplace_back();
-      groups.back().push_back(&pass);
-    }
-    return groups;
   }
 
   /// Heads often have the same passes: each is written down once.
@@ -123,7 +67,7 @@ class Planner {
     plan_.walks.push_back({device_order(rows(pass), length_, most(pass, rows(pass))),
                            device_order(columns(pass), length_, most(pass, columns(pass))),
                            narrow(static_cast<int64_t>(plan_.spans.size()))});
-    by_query_ ? add_key_spans(pass) : add_query_spans(pass);
+    rows_are_ == RowsAre::kQueries ? add_key_spans(pass) : add_query_spans(pass);
     return static_cast<int32_t>(seen_.size()) - 1;
   }
 
@@ -146,51 +90,26 @@ class Planner {
     }
   }
 
-  /// A lane takes a power of two of them, so that lanes fill an item. Lanes share tiles of columns
-  /// only where all columns of each have room.
-  int groups_per_lane(const std::vector<const sparse::Pass*>& passes) const {
-    int64_t needed = most(*passes[0], rows(*passes[0]));
-    if (tile_.shares_tiles) {
-      if (passes[0]->lanes == 1) return tile_.groups;
-      for (const sparse::Pass* pass : passes) {
-        needed = std::max(needed, most(*pass, columns(*pass)));
-      }
-    }
-    int count = 1;
-    while (count * tile_.group_rows < needed && count < tile_.groups) count *= 2;
-    return count;
-  }
-
-  /// What a lane takes of a tile that it shares with others; 0: it does not.
-  int32_t slot_of(int per_lane) const {
-    return tile_.shares_tiles && per_lane < tile_.groups ? per_lane * tile_.group_rows : 0;
-  }
-
-  void add_head(int32_t head, const std::vector<const sparse::Pass*>& passes, bool keep_empty,
-                std::vector<Item>* items) {
-    const sparse::Pass& first = *passes[0];
-    const int64_t most_rows = most(first, rows(first));
-    const int per_lane = groups_per_lane(passes);
-    const int64_t lanes_at_once = tile_.groups / per_lane;
-    for (int64_t lane = 0; lane < first.lanes; lane += lanes_at_once) {
-      const int64_t last_lane = std::min(first.lanes, lane + lanes_at_once);
-      for (int64_t row = 0; row < most_rows; row += int64_t{per_lane} * tile_.group_rows) {
+  void add_head(int32_t head, const Grid& grid, bool keep_empty, std::vector<Item>* items) {
+    const int64_t lanes_at_once = grid.lanes_at_once(tile_);
+    for (int64_t lane = 0; lane < grid.lanes(); lane += lanes_at_once) {
+      const int64_t last_lane = std::min(grid.lanes(), lane + lanes_at_once);
+      for (int64_t row = 0; row < grid.rows; row += grid.rows_at_once(tile_)) {
         Item item{.head = head,
-                  .walk = walk_of(first, slot_of(per_lane)),
+                  .walk = walk_of(*grid.passes[0], grid.slot),
                   .first_lane = narrow(lane),
                   .last_lane = narrow(last_lane),
                   .first_row = narrow(row),
-                  .groups_per_lane = per_lane,
+                  .groups_per_lane = grid.groups_per_lane,
                   .first_segment = narrow(static_cast<int64_t>(plan_.segments.size()))};
-        for (const sparse::Pass* pass : passes) add_segments(*pass, item);
+        for (const sparse::Pass* pass : grid.passes) add_segments(*pass, item, grid.slot);
         item.last_segment = narrow(static_cast<int64_t>(plan_.segments.size()));
         if (keep_empty || item.last_segment > item.first_segment) items->push_back(item);
       }
     }
   }
 
-  void add_segments(const sparse::Pass& pass, const Item& item) {
-    const int32_t slot = slot_of(item.groups_per_lane);
+  void add_segments(const sparse::Pass& pass, const Item& item, int32_t slot) {
     const int32_t walk = walk_of(pass, slot);
     int32_t longest = 0;  // of lanes that share a tile
     const Span* spans = plan_.spans.data() + plan_.walks[static_cast<size_t>(walk)].first_span;
@@ -237,7 +156,7 @@ class Planner {
   }
 
   int64_t length_;
-  bool by_query_;
+  RowsAre rows_are_;
   Tile tile_;
   std::vector<const sparse::Pass*> seen_;
   Plan plan_;

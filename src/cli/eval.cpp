@@ -62,7 +62,8 @@ std::vector<EvalModel> wanted(const Parsed& parsed, const Stop& stop) {
                 "Without either, both are evaluated");
   }
   const bool averaged = train::has_average(folder), both = averaged && !raw && !average;
-  train::SavedWork work{.sets = both ? 2 : 1, .batch_option = "train.batch"};
+  train::SavedWork work{
+      .sets = both ? 2 : 1, .use = {.evaluates = true}, .batch_option = "train.batch"};
   work.memory = [](const nn::Transformer& model, int64_t batch) {
     return train::Program::evaluation(Queue::dry(), model, batch).memory();
   };

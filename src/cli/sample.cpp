@@ -110,7 +110,9 @@ void write_samples(train::SavedRun& run, const SampleRequest& request, const Par
 void run_sample(const Parsed& parsed, const Stop& stop) {
   const train::SampleConfig config = sample_config(parsed);
   const std::string& folder = parsed.text("RUN");
-  train::SavedWork work{.batch_option = "--batch", .batch = std::min(config.batch, config.count)};
+  train::SavedWork work{.use = {.samples = true},
+                        .batch_option = "--batch",
+                        .batch = std::min(config.batch, config.count)};
   work.memory = [config](const nn::Transformer& model, int64_t batch) {
     train::SampleConfig at_once = config;
     at_once.batch = batch;

@@ -85,6 +85,10 @@ const char* name_of(MemoryTag tag) {
       return "communication";
     case MemoryTag::kCache:
       return "cache";
+    case MemoryTag::kTables:
+      return "attention tables";
+    case MemoryTag::kLoadedLate:
+      return "loaded late";
   }
   return "?";
 }
@@ -111,22 +115,26 @@ MemoryPlan pack(std::vector<Lifetime> lifetimes) {
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return lives[a].bytes > lives[b].bytes; });
-  std::vector<size_t> placed;  // ordered by offset
+  // Side by side, since each is looked at for all that come after it.
+  struct Placed {
+    int64_t birth, death;
+    size_t offset, end;
+  };
+  std::vector<Placed> placed;  // ordered by offset
   for (const size_t k : order) {
+    const size_t bytes = aligned(lives[k].bytes);
     size_t offset = 0;
-    for (const size_t other : placed) {
-      const bool together =
-          lives[k].birth < lives[other].death && lives[other].birth < lives[k].death;
+    for (const Placed& other : placed) {
+      const bool together = lives[k].birth < other.death && other.birth < lives[k].death;
       if (!together) continue;
-      if (offset + aligned(lives[k].bytes) <= plan.offsets[other]) break;
-      offset = std::max(offset, plan.offsets[other] + aligned(lives[other].bytes));
+      if (offset + bytes <= other.offset) break;
+      offset = std::max(offset, other.end);
     }
     plan.offsets[k] = offset;
-    plan.total = std::max(plan.total, offset + aligned(lives[k].bytes));
-    const auto place =
-        std::upper_bound(placed.begin(), placed.end(), offset,
-                         [&](size_t at, size_t other) { return at < plan.offsets[other]; });
-    placed.insert(place, k);
+    plan.total = std::max(plan.total, offset + bytes);
+    const auto place = std::upper_bound(placed.begin(), placed.end(), offset,
+                                        [](size_t at, const Placed& o) { return at < o.offset; });
+    placed.insert(place, {lives[k].birth, lives[k].death, offset, offset + bytes});
   }
   plan.peak = use_at(lives, fullest_event(lives));
   return plan;

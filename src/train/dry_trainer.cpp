@@ -1,9 +1,9 @@
 #include "lacuna/train/dry_trainer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gradient_sum.h"
-#include "lacuna/tensor/gpus.h"
 #include "lacuna/train/device_rules.h"
 #include "lacuna/train/program.h"
 #include "lacuna/train/ranks.h"
@@ -27,16 +27,6 @@ std::unique_ptr<optim::Optimizer> dry_optimizer(const Options& options,
 
 }  // namespace
 
-RunDevice RunDevice::of(const Queue& queue) {
-  if constexpr (kWithCuda) {
-    if (queue.on_gpu()) {
-      const cuda::DeviceMemory memory = cuda::device_memory(queue);
-      return {.gpu = true, .context = memory.context, .workspace = memory.workspace};
-    }
-  }
-  return {};
-}
-
 DryTrainer::DryTrainer(const Options& options, const nn::ModelConfig& config,
                        const RunDevice& device, DType dtype, const World& world)
     : device_(device),
@@ -49,8 +39,10 @@ DryTrainer::DryTrainer(const Options& options, const nn::ModelConfig& config,
     averages_.emplace(Queue::dry(), parameter_specs(config), dtype, false,
                       optimizer_parts(options, world));
   }
-  around_ = run_memory(needs_around(options, world), parameters_, averages_ ? &*averages_ : nullptr,
-                       *optimizer_, device.workspace);
+  std::vector<Need> needs = needs_around(options, world);
+  const ModelUse use{.trains = true, .evaluates = true, .samples = needs.size() > 1};
+  around_ = run_memory(std::move(needs), parameters_, averages_ ? &*averages_ : nullptr,
+                       *optimizer_, device_memory_use(device, model_, use));
   // A step has tokens of its own, as many as an evaluation.
   around_.held[MemoryTag::kInputs] += around_.needs.front().memory[MemoryTag::kInputs];
   if (world.alone()) return;

@@ -17,7 +17,7 @@ struct ShippedRate {
 };
 
 const ShippedRate kRates[] = {
-#define LACUNA_GPU(name, memory, context, workspace, source)
+#define LACUNA_GPU(name, memory, context, workspace, capability, source)
 #define LACUNA_RATE(gpu, type, what, per_second, start, beside, source) \
   {gpu, type, what, {per_second, start, beside}, source},
 #include "rates.def"
@@ -26,7 +26,8 @@ const ShippedRate kRates[] = {
 };
 
 const KnownGpu kGpus[] = {
-#define LACUNA_GPU(name, memory, context, workspace, source) {name, memory, context, workspace},
+#define LACUNA_GPU(name, memory, context, workspace, capability, source) \
+  {name, memory, context, workspace, capability},
 #define LACUNA_RATE(gpu, type, what, per_second, start, beside, source)
 #include "rates.def"
 #undef LACUNA_GPU

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "lacuna/kernels/attention_tables.h"
+#include "lacuna/kernels/launch.h"
+#include "lacuna/tensor/gpus.h"
+
 namespace lacuna::train {
 
 const Need& RunMemory::largest() const {
@@ -19,9 +23,42 @@ MemoryUse RunMemory::use() const {
   return use;
 }
 
+RunDevice RunDevice::of(const Queue& queue) {
+  if constexpr (kWithCuda) {
+    if (queue.on_gpu()) {
+      const cuda::DeviceMemory memory = cuda::device_memory(queue);
+      return {.gpu = true,
+              .context = memory.context,
+              .workspace = memory.workspace,
+              .capability = cuda::capability(queue)};
+    }
+  }
+  return {};
+}
+
+MemoryUse device_memory_use(const RunDevice& device, const nn::Transformer& model, ModelUse use) {
+  MemoryUse bytes;
+  if (!device.gpu) return bytes;
+  const nn::ModelConfig& config = model.config();
+  std::vector<const HeadPasses*> layers;
+  for (int64_t layer = 0; layer < config.layers; ++layer) layers.push_back(&model.passes(layer));
+  const cuda::AttentionTables tables{.dtype = model.dtype(),
+                                     .qk = config.qk_width / config.heads,
+                                     .v = config.width / config.heads,
+                                     .length = config.context,
+                                     .capability = device.capability,
+                                     .forward = use.trains || use.evaluates,
+                                     .backward = use.trains,
+                                     .decode = use.samples};
+  bytes[MemoryTag::kTables] = cuda::attention_table_bytes(layers, tables);
+  bytes[MemoryTag::kWorkspace] = device.workspace;
+  bytes[MemoryTag::kLoadedLate] = kLoadedLate;
+  return bytes;
+}
+
 RunMemory run_memory(std::vector<Need> needs, const nn::ParameterStore& parameters,
                      const nn::ParameterStore* averages, const optim::Optimizer& optimizer,
-                     size_t workspace) {
+                     const MemoryUse& of_device) {
   RunMemory memory{.held = {}, .needs = std::move(needs)};
   MemoryUse& use = memory.held;  // every program has inputs of its own, outside the block
   for (const Need& need : memory.needs) {
@@ -36,7 +73,7 @@ RunMemory run_memory(std::vector<Need> needs, const nn::ParameterStore& paramete
   use[MemoryTag::kGradients] += parameters.gradients().bytes();
   if (averages != nullptr) use[MemoryTag::kAverages] += averages->values().bytes();
   use[MemoryTag::kOptimizer] += optimizer.bytes();
-  use[MemoryTag::kWorkspace] += workspace;
+  for (size_t tag = 0; tag < kMemoryTags; ++tag) use.bytes[tag] += of_device.bytes[tag];
   return memory;
 }
 

@@ -120,9 +120,11 @@ void SavedRun::check_room(const nn::ModelConfig& config, const SavedWork& work) 
                                    storage_type(options_, queue_), false);
   const nn::Transformer model(config, weights);
   const RunDevice device = RunDevice::of(queue_);
-  const size_t of_set = weights.values().bytes() + device.workspace +
+  MemoryUse beside = device_memory_use(device, model, work.use);
+  const size_t once = device.context + std::exchange(beside[MemoryTag::kLoadedLate], 0);
+  const size_t of_set = weights.values().bytes() + beside.total() +
                         (weights.rounded().present() ? weights.rounded().bytes() : 0);
-  const size_t held = device.context + static_cast<size_t>(work.sets) * of_set;
+  const size_t held = once + static_cast<size_t>(work.sets) * of_set;
   const auto bytes_of = [&](int64_t batch) { return held + work.memory(model, batch).total(); };
   const int64_t batch = work.batch > 0 ? work.batch : options_.train.batch;
   const size_t needed = bytes_of(batch);

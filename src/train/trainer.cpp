@@ -106,7 +106,10 @@ StepPlan Trainer::choose_plan() const {
   const size_t tokens = evaluation_.memory()[MemoryTag::kInputs];  // those of a step, too
   const RunMemory around = run_memory();
   const size_t held = beside_tensors(queue_) + around.held.total() + tokens;
-  size_t room = free_memory(queue_);
+  // Neither is there yet.
+  const size_t later = around.held[MemoryTag::kTables] + around.held[MemoryTag::kLoadedLate];
+  const size_t free = free_memory(queue_);
+  size_t room = free > later ? free - later : 0;
   if (budget) room = *budget > held ? *budget - held : 0;
   const KeepSearch search(model_, share_.batch, [this] {
     return measure_step(queue_, model_, share_.batch, options_.optim.average > 0);
@@ -287,12 +290,10 @@ std::vector<Need> Trainer::needs() const {
 }
 
 RunMemory Trainer::run_memory() const {
-  size_t workspace = 0;
-  if constexpr (kWithCuda) {
-    if (queue_.on_gpu()) workspace = cuda::device_memory(queue_).workspace;
-  }
-  RunMemory memory = train::run_memory(needs(), parameters_, averages_ ? &*averages_ : nullptr,
-                                       *optimizer_, workspace);
+  RunMemory memory = train::run_memory(
+      needs(), parameters_, averages_ ? &*averages_ : nullptr, *optimizer_,
+      device_memory_use(RunDevice::of(queue_), model_,
+                        {.trains = true, .evaluates = true, .samples = sampler_.has_value()}));
   if (communicator_) memory.held[MemoryTag::kCommunication] += communicator_->bytes();
   if (sum_) memory.held[MemoryTag::kCommunication] += sum_->bytes();
   return memory;

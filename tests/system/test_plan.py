@@ -76,6 +76,8 @@ class Plan(TrainedRun):
         self.assertEqual(numbers["plan"]["bytes"], numbers["everything_bytes"])
         self.assertEqual(numbers["plan"]["bytes"], numbers["planned_bytes"] + numbers["context_bytes"])
         self.assertEqual(sum(numbers["bytes_by_tag"].values()), numbers["planned_bytes"])
+        self.assertEqual(numbers["bytes_by_tag"]["loaded late"], 64 << 20)
+        self.assertGreater(numbers["bytes_by_tag"]["attention tables"], 0)
         self.assertFalse(self.cache.exists())
 
     def test_parameters_and_checkpoint_are_those_of_a_run(self):

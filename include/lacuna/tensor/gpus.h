@@ -46,10 +46,13 @@ std::string device_name(const Queue& queue);
 /// Where it is in its host, such as "0000:3b:00.0": another GPU has another place.
 std::string device_place(const Queue& queue);
 
+/// Of the queue's GPU: 90 for compute capability 9.0.
+int capability(const Queue& queue);
+
 /// Bytes of the queue's device.
 struct DeviceMemory {
   size_t free, total;
-  size_t context;    // held by the CUDA context and this program's code when the queue was made
+  size_t context;  // held by the CUDA context and this program's code when the first queue was made
   size_t workspace;  // of the queue
 };
 DeviceMemory device_memory(const Queue& queue);

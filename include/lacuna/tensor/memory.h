@@ -28,8 +28,10 @@ enum class MemoryTag : uint8_t {
   kWorkspace,
   kCommunication,  // what the library takes by which several processes share tensors
   kCache,          // keys and values of the positions decoded so far
+  kTables,         // by which a GPU's attention kernels walk the pattern
+  kLoadedLate,     // set aside for what a GPU's libraries load when it is first used
 };
-inline constexpr size_t kMemoryTags = 11;
+inline constexpr size_t kMemoryTags = 13;
 const char* name_of(MemoryTag tag);
 
 /// Bytes by tag.

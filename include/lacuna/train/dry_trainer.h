@@ -13,15 +13,6 @@
 
 namespace lacuna::train {
 
-/// What bytes depend on of a device, whether or not this machine has it.
-struct RunDevice {
-  bool gpu = false;
-  size_t context = 0;    // bytes that a CUDA context and the program's code hold
-  size_t workspace = 0;  // bytes of a queue
-
-  static RunDevice of(const Queue& queue);
-};
-
 class DryTrainer {
  public:
   /// `config`, resolved, stands in the place of the options of the model; `dtype` is what ops

@@ -38,6 +38,7 @@ struct KnownGpu {
   size_t memory = 0;     // bytes in all
   size_t context = 0;    // bytes that the CUDA context and this program's code hold
   size_t workspace = 0;  // bytes of a queue
+  int capability = 0;    // 90 for compute capability 9.0
 };
 /// Throws Error(kUsage) with the nearest known name.
 KnownGpu known_gpu(const std::string& name);

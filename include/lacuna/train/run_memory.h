@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "lacuna/nn/transformer.h"
 #include "lacuna/optim/optimizer.h"
 
 namespace lacuna::train {
@@ -25,9 +26,32 @@ struct RunMemory {
   MemoryUse use() const;
 };
 
-/// Of these parts; `averages` may be null, `workspace` is that of the queue in bytes.
+/// What bytes depend on of a device, whether or not this machine has it.
+struct RunDevice {
+  bool gpu = false;
+  size_t context = 0;    // bytes that a CUDA context and the program's code hold
+  size_t workspace = 0;  // bytes of a queue
+  int capability = 0;    // of a GPU: 90 for compute capability 9.0
+
+  static RunDevice of(const Queue& queue);
+};
+
+/// What a process does with a model.
+struct ModelUse {
+  bool trains = false, evaluates = false, samples = false;
+};
+
+/// What a GPU holds beside the context for whatever is run on it: code and state that the driver
+/// and its libraries load when they are first used, and what is left over of pages of 2 MiB. Up to
+/// 51 MB are inferred from what was measured (docs/recompute.md).
+inline constexpr size_t kLoadedLate = size_t{64} << 20;
+
+/// What a queue of this device holds for a model besides its tensors: nothing on a CPU.
+MemoryUse device_memory_use(const RunDevice& device, const nn::Transformer& model, ModelUse use);
+
+/// Of these parts; `averages` may be null, `of_device` is what the device holds for them.
 RunMemory run_memory(std::vector<Need> needs, const nn::ParameterStore& parameters,
                      const nn::ParameterStore* averages, const optim::Optimizer& optimizer,
-                     size_t workspace);
+                     const MemoryUse& of_device);
 
 }  // namespace lacuna::train

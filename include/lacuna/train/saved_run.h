@@ -9,6 +9,7 @@
 
 #include "lacuna/base/files.h"
 #include "lacuna/train/program.h"
+#include "lacuna/train/run_memory.h"
 #include "lacuna/train/setup.h"
 
 namespace lacuna::train {
@@ -31,6 +32,7 @@ std::optional<std::string> trained_data(const std::string& folder);
 /// What a saved run is loaded for, as far as memory.budget has to know beforehand.
 struct SavedWork {
   int64_t sets = 1;          // of weights that are held together
+  ModelUse use;              // of each
   std::string batch_option;  // what bounds the sequences at work at once
   int64_t batch = 0;         // that many; 0: train.batch
   /// What the work on so many holds besides weights. The model has no memory.

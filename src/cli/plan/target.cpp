@@ -48,7 +48,10 @@ Target Target::of(const train::Options& options, const std::string& gpu) {
   }
   const train::KnownGpu known = train::known_gpu(gpu.empty() ? kUsualGpu : gpu);
   return {.name = known.name,
-          .device = {.gpu = true, .context = known.context, .workspace = known.workspace},
+          .device = {.gpu = true,
+                     .context = known.context,
+                     .workspace = known.workspace,
+                     .capability = known.capability},
           .total = known.memory,
           .available = known.memory,
           .queue = {}};
