@@ -21,8 +21,8 @@ import re
 import sys
 from pathlib import Path
 
-from results_tables import (COLUMNS, ORIGIN, Wrong, check_origin, key_of, pages, read_table, rivals_of,
-                            write_table)
+from results_csv import COLUMNS, ORIGIN, Wrong, check_origin, key_of, read_table, rivals_of, write_table
+from results_tables import pages
 
 
 def row_of(table: str, rows: list[dict], key: tuple) -> dict:
