@@ -99,7 +99,10 @@ def worst_first(rows: list[dict], value) -> list[dict]:
 
 
 def times(value: float | None, mark: str = "") -> str:
-    return "" if value is None else f"{mark}{value:.2f}x{mark}"
+    """With a digit more where 1.00x would hide a loss."""
+    if value is None:
+        return ""
+    return f"{mark}{value:.{3 if 0.995 <= value < 1 else 2}f}x{mark}"
 
 
 def geometric_mean(values: list[float]) -> float:

@@ -4,13 +4,17 @@ import sys
 import textwrap
 from pathlib import Path
 
+import scaling_picture
+import speed_picture
 from results_csv import (COLUMNS, Wrong, attention_ratio, geometric_mean, merged, origins, ratio, read_table,
                          rivals_of, step_ratio, times, worst_first)
-from scaling_picture import picture
 
-PAGES = {"docs/results/README.md": ["attention", "summary", "steps", "sampling", "scaling", "race", "layers", "rivals"],
-         "README.md": ["summary"]}
+PAGES = {"docs/results/README.md": ["losses", "attention", "summary", "steps", "sampling", "scaling", "race", "layers",
+                                     "rivals"],
+         "README.md": ["losses", "summary"]}
 PICTURE = "docs/results/scaling.svg"  # of scaling.csv, once that has rows
+SPEED = "docs/results/speed.svg"  # of attention.csv, steps.csv and rivals.csv
+
 
 def drawn(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |"
@@ -136,6 +140,7 @@ def rivals_part(tables: dict) -> str:
 
 
 PARTS = {"attention": lambda t: attention_part(t) + "\n\n" + origins(t["attention"], "case"),
+         "losses": lambda t: textwrap.fill(speed_picture.losses(t), 110, break_on_hyphens=False),
          "summary": summary_part, "steps": steps_part, "sampling": sampling_part,
          "scaling": scaling_part, "race": race_part,
          "layers": layers_part, "rivals": rivals_part}
@@ -155,8 +160,9 @@ def filled(page: str, text: str, tables: dict) -> str:
 def pages(root: Path, check: bool) -> int:
     tables = {table: read_table(root / "docs/results", table) for table in COLUMNS}
     made = {page: filled(page, (root / page).read_text(), tables) for page in PAGES}
+    made[SPEED] = speed_picture.picture(tables)
     if tables["scaling"]:
-        made[PICTURE] = picture(tables["scaling"])
+        made[PICTURE] = scaling_picture.picture(tables["scaling"])
     stale = 0
     for page, new in made.items():
         old = (root / page).read_text() if (root / page).exists() else ""
