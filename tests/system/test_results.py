@@ -193,14 +193,15 @@ class Results(unittest.TestCase):
         for page, link in ((self.csv / "README.md", "speed.svg"), (self.root / "README.md", "docs/results/speed.svg")):
             opening = page.read_text()[:1000]
             self.assertRegex(opening, rf"!\[[^\]]{{40,}}\]\({link}\)")
-            self.assertIn("Lacuna loses against the best rival in 2 of 3 cases of attention (d-local 0.10x, a-fixed 0.50x) and "
-                          "in none of 1 training steps", " ".join(opening.split()))
+            self.assertIn("Lacuna loses against the best rival in 2 of 3 cases of attention (d-local 0.10x, "
+                          "a-fixed 0.50x) and in none of 1 training steps", " ".join(opening.split()))
 
     def test_an_old_or_missing_picture_is_found_and_a_new_one_needs_nothing_from_elsewhere(self):
         self.run_tool()
         picture = self.csv / "speed.svg"
         made = picture.read_text()
-        for name, text, old, new in (("attention", ATTENTION, "c-local", "e-local"), ("steps", STEPS, "tiny,2", "tiny,4")):
+        for name, text, old, new in (("attention", ATTENTION, "c-local", "e-local"),
+                                     ("steps", STEPS, "tiny,2", "tiny,4")):
             self.file(f"docs/results/{name}.csv", text.replace(old, new, 1))
             self.assertIn("docs/results/speed.svg is not what docs/results/*.csv give", self.run_tool("--check", code=1))
             self.assertEqual(picture.read_text(), made)
