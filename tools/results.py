@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the tables of docs/results/README.md, and the summary in README.md, from the CSV files in docs/results.
 
-    results.py                        rewrites what stands between the markers of the two pages
-    results.py --check                fails when a page is not what the CSV files give
+    results.py                        rewrites what stands between the markers of the two pages, and the pictures
+    results.py --check                fails when a page or a picture is not what the CSV files give
     results.py attention FILE FLAGS   takes what `lacuna bench attention --json FILE` wrote
     results.py layers FILE FLAGS      the same of `lacuna bench layers`
     results.py steps FILE --batch N [--model NAME] FLAGS    the same of `lacuna bench step`
@@ -10,7 +10,7 @@
     results.py rivals FILE...         takes what attention.py --json, rivals.py and train.py of the
                                       PyTorch side wrote or printed: the best of each case
 
-Each also draws docs/results/scaling.svg anew. FLAGS are --gpu NAME --driver VERSION --commit HASH --date YYYY-MM-DD, for the rows of the file. Only our
+Each also draws docs/results/speed.svg and scaling.svg anew. FLAGS are --gpu NAME --driver VERSION --commit HASH --date YYYY-MM-DD, for the rows of the file. Only our
 columns change, and with `rivals` only those of the rivals. A cell without a number stays empty. Exit codes:
 0 done, 1 the check failed, 2 a file or a flag is wrong.
 """
@@ -21,8 +21,8 @@ import re
 import sys
 from pathlib import Path
 
-from results_tables import (COLUMNS, ORIGIN, Wrong, check_origin, key_of, pages, read_table, rivals_of,
-                            write_table)
+from results_csv import COLUMNS, ORIGIN, Wrong, check_origin, key_of, read_table, rivals_of, write_table
+from results_tables import pages
 
 
 def row_of(table: str, rows: list[dict], key: tuple) -> dict:

@@ -1,6 +1,8 @@
 """The picture of docs/results/scaling.csv: tokens a second over the number of GPUs (tools/results.py)."""
 from collections import Counter
 
+from svg import document, line, nice, rule, text
+
 WIDTH, HEIGHT, LEFT, TOP, GAP = 230, 200, 62, 46, 78  # of a panel, and around them
 
 
@@ -11,28 +13,13 @@ def weak(rows: list[dict], model: str) -> list[dict]:
     return sorted((row for row in plain if row["batch"] == batch), key=lambda row: int(row["gpus"]))
 
 
-def nice(most: float) -> float:
-    """The smallest step of 1, 2 or 5 times a power of ten that needs at most five marks."""
-    step = 1.0
-    while most / step > 5:
-        step *= 2.5 if f"{step:e}".startswith("2") else 2
-    return step
-
-
 def short(number: float) -> str:
     return f"{number / 1e6:g}M" if number >= 1e6 else f"{number / 1e3:g}k" if number >= 1e3 else f"{number:g}"
 
 
-def line(points: list[tuple[float, float]], colour: str, more: str = "", dots: bool = True) -> list[str]:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    drawn = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" {more}/>']
-    if dots:
-        drawn += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in points]
-    return drawn
-
-
-def text(x: float, y: float, words: str, anchor: str = "middle", size: int = 12) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}">{words}</text>'
+def dotted(points: list[tuple[float, float]], kind: str, more: str = "") -> list[str]:
+    return [line(points, kind, f' stroke-width="2"{more}'),
+            *(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>' for x, y in points)]
 
 
 def panel(model: str, rows: list[dict], left: float) -> list[str]:
@@ -50,13 +37,12 @@ def panel(model: str, rows: list[dict], left: float) -> list[str]:
     mark, step = 0.0, nice(most)
     while mark <= most:
         y = place(0, mark)[1]
-        drawn += [f'<line x1="{left}" x2="{left + WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>',
-                  text(left - 6, y + 4, short(mark), "end")]
+        drawn += [rule(left, y, left + WIDTH, y, "grid"), text(left - 6, y + 4, short(mark), "end")]
         mark += step
     drawn += [text(place(n, 0)[0], TOP + HEIGHT + 17, str(n)) for n in gpus]
-    drawn += line([place(n, rate) for n, rate in zip(gpus, ideal)], "#aaa", 'stroke-dasharray="2 4"', dots=False)
-    drawn += line([place(n, rate) for n, rate in theirs], "#c60", 'stroke-dasharray="6 3"')
-    return drawn + line([place(n, rate) for n, rate in zip(gpus, ours)], "#06c")
+    drawn.append(line([place(n, rate) for n, rate in zip(gpus, ideal)], "words", ' stroke-dasharray="2 4"'))
+    drawn += dotted([place(n, rate) for n, rate in theirs], "rival", ' stroke-dasharray="6 3"')
+    return drawn + dotted([place(n, rate) for n, rate in zip(gpus, ours)], "ours")
 
 
 def picture(rows: list[dict]) -> str:
@@ -64,15 +50,14 @@ def picture(rows: list[dict]) -> str:
     panels = {model: found for model in dict.fromkeys(row["model"] for row in rows) if (found := weak(rows, model))}
     width = LEFT + len(panels) * (WIDTH + GAP) - GAP + 20
     height = TOP + HEIGHT + 62
-    drawn = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif">',
-             f'<rect width="{width}" height="{height}" fill="white"/>']
+    drawn = []
     for k, (model, found) in enumerate(panels.items()):
         drawn += panel(model, found, LEFT + k * (WIDTH + GAP))
     y = height - 14
-    legend = [("#06c", "lacuna"), ("#c60", "PyTorch"), ("#aaa", "N times one GPU")]
-    for k, (colour, name) in enumerate(legend):
+    legend = [("ours", "lacuna", ' stroke-width="2"'), ("rival", "PyTorch", ' stroke-width="2" stroke-dasharray="6 3"'),
+              ("words", "N times one GPU", ' stroke-dasharray="2 4"')]
+    for k, (kind, name, more) in enumerate(legend):
         x = LEFT + 110 * k
-        drawn += [f'<line x1="{x}" x2="{x + 22}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" stroke-width="2"/>',
-                  text(x + 28, y, name, "start")]
+        drawn += [rule(x, y - 4, x + 22, y - 4, kind, more), text(x + 28, y, name, "start")]
     drawn.append(text(width - 20, y, "tokens/s over GPUs", "end"))
-    return "\n".join([*drawn, "</svg>\n"])
+    return document(width, height, "Tokens a second over the number of GPUs", "Models: " + ", ".join(panels), drawn)

@@ -11,7 +11,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 # By tools/test.sh, or here; and quickstart.sh, whose build is one more and whose training takes minutes.
-tested=" test.sh packages.sh fetch_data.sh fetch_data.txt python.sh check_layers.py reference.py results.py results_tables.py scaling_picture.py scaling.py memory_promises.py test_tools.sh quickstart.sh "
+tested=" test.sh packages.sh fetch_data.sh fetch_data.txt python.sh check_layers.py reference.py results.py results_csv.py results_tables.py scaling_picture.py speed_picture.py svg.py scaling.py memory_promises.py test_tools.sh quickstart.sh "
 
 # says CODE TEXT TOOL ARGUMENT...: the tool of that name must end with that code and say that.
 says() {

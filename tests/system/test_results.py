@@ -5,6 +5,7 @@ Usage: test_results.py [unittest arguments]; LACUNA_BINARY in the environment.
 """
 import csv
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -118,6 +119,104 @@ class Results(unittest.TestCase):
         page.write_text(self.page().replace("<!-- end of steps -->", ""))
         self.refused(because="docs/results/README.md: '<!-- tools/results.py: steps -->' and then "
                              "'<!-- end of steps -->' must stand there once")
+
+    # The picture of bars.
+
+    def bars(self):
+        """The rows of the picture, from above: {what it says on the left: (kind, from, width, words on the right)}."""
+        svg = "{http://www.w3.org/2000/svg}"
+        drawn = ElementTree.fromstring((self.csv / "speed.svg").read_text())
+        rows = {}
+        for shape in drawn:
+            y = float(shape.get("y", 0))
+            if shape.tag == svg + "rect" and shape.get("class") != "page":
+                rows.setdefault(round(y - 1), []).insert(
+                    0, (shape.get("class"), float(shape.get("x")), float(shape.get("width"))))
+            elif shape.tag == svg + "text":
+                rows.setdefault(round(y - 12), []).append(shape.text)
+        return drawn, [rows[y] for y in sorted(rows)]
+
+    def row(self, name):
+        found = [row for row in self.bars()[1] if name in row]
+        self.assertEqual(len(found), 1, name)
+        return found[0]
+
+    def test_bars_start_at_equal_and_are_as_long_as_the_logarithm(self):
+        self.run_tool()
+        bars = {}
+        for case, kind, rival, words in (("d-local", "loss", "cudnn", "0.10x, slower"),
+                                         ("a-fixed", "loss", "fa4", "0.50x, slower"),
+                                         ("b-strided", "ours", "fa4", "2.00x")):
+            bars[case], *said = self.row(case)
+            self.assertEqual(bars[case][0], kind)
+            self.assertEqual(said, [case, rival, words])
+        one = bars["b-strided"][1]  # what is gained begins where what is lost ends
+        for case, value in (("d-local", 10), ("a-fixed", 2), ("b-strided", 2)):
+            kind, left, width = bars[case]
+            self.assertAlmostEqual(width / bars["b-strided"][2], math.log2(value), delta=0.001)
+            self.assertAlmostEqual(left if kind == "ours" else left + width, one, delta=0.02)
+        lines = {shape.get("x1") for shape in self.bars()[0].iter("{http://www.w3.org/2000/svg}line")
+                 if shape.get("class") == "words-line"}
+        self.assertEqual(lines, {f"{one:.1f}"})
+        order = [row[1] for row in self.bars()[1] if isinstance(row[0], tuple)]
+        self.assertEqual(order[:3], ["d-local", "a-fixed", "b-strided"])
+        said = (self.csv / "speed.svg").read_text()
+        self.assertIn("Geometric mean of the 2 cases with merged heads (-fixed, -strided): 1.00x.", said)
+        self.assertIn("all rows on H100 (driver unknown), commit unknown, 2026-11-28.", said)
+
+    def test_what_has_no_rival_or_no_number_has_no_bar(self):
+        self.file("docs/results/attention.csv", ATTENTION.replace("b-strided,1.0,2.0", "b-strided,1.0,"))
+        self.run_tool()
+        self.assertEqual(self.row("c-local"), ["c-local", "no rival measured"])
+        self.assertEqual(self.row("b-strided"), ["b-strided", "fa4", "not measured"])
+        ours = self.row("tiny-dropout, batch 2")
+        self.assertEqual(ours[1:], ["tiny-dropout, batch 2", "lacuna", "9 ms"])
+        self.assertIn(["no rival measured"], self.bars()[1])
+
+    def test_steps_are_as_long_as_their_milliseconds(self):
+        for ms, kind, words in ((8, "ours", "8 ms, 1.50x"), (16, "loss", "16 ms, 0.75x, slower")):
+            self.file("docs/results/steps.csv", STEPS.replace("tiny,2,8,", f"tiny,2,{ms},"))
+            self.run_tool()
+            ours, theirs = self.row("tiny, batch 2"), self.row("fa4 --graph")
+            self.assertEqual((ours[0][0], ours[-1], theirs[0][0], theirs[-1]), (kind, words, "rival", "12 ms"))
+            self.assertAlmostEqual(ours[0][2] / theirs[0][2], ms / 12, delta=0.001)
+            self.assertEqual(ours[0][1], theirs[0][1])
+
+    def test_a_loss_is_not_rounded_away(self):
+        self.file("docs/results/attention.csv", ATTENTION.replace("d-local,3.0,10.0", "d-local,3.0,1.004"))
+        self.run_tool()
+        self.assertEqual(self.row("d-local")[-1], "0.996x, slower")
+        self.assertIn("| **0.996x** |", self.page())
+
+    def test_both_pages_open_with_the_picture_and_the_losses(self):
+        self.run_tool()
+        for page, link in ((self.csv / "README.md", "speed.svg"), (self.root / "README.md", "docs/results/speed.svg")):
+            opening = page.read_text()[:1000]
+            self.assertRegex(opening, rf"!\[[^\]]{{40,}}\]\({link}\)")
+            self.assertIn("Lacuna loses against the best rival in 2 of 3 cases of attention (d-local 0.10x, "
+                          "a-fixed 0.50x) and in none of 1 training steps", " ".join(opening.split()))
+
+    def test_an_old_or_missing_picture_is_found_and_a_new_one_needs_nothing_from_elsewhere(self):
+        self.run_tool()
+        picture = self.csv / "speed.svg"
+        made = picture.read_text()
+        for name, text, old, new in (("attention", ATTENTION, "c-local", "e-local"),
+                                     ("steps", STEPS, "tiny,2", "tiny,4")):
+            self.file(f"docs/results/{name}.csv", text.replace(old, new, 1))
+            self.assertIn("docs/results/speed.svg is not what docs/results/*.csv give", self.run_tool("--check", code=1))
+            self.assertEqual(picture.read_text(), made)
+            self.file(f"docs/results/{name}.csv", text)
+            self.run_tool("--check")
+        picture.unlink()
+        self.assertIn("docs/results/speed.svg is not what", self.run_tool("--check", code=1))
+        self.assertRegex(made, "<title[^>]*>Speed of lacuna")
+        self.assertIn("@media (prefers-color-scheme: dark)", made)
+        self.assertNotRegex(made.replace("http://www.w3.org/2000/svg", ""), "http|<script|@import|url\\(|<image")
+
+    def test_names_with_signs_of_xml_are_drawn(self):
+        self.file("docs/results/attention.csv", ATTENTION.replace("d-local", "d<&-local"))
+        self.run_tool()
+        self.assertEqual(self.row("d<&-local")[-1], "0.10x, slower")
 
     # New measurements of ours.
 
