@@ -85,6 +85,8 @@ class Mesh : public gloo::Context {
       const std::string address = reading.text();
       transportContext_->getPair(peer)->connect({address.begin(), address.end()});
     }
+    // Who is connected may close its connections at once, but not while others still make them.
+    group.exchange("connections of Gloo", "");
   }
 };
 
